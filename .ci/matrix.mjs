@@ -1,0 +1,81 @@
+// Runs the tests under several versions of Node and of the OpenFeature SDK:
+//
+//   node .ci/matrix.mjs                            everything
+//   node .ci/matrix.mjs --node 24 --node 26        these versions of Node only
+//   node .ci/matrix.mjs --sdk 1.19.0               this version of the SDK only
+import { cpSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import { execute, must, root, temporary } from "./shared.mjs"
+
+const { values } = parseArgs({
+  options: { node: { type: "string", multiple: true }, sdk: { type: "string", multiple: true } }
+})
+const all = values.node === undefined && values.sdk === undefined
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+const oldest = manifest.peerDependencies["@openfeature/server-sdk"].replace("^", "")
+const nodes = values.node ?? (all ? ["20", "22", "24", "26"] : [])
+const sdks = values.sdk ?? (all ? [oldest, "latest"] : [])
+
+const rows = []
+const record = (target, version, started, result) => {
+  const tests = /^\s*Tests\s+(.+)$/m.exec(result.output)?.[1] ?? ""
+  const seconds = `${((performance.now() - started) / 1000).toFixed(1)} s`
+  rows.push({ target, version, result: result.ok ? "pass" : "FAIL", tests, seconds })
+  console.log(`${target} ${version}: ${result.ok ? "pass" : "FAIL"} ${tests} ${seconds}`)
+  if (!result.ok) console.log(result.output)
+}
+const attempt = (target, wanted, body) => {
+  const started = performance.now()
+  try {
+    body(started)
+  } catch (error) {
+    record(target, wanted, started, { ok: false, output: error.message })
+  }
+}
+const vitest = (node, cwd) => execute(node, [join(cwd, "node_modules/vitest/vitest.mjs"), "run"], { cwd })
+
+for (const wanted of nodes) {
+  attempt("Node", wanted, (started) => {
+    const current = process.versions.node
+    const node = current === wanted || current.startsWith(`${wanted}.`)
+      ? process.execPath
+      : must("npx", ["-y", "-p", `node@${wanted}`, "node", "-p", "process.execPath"]).trim()
+    const version = must(node, ["-p", "process.versions.node"]).trim()
+    record("Node", version, started, vitest(node, root))
+  })
+}
+
+if (sdks.length > 0) {
+  const copy = temporary("matrix")
+  const skipped = new Set([".git", ".cache", "coverage", "dist"])
+  cpSync(root, copy, {
+    recursive: true,
+    verbatimSymlinks: true,
+    filter: (source) => !skipped.has(source.slice(root.length))
+  })
+  for (const wanted of sdks) {
+    attempt("SDK", wanted, (started) => {
+      const install = ["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"]
+      // The oldest SDK comes with the oldest core it accepts, every other one with the newest.
+      const range = must("npm", ["view", `@openfeature/server-sdk@${wanted}`, "peerDependencies.@openfeature/core"])
+        .trim()
+      const core = wanted === oldest ? range.replace("^", "") : range
+      must("npm", [...install, `@openfeature/server-sdk@${wanted}`, `@openfeature/core@${core}`], { cwd: copy })
+      const versionOf = (name) =>
+        JSON.parse(readFileSync(join(copy, "node_modules", name, "package.json"), "utf8")).version
+      const version = `${versionOf("@openfeature/server-sdk")} (core ${versionOf("@openfeature/core")})`
+      const types = execute(process.execPath, ["node_modules/typescript/bin/tsc", "--noEmit"], { cwd: copy })
+      const tests = vitest(process.execPath, copy)
+      record("SDK", version, started, { ok: types.ok && tests.ok, output: `${types.output}${tests.output}` })
+    })
+  }
+}
+
+console.table(rows)
+const failed = rows.filter((row) => row.result !== "pass").length
+if (rows.length === 0 || failed > 0) {
+  console.error(`matrix: ${failed} of ${rows.length} runs failed`)
+  process.exit(1)
+}
+console.log(`matrix: ${rows.length} runs passed`)

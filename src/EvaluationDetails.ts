@@ -1,0 +1,122 @@
+/**
+ * What an evaluation resolved to, as hooks see it: read-only.
+ *
+ * The SDK gives its hooks the very object that the caller receives, so a hook
+ * that writes to it changes the flag. Hooks of this library receive a frozen
+ * copy.
+ *
+ * @since 0.1.0
+ */
+import type * as SDK from "@openfeature/server-sdk"
+import { type ErrorCode, fromUnknown } from "./EvaluationError.ts"
+import { snapshot } from "./EvaluationContext.ts"
+import { attempt } from "./internal/foreign.ts"
+
+/**
+ * A value that a flag can have, all the way down read-only.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type FlagValue =
+  | boolean
+  | string
+  | number
+  | null
+  | { readonly [key: string]: FlagValue }
+  | ReadonlyArray<FlagValue>
+
+/**
+ * Evaluation details (specification 1.4), all the way down read-only.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface EvaluationDetails<out A = FlagValue> {
+  readonly flagKey: string
+  readonly value: A
+  readonly variant?: string | undefined
+  readonly reason?: string | undefined
+  readonly errorCode?: ErrorCode | undefined
+  readonly errorMessage?: string | undefined
+  readonly flagMetadata: Readonly<Record<string, string | number | boolean>>
+}
+
+/**
+ * Copies the SDK's evaluation details for a hook: frozen, an object value all
+ * the way down.
+ *
+ * **Details**
+ *
+ * Details that cannot be read (a getter that throws) are replaced by ones that
+ * only say so, with the code `GENERAL`.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const fromSdk = (details: SDK.EvaluationDetails<SDK.FlagValue>): EvaluationDetails =>
+  attempt<EvaluationDetails, EvaluationDetails>(() => {
+    const value = details.value
+    return typeof value === "object" && value !== null
+      ? Object.freeze({ ...details, value: snapshot(value) })
+      : Object.freeze({ ...details })
+  }, () => unreadable)
+
+const unreadable: EvaluationDetails = Object.freeze({
+  flagKey: "",
+  value: null,
+  reason: "ERROR",
+  errorCode: "GENERAL",
+  errorMessage: "the evaluation details cannot be read",
+  flagMetadata: Object.freeze({})
+})
+
+/**
+ * Makes the details of an evaluation that gave no value: the default value, the
+ * reason `ERROR`, and the code and message of the error.
+ *
+ * **Example** (What the caller of a missing flag gets)
+ *
+ * ```ts
+ * import { EvaluationDetails, EvaluationError } from "effect-openfeature"
+ *
+ * const error = new EvaluationError.EvaluationError({ code: "FLAG_NOT_FOUND", message: "no such flag" })
+ * EvaluationDetails.failed("new-checkout", false, error).errorCode // => "FLAG_NOT_FOUND"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const failed = <A>(flagKey: string, defaultValue: A, error: unknown): EvaluationDetails<A> => {
+  const { code, message } = fromUnknown(error)
+  return {
+    flagKey,
+    value: defaultValue,
+    reason: "ERROR",
+    errorCode: code,
+    errorMessage: message,
+    flagMetadata: Object.freeze({})
+  }
+}
+
+/**
+ * Gives a copy in the SDK's type, for a hook that was written for the SDK.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export function toSdk(details: EvaluationDetails): SDK.EvaluationDetails<SDK.FlagValue>
+export function toSdk(details: EvaluationDetails): unknown {
+  return { ...details }
+}
+
+/**
+ * Gives a value in the SDK's type, which does not say that it is read-only.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export function toSdkValue(value: FlagValue): SDK.FlagValue
+export function toSdkValue(value: FlagValue): unknown {
+  return value
+}

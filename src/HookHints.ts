@@ -1,0 +1,225 @@
+/**
+ * Hints: data that travels with one evaluation, from the caller to every hook
+ * and from one hook to the later ones.
+ *
+ * The SDK's hints are a record of anything, given by the caller and read by
+ * hooks with casts. Here they have typed keys, and a `before` stage can add
+ * some: every later hook, of any level, and every later stage of the same
+ * evaluation sees them. The caller's own record is read, never written to.
+ *
+ * @since 0.1.0
+ */
+import type * as SDK from "@openfeature/server-sdk"
+import * as Context from "effect/Context"
+import { dual } from "effect/Function"
+import * as Option from "effect/Option"
+import type { Pipeable } from "effect/Pipeable"
+import { Class as PipeableClass } from "effect/Pipeable"
+import type { Refinement } from "effect/Predicate"
+import { isRecord, readOwn } from "./internal/foreign.ts"
+
+/**
+ * A typed name of a hint.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Key<A> {
+  readonly name: string
+  readonly slot: Context.Key<A, A>
+  readonly is: Refinement<unknown, A> | undefined
+}
+
+/**
+ * The hints of one evaluation: an immutable value.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HookHints extends Pipeable {
+  /** What was set with a `Key`. */
+  readonly typed: Context.Context<never>
+  /** The record that the caller handed to the SDK, as it is. */
+  readonly raw: SDK.HookHints
+}
+
+class HookHintsImpl extends PipeableClass implements HookHints {
+  readonly typed: Context.Context<never>
+  readonly raw: SDK.HookHints
+  constructor(typed: Context.Context<never>, raw: SDK.HookHints) {
+    super()
+    this.typed = typed
+    this.raw = raw
+  }
+}
+
+/**
+ * Tells whether a value is a set of hints of this library.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isHookHints = (value: unknown): value is HookHints => value instanceof HookHintsImpl
+
+/**
+ * Creates a typed key for a hint.
+ *
+ * **Details**
+ *
+ * With a refinement, the key also reads what a caller of the plain SDK put
+ * under that name into its `hookHints`, as far as the refinement accepts it.
+ *
+ * **Gotchas**
+ *
+ * The name is the identity, as it is for the services of Effect: two keys of
+ * the same name name the same hint. Prefix it with the name of your hook.
+ *
+ * **Example** (A key that plain callers can set too)
+ *
+ * ```ts
+ * import { Predicate } from "effect"
+ * import { HookHints } from "effect-openfeature"
+ *
+ * const AuditId = HookHints.key("audit.id", Predicate.isString)
+ *
+ * HookHints.getOrUndefined(HookHints.make(AuditId, "12345"), AuditId) // => "12345"
+ * HookHints.getOrUndefined(HookHints.fromRecord({ "audit.id": "12345" }), AuditId) // => "12345"
+ * HookHints.getOrUndefined(HookHints.fromRecord({ "audit.id": 5 }), AuditId) // => undefined
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const key = <A>(name: string, is?: Refinement<unknown, A> | undefined): Key<A> => {
+  if (name === "") throw new RangeError("HookHints.key: name must not be empty")
+  return { name, slot: Context.Service<A>(name), is }
+}
+
+/**
+ * No hints.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const empty: HookHints = new HookHintsImpl(Context.empty(), Object.freeze({}))
+
+/**
+ * Creates hints with one value; `add` puts more to it.
+ *
+ * **Example** (Hints for one evaluation)
+ *
+ * ```ts
+ * import { HookHints } from "effect-openfeature"
+ *
+ * const AuditId = HookHints.key<string>("audit.id")
+ * const Attempt = HookHints.key<number>("retry.attempt")
+ *
+ * const hints = HookHints.make(AuditId, "12345").pipe(HookHints.add(Attempt, 2))
+ * HookHints.toRecord(hints) // => { "audit.id": "12345", "retry.attempt": 2 }
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <A>(key: Key<A>, value: NoInfer<A>): HookHints => add(empty, key, value)
+
+/**
+ * Takes over the `hookHints` of the plain SDK. Anything that is not a record
+ * counts as none.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromRecord = (record: SDK.HookHints | null | undefined): HookHints =>
+  isRecord(record) ? new HookHintsImpl(empty.typed, record) : empty
+
+/**
+ * Sets one hint, in a copy.
+ *
+ * @category combining
+ * @since 0.1.0
+ */
+export const add: {
+  <A>(key: Key<A>, value: NoInfer<A>): (self: HookHints) => HookHints
+  <A>(self: HookHints, key: Key<A>, value: NoInfer<A>): HookHints
+} = dual(
+  3,
+  <A>(self: HookHints, key: Key<A>, value: A): HookHints =>
+    new HookHintsImpl(Context.add(self.typed, key.slot, value), self.raw)
+)
+
+/**
+ * Joins two sets of hints; on the same name the second one wins.
+ *
+ * **Example** (What a call says wins over what a region says)
+ *
+ * ```ts
+ * import { HookHints } from "effect-openfeature"
+ *
+ * const AuditId = HookHints.key<string>("audit.id")
+ *
+ * const merged = HookHints.merge(HookHints.make(AuditId, "region"), HookHints.make(AuditId, "call"))
+ * HookHints.getOrUndefined(merged, AuditId) // => "call"
+ * ```
+ *
+ * @category combining
+ * @since 0.1.0
+ */
+export const merge: {
+  (that: HookHints): (self: HookHints) => HookHints
+  (self: HookHints, that: HookHints): HookHints
+} = dual(2, (self: HookHints, that: HookHints): HookHints => {
+  if (self === empty) return that
+  if (that === empty) return self
+  const raw = self.raw === that.raw || that.raw === empty.raw ? self.raw : { ...self.raw, ...that.raw }
+  return new HookHintsImpl(Context.merge(self.typed, that.typed), raw)
+})
+
+/**
+ * Reads a hint, `undefined` when nobody has set it.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const getOrUndefined: {
+  <A>(key: Key<A>): (self: HookHints) => A | undefined
+  <A>(self: HookHints, key: Key<A>): A | undefined
+} = dual(2, <A>(self: HookHints, key: Key<A>): A | undefined => {
+  const typed = Context.getOrUndefined(self.typed, key.slot)
+  if (typed !== undefined || key.is === undefined) return typed
+  const raw = readOwn(self.raw, key.name)
+  return key.is(raw) ? raw : undefined
+})
+
+/**
+ * Reads a hint as an `Option`.
+ *
+ * **Example** (A hint that may be there)
+ *
+ * ```ts
+ * import { Option } from "effect"
+ * import { HookHints } from "effect-openfeature"
+ *
+ * const AuditId = HookHints.key<string>("audit.id")
+ *
+ * Option.isSome(HookHints.get(HookHints.make(AuditId, "12345"), AuditId)) // => true
+ * Option.isNone(HookHints.get(HookHints.empty, AuditId)) // => true
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const get: {
+  <A>(key: Key<A>): (self: HookHints) => Option.Option<A>
+  <A>(self: HookHints, key: Key<A>): Option.Option<A>
+} = dual(2, <A>(self: HookHints, key: Key<A>): Option.Option<A> => Option.fromUndefinedOr(getOrUndefined(self, key)))
+
+/**
+ * Gives the record that a hook of the plain SDK sees: the caller's own entries
+ * and every typed hint under its name.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const toRecord = (self: HookHints): SDK.HookHints =>
+  self.typed.mapUnsafe.size === 0 ? self.raw : { ...self.raw, ...Object.fromEntries(self.typed.mapUnsafe) }

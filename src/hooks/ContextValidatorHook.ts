@@ -1,0 +1,135 @@
+/**
+ * A hook that checks the evaluation context before a flag is resolved.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { EvaluationContext } from "../EvaluationContext.ts"
+import { EvaluationError } from "../EvaluationError.ts"
+import * as FeatureHook from "../FeatureHook.ts"
+import type { FlagFilter } from "../FlagFilter.ts"
+import { oneLine } from "../internal/text.ts"
+
+/**
+ * The settings of a context validator. At least one rule is needed.
+ *
+ * **Details**
+ *
+ * - `requireTargetingKey`: there must be one, and it must not be empty.
+ * - `requiredAttributes`: the names of attributes that must be there.
+ * - `schema`: what the whole context has to fit.
+ * - `flags`: the evaluations to check; all by default.
+ * - `mode`: `"warn"`, the default, logs a warning; `"reject"` rejects the
+ *   evaluation, so that the caller gets the default value.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly requireTargetingKey?: boolean | undefined
+  readonly requiredAttributes?: ReadonlyArray<string> | undefined
+  readonly schema?: Schema.ConstraintDecoder<unknown> | undefined
+  readonly flags?: FlagFilter | undefined
+  readonly mode?: "warn" | "reject" | undefined
+}
+
+type Rule = (context: EvaluationContext) => EvaluationError | undefined
+
+const targetingKey: Rule = (context) =>
+  typeof context.targetingKey === "string" && context.targetingKey !== ""
+    ? undefined
+    : new EvaluationError({
+      code: "TARGETING_KEY_MISSING",
+      message: "the evaluation context has no targeting key"
+    })
+
+const attribute = (name: string): Rule => (context) =>
+  Object.hasOwn(context, name) && context[name] !== undefined
+    ? undefined
+    : new EvaluationError({
+      code: "INVALID_CONTEXT",
+      message: `the evaluation context has no attribute "${name}"`
+    })
+
+const fits = (schema: Schema.ConstraintDecoder<unknown>): Rule => {
+  const decode = Schema.decodeUnknownOption(schema)
+  return (context) =>
+    Option.isSome(decode(context)) ? undefined : new EvaluationError({
+      code: "INVALID_CONTEXT",
+      message: "the evaluation context does not fit the schema"
+    })
+}
+
+/**
+ * Creates a hook that checks the context.
+ *
+ * **Details**
+ *
+ * The rules are tried in the order targeting key, attributes, schema; the first
+ * that is broken counts. `"reject"` fails with `TARGETING_KEY_MISSING` for the
+ * targeting key and with `INVALID_CONTEXT` otherwise. Warnings and messages name
+ * attributes, never values. The check sees what earlier hooks contributed.
+ *
+ * **Gotchas**
+ *
+ * The schema must decode synchronously; one that does not never fits. In the
+ * mode `"warn"` the hook is an observer, so a schema that throws changes
+ * nothing.
+ *
+ * Throws a `RangeError` when there is no rule, or an attribute has no name.
+ *
+ * **Example** (No evaluation without a user)
+ *
+ * ```ts
+ * import { ContextValidatorHook, FlagFilter } from "effect-openfeature"
+ *
+ * const hook = ContextValidatorHook.make({
+ *   requireTargetingKey: true,
+ *   requiredAttributes: ["plan"],
+ *   flags: FlagFilter.prefix("checkout-"),
+ *   mode: "reject"
+ * })
+ * hook.name // => "context-validator"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options): FeatureHook.FeatureHook<EvaluationError> => {
+  const attributes = options.requiredAttributes ?? []
+  if (attributes.includes("")) {
+    throw new RangeError("ContextValidatorHook.make: requiredAttributes must not contain an empty name")
+  }
+  const rules: Array<Rule> = [
+    ...options.requireTargetingKey === true ? [targetingKey] : [],
+    ...attributes.map(attribute),
+    ...options.schema === undefined ? [] : [fits(options.schema)]
+  ]
+  if (rules.length === 0) {
+    throw new RangeError(
+      "ContextValidatorHook.make: set at least one of requireTargetingKey, requiredAttributes and schema"
+    )
+  }
+  const broken = (context: EvaluationContext): EvaluationError | undefined => {
+    for (const rule of rules) {
+      const error = rule(context)
+      if (error !== undefined) return error
+    }
+    return undefined
+  }
+
+  const validator = FeatureHook.make("context-validator", {
+    before: (context) => {
+      const error = broken(context.context)
+      if (error === undefined) return Effect.void
+      if (options.mode === "reject") return Effect.fail(error)
+      return Effect.logWarning(error.message).pipe(
+        Effect.annotateLogs({ flag_key: oneLine(context.flagKey, 256), error_code: error.code })
+      )
+    }
+  })
+  const filtered = options.flags === undefined ? validator : FeatureHook.when(validator, options.flags)
+  return options.mode === "reject" ? filtered : FeatureHook.observe(filtered)
+}

@@ -1,0 +1,124 @@
+/**
+ * A hook that lets every later hook ask how long the evaluation has taken.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Severity } from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as FeatureHook from "../FeatureHook.ts"
+import * as HookHints from "../HookHints.ts"
+import { oneLine } from "../internal/text.ts"
+
+/**
+ * The hint that holds when the evaluation started, in nanoseconds of the
+ * monotonic clock.
+ *
+ * @category hints
+ * @since 0.1.0
+ */
+export const Start: HookHints.Key<bigint> = HookHints.key<bigint>("effect-openfeature.timing.start")
+
+/**
+ * The settings of a timing hook.
+ *
+ * **Details**
+ *
+ * - `slowerThan`: evaluations that take longer are logged; none by default.
+ * - `logLevel`: at which level, `"Warn"` by default.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly slowerThan?: Duration.Input | undefined
+  readonly logLevel?: Severity | undefined
+}
+
+/**
+ * Tells how long the evaluation has taken so far, if a timing hook has seen its
+ * start.
+ *
+ * **Details**
+ *
+ * Measured with the monotonic clock, so a step of the wall clock does not show,
+ * and never negative.
+ *
+ * **Example** (Asking for the elapsed time in another hook)
+ *
+ * ```ts
+ * import { Effect, Option } from "effect"
+ * import { FeatureHook, TimingHook } from "effect-openfeature"
+ *
+ * const hook = FeatureHook.make("duration", {
+ *   finally: (_context, _details, hints) =>
+ *     Effect.flatMap(TimingHook.elapsed(hints), (elapsed) =>
+ *       Option.isSome(elapsed) ? Effect.log("took", elapsed.value) : Effect.void)
+ * })
+ * FeatureHook.combine(TimingHook.make(), hook).name // => "timing + duration"
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const elapsed = (hints: HookHints.HookHints): Effect.Effect<Option.Option<Duration.Duration>> =>
+  Effect.clockWith((clock) => {
+    const start = HookHints.getOrUndefined(hints, Start)
+    if (start === undefined) return Effect.succeedNone
+    const nanos = clock.monotonicTimeNanosUnsafe() - start
+    return Effect.succeedSome(Duration.nanos(nanos > 0n ? nanos : 0n))
+  })
+
+/**
+ * Creates a hook that notes when the evaluation starts, and can log slow ones.
+ *
+ * **When to use**
+ *
+ * Use as the first hook, so that what it measures includes the others.
+ *
+ * **Details**
+ *
+ * Keeps a start that an earlier timing hook has noted. The log line carries
+ * `flag_key` and `duration_ms`.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when `slowerThan` is not finite.
+ *
+ * **Example** (Warning of slow evaluations)
+ *
+ * ```ts
+ * import { TimingHook } from "effect-openfeature"
+ *
+ * const hook = TimingHook.make({ slowerThan: "50 millis" })
+ * hook.name // => "timing"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options = {}): FeatureHook.FeatureHook => {
+  const before = (_context: unknown, hints: HookHints.HookHints) =>
+    Effect.clockWith((clock) =>
+      HookHints.getOrUndefined(hints, Start) === undefined
+        ? Effect.succeed({ hints: HookHints.make(Start, clock.monotonicTimeNanosUnsafe()) })
+        : Effect.void
+    )
+  if (options.slowerThan === undefined) return FeatureHook.make("timing", { before })
+  const limit = Duration.fromInputUnsafe(options.slowerThan)
+  if (!Duration.isFinite(limit)) throw new RangeError("TimingHook.make: slowerThan must be finite")
+  return FeatureHook.observe(FeatureHook.make("timing", {
+    before,
+    finally: Effect.fnUntraced(function*(context, _details, hints) {
+      const taken = yield* elapsed(hints)
+      if (Option.isNone(taken) || Duration.isLessThanOrEqualTo(taken.value, limit)) return
+      yield* Effect.logWithLevel(options.logLevel ?? "Warn")("slow feature flag evaluation").pipe(
+        Effect.annotateLogs({
+          flag_key: oneLine(context.flagKey, 256),
+          duration_ms: Duration.toMillis(taken.value)
+        })
+      )
+    })
+  }))
+}

@@ -1,0 +1,19 @@
+/**
+ * Hooks for feature-flag evaluation with OpenFeature, as Effect programs.
+ *
+ * @since 0.1.0
+ */
+export * as EvaluationContext from "./EvaluationContext.ts"
+export * as EvaluationDetails from "./EvaluationDetails.ts"
+export * as EvaluationError from "./EvaluationError.ts"
+export * as FeatureFlags from "./FeatureFlags.ts"
+export * as FeatureHook from "./FeatureHook.ts"
+export * as FlagFilter from "./FlagFilter.ts"
+export * as HookContext from "./HookContext.ts"
+export * as HookFailures from "./HookFailures.ts"
+export * as HookHints from "./HookHints.ts"
+export * as ContextValidatorHook from "./hooks/ContextValidatorHook.ts"
+export * as LoggingHook from "./hooks/LoggingHook.ts"
+export * as MetricsHook from "./hooks/MetricsHook.ts"
+export * as TimingHook from "./hooks/TimingHook.ts"
+export * as OpenFeatureHook from "./OpenFeatureHook.ts"

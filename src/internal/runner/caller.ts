@@ -1,0 +1,84 @@
+/**
+ * Who makes an evaluation: the services of the calling fiber, the hints of the
+ * evaluation, and the stage that is running for it.
+ */
+import type * as SDK from "@openfeature/server-sdk"
+import type * as Context from "effect/Context"
+import * as Fiber from "effect/Fiber"
+import * as Predicate from "effect/Predicate"
+import * as HookHints from "../../HookHints.ts"
+
+// The SDK hands one context object to all hooks of an evaluation, and only to
+// them, so it names the evaluation.
+type Evaluation = SDK.EvaluationContext
+
+const callers = new WeakMap<Evaluation, Caller>()
+
+export class Caller {
+  readonly services: Context.Context<never> | undefined
+  hints: HookHints.HookHints
+  evaluation: Evaluation | undefined
+  running: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  isInterrupted = false
+
+  constructor(
+    services: Context.Context<never> | undefined,
+    hints: HookHints.HookHints,
+    evaluation?: Evaluation | undefined
+  ) {
+    this.services = services
+    this.hints = hints
+    this.evaluation = evaluation
+  }
+  addHints(hints: HookHints.HookHints): void {
+    this.hints = HookHints.merge(this.hints, hints)
+    this.publish()
+  }
+  publish(): void {
+    if (this.evaluation !== undefined) callers.set(this.evaluation, this)
+  }
+  interrupt(): void {
+    this.isInterrupted = true
+    this.running?.interruptUnsafe()
+  }
+}
+
+// The caller is a private field: a hook of the SDK sees plain hints, printing
+// them shows nothing more, and a copy of them carries nothing.
+class CarryingHints {
+  readonly [name: string]: unknown
+  readonly #caller: Caller
+  constructor(caller: Caller) {
+    this.#caller = caller
+    Object.assign(this, HookHints.toRecord(caller.hints))
+  }
+  static callerOf(hints: unknown): Caller | undefined {
+    return Predicate.isObject(hints) && #caller in hints ? hints.#caller : undefined
+  }
+}
+
+/** The hints for the SDK, with the caller aboard for hooks of every level. */
+export const toSdkHints = (caller: Caller): SDK.HookHints => new CarryingHints(caller)
+
+/** Finds the caller in the first stage that a stack runs for an evaluation. */
+export const find = (evaluation: Evaluation, hints: SDK.HookHints | undefined): Caller => {
+  const published = callers.get(evaluation)
+  if (published !== undefined) return published
+  const given = CarryingHints.callerOf(hints)
+  if (given === undefined) {
+    // The first stage of an evaluation runs in the turn of whoever asked for
+    // it, so a fiber that is running now is the caller.
+    const caller = new Caller(Fiber.getCurrent()?.context, HookHints.fromRecord(hints), evaluation)
+    if (caller.services !== undefined) caller.publish()
+    return caller
+  }
+  given.evaluation ??= evaluation
+  if (given.evaluation === evaluation) return given
+  // Somebody passed the hints of one evaluation on to another.
+  const caller = new Caller(given.services, given.hints, evaluation)
+  caller.publish()
+  return caller
+}
+
+/** Looks again in a later stage: another stack may have published one since. */
+export const refind = (known: Caller, evaluation: Evaluation): Caller => callers.get(evaluation) ?? known

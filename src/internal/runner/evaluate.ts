@@ -1,0 +1,155 @@
+/**
+ * One evaluation of the Effect client.
+ */
+import type * as SDK from "@openfeature/server-sdk"
+import { OpenFeature } from "@openfeature/server-sdk"
+import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type { EvaluationContext } from "../../EvaluationContext.ts"
+import { toSdk } from "../../EvaluationContext.ts"
+import * as EvaluationDetails from "../../EvaluationDetails.ts"
+import * as EvaluationError from "../../EvaluationError.ts"
+import type { HookHints } from "../../HookHints.ts"
+import type { FlagType } from "./flagType.ts"
+import { attempt, attemptEither } from "../foreign.ts"
+import { Caller, toSdkHints } from "./caller.ts"
+import type { Evaluation, Level } from "./level.ts"
+import * as Levels from "./level.ts"
+
+/** Where evaluations go to. */
+export interface Target {
+  readonly client: SDK.Client
+  readonly domain: string | undefined
+  /** How long an interrupted caller waits for hooks that have to finish. */
+  readonly interruptTimeout: Duration.Input
+}
+
+export interface Request<A> {
+  readonly type: FlagType<A>
+  readonly flagKey: string
+  readonly defaultValue: A
+  readonly context: EvaluationContext
+  readonly hints: HookHints
+  readonly levels: ReadonlyArray<Level>
+}
+
+type SdkDetails = SDK.EvaluationDetails<SDK.FlagValue>
+type Details<A> = EvaluationDetails.EvaluationDetails<A>
+
+export const evaluate = <A>(
+  target: Target,
+  request: Request<A>,
+  services: Context.Context<never>
+): Effect.Effect<Details<A>> =>
+  Effect.callback((resume) => {
+    const { defaultValue, flagKey, levels, type } = request
+    const typed = new Typed(request)
+    const caller = new Caller(services, request.hints)
+    const evaluations = start(target, levels, caller, typed.accept)
+    const options = evaluations.length === 0 ? undefined : { hooks: evaluations, hookHints: toSdkHints(caller) }
+    const resolution = attemptEither(
+      () => type.resolve(target.client, flagKey, defaultValue, toSdk(request.context), options),
+      (error) => Promise.reject<SdkDetails>(error)
+    )
+    resolution.then(
+      (details) => resume(Exit.succeed(typed.details(details))),
+      // The SDK rejects when something throws that it does not expect to, and
+      // then skips stages that hooks count on.
+      async () => {
+        const error = new EvaluationError.EvaluationError({
+          code: "GENERAL",
+          message: "the SDK gave up on the evaluation",
+          flagKey
+        })
+        await finishAll(evaluations, error)
+        resume(Exit.succeed(EvaluationDetails.failed(flagKey, defaultValue, error)))
+      }
+    )
+    return evaluations.length === 0 ? undefined : giveUp(target, request, caller, evaluations, resolution)
+  })
+
+// Each level is one hook for the SDK. Where the client has none but others do,
+// an empty one lets them learn that a value was of the wrong type.
+const start = (
+  target: Target,
+  levels: ReadonlyArray<Level>,
+  caller: Caller,
+  accept: (details: SdkDetails) => void
+): Array<Evaluation> => {
+  const last = levels.length - 1
+  if (last < 0) return hasSdkHooks(target) ? [Levels.empty.start(caller, accept)] : []
+  return levels.map((level, index) => level.start(caller, index === last ? accept : undefined))
+}
+
+const hasSdkHooks = ({ client, domain }: Target): boolean =>
+  OpenFeature.getHooks().length > 0 || client.getHooks().length > 0 ||
+  attempt(() => (OpenFeature.getProvider(domain).hooks ?? []).length > 0, () => true)
+
+const finishAll = async (evaluations: ReadonlyArray<Evaluation>, error: unknown): Promise<void> => {
+  for (const evaluation of Array.from(evaluations).reverse()) await evaluation.finish(error)
+}
+
+// The caller was interrupted: the running stage is, too. Then the SDK runs the
+// error and finally stages. It may not get there, since a provider can hang.
+const giveUp = Effect.fnUntraced(function*<A>(
+  target: Target,
+  request: Request<A>,
+  caller: Caller,
+  evaluations: ReadonlyArray<Evaluation>,
+  resolution: Promise<SdkDetails>
+) {
+  caller.interrupt()
+  const error = new EvaluationError.EvaluationError({
+    code: "GENERAL",
+    message: "the evaluation was interrupted",
+    flagKey: request.flagKey
+  })
+  yield* waitFor(() => resolution, target.interruptTimeout)
+  yield* waitFor(() => finishAll(evaluations, error), target.interruptTimeout)
+})
+
+// Detached, so that what never ends does not hold whoever was interrupted.
+const waitFor = Effect.fnUntraced(function*(work: () => Promise<unknown>, limit: Duration.Input) {
+  const fiber = yield* Effect.forkDetach(Effect.ignore(Effect.tryPromise(work)), { startImmediately: true })
+  yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(fiber)), limit)
+})
+
+/** The value of a flag in its type. Looked at once: by the first `after` stage, or where there is none at the end. */
+class Typed<A> {
+  readonly #request: Request<A>
+  #decoded: Option.Option<A> | undefined = undefined
+
+  constructor(request: Request<A>) {
+    this.#request = request
+  }
+
+  readonly accept = (details: SdkDetails): void => {
+    if (Option.isNone(this.#decode(details))) throw this.#mismatch()
+  }
+
+  details(details: SdkDetails): Details<A> {
+    const { defaultValue, flagKey } = this.#request
+    if (details.errorCode !== undefined) return { ...details, value: defaultValue }
+    const decoded = this.#decode(details)
+    return Option.isSome(decoded)
+      ? { ...details, value: decoded.value }
+      : EvaluationDetails.failed(flagKey, defaultValue, this.#mismatch())
+  }
+
+  #decode(details: SdkDetails): Option.Option<A> {
+    return this.#decoded ??= attempt(() => this.#request.type.decode(details.value), () => Option.none<A>())
+  }
+
+  #mismatch(): EvaluationError.EvaluationError {
+    const { flagKey, type } = this.#request
+    return new EvaluationError.EvaluationError({
+      code: "TYPE_MISMATCH",
+      message: `the flag's value is not ${type.expected}`,
+      flagKey
+    })
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Text that is safe to print: one line, bounded, free of anything a terminal or
+ * a log reader would take as a command.
+ */
+import { attempt } from "./foreign.ts"
+
+// C0, DEL, C1, line and paragraph separators, and the bidirectional controls.
+// oxlint-disable-next-line no-control-regex -- control characters are what this is about
+const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
+
+const escapeChar = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
+
+/** Cuts a text to `max` characters, the mark of the cut included. */
+export const truncate = (text: string, max: number): string =>
+  text.length <= max ? text : `${text.slice(0, Math.max(0, max - 1))}…`
+
+/** Escapes what would break a line or steer a terminal, then cuts. */
+export const oneLine = (text: string, max: number): string =>
+  truncate(truncate(text, max).replace(unsafe, escapeChar), max)
+
+const maxDepth = 8
+const maxNodes = 1000
+
+/**
+ * Prints any value as one bounded line, JSON where JSON can say it and a marker
+ * where it cannot. Depth and number of nodes are bounded, cycles are cut, and
+ * nothing that a value does when it is read gets out.
+ */
+export const printValue = (value: unknown, max: number): string => {
+  const path: Array<object> = []
+  let nodes = 0
+  let length = 0
+  const emit = (text: string): string => {
+    length += text.length
+    return text
+  }
+  const print = (value: unknown): string => {
+    if (++nodes > maxNodes || length > max) return "…"
+    switch (typeof value) {
+      case "string":
+        return emit(JSON.stringify(truncate(value, max)))
+      case "number":
+        return emit(Object.is(value, -0) ? "-0" : String(value))
+      case "boolean":
+      case "undefined":
+        return emit(String(value))
+      case "bigint":
+        return emit(`${value}n`)
+      case "symbol":
+        return emit("<symbol>")
+      case "function":
+        return emit("<function>")
+      case "object":
+        return value === null ? emit("null") : attempt(() => printObject(value), () => emit("<unreadable>"))
+    }
+  }
+  const printObject = (value: object): string => {
+    if (value instanceof Date) {
+      return emit(Number.isNaN(value.getTime()) ? "<invalid date>" : `"${value.toISOString()}"`)
+    }
+    if (value instanceof Error) return emit(`<${oneLine(value.name, 64)}>`)
+    if (ArrayBuffer.isView(value)) return emit(`<${value.byteLength} bytes>`)
+    if (path.includes(value)) return emit("<cycle>")
+    if (path.length >= maxDepth) return emit("…")
+    path.push(value)
+    const printed = printEntries(value)
+    path.pop()
+    return printed
+  }
+  const printEntries = (value: object): string => {
+    if (Array.isArray(value)) return `[${join(value, print)}]`
+    if (value instanceof Set) return `<set>[${join(value, print)}]`
+    if (value instanceof Map) return `<map>{${join(value, ([key, item]) => `${print(key)}:${print(item)}`)}}`
+    return `{${join(Object.keys(value), (key) => `${print(key)}:${print(Reflect.get(value, key))}`)}}`
+  }
+  const join = <A>(items: Iterable<A>, f: (item: A) => string): string => {
+    const parts: Array<string> = []
+    for (const item of items) {
+      parts.push(f(item))
+      if (nodes > maxNodes || length > max) break
+    }
+    return parts.join(",")
+  }
+  return oneLine(typeof value === "string" ? value : print(value), max)
+}

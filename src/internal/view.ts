@@ -1,0 +1,62 @@
+/**
+ * The hook context that Effect hooks see: a read-only view of the SDK's, which
+ * is one mutable object for all hooks of an evaluation and the provider.
+ */
+import type * as SDK from "@openfeature/server-sdk"
+import * as EvaluationContext from "../EvaluationContext.ts"
+import type { FlagValue } from "../EvaluationDetails.ts"
+import type { HookContext } from "../HookContext.ts"
+
+// Getters on the prototype, not own properties: nothing is copied for a hook
+// that does not look, and printing a view cannot show what it holds.
+export class View implements HookContext {
+  #sdk: Readonly<SDK.HookContext>
+  #contributed: EvaluationContext.EvaluationContext | undefined
+  #snapshot: EvaluationContext.EvaluationContext | undefined = undefined
+  readonly flagKey: string
+
+  constructor(sdk: Readonly<SDK.HookContext>, contributed?: EvaluationContext.EvaluationContext | undefined) {
+    this.#sdk = sdk
+    this.#contributed = contributed
+    this.flagKey = sdk.flagKey
+  }
+  get flagValueType(): SDK.FlagValueType {
+    return this.#sdk.flagValueType
+  }
+  get defaultValue(): FlagValue {
+    return EvaluationContext.snapshot(this.#sdk.defaultValue)
+  }
+  get context(): EvaluationContext.EvaluationContext {
+    return this.#snapshot ??= Object.freeze({ ...this.#sdk.context, ...this.#contributed })
+  }
+  get clientMetadata(): Readonly<SDK.ClientMetadata> {
+    return Object.freeze({ ...this.#sdk.clientMetadata })
+  }
+  get providerMetadata(): Readonly<SDK.ProviderMetadata> {
+    return Object.freeze({ ...this.#sdk.providerMetadata })
+  }
+  get logger(): SDK.Logger {
+    return this.#sdk.logger
+  }
+  toJSON(): unknown {
+    return {
+      flagKey: this.flagKey,
+      flagValueType: this.flagValueType,
+      domain: this.#sdk.clientMetadata.domain,
+      providerName: this.#sdk.providerMetadata.name
+    }
+  }
+  static release(view: View): void {
+    view.#sdk = { ...view.#sdk, context: EvaluationContext.toSdk(EvaluationContext.empty), defaultValue: false }
+    view.#contributed = undefined
+    view.#snapshot = undefined
+  }
+}
+
+/**
+ * Drops what a view holds of its evaluation, for a stage that was given up on
+ * but may hold the view for ever.
+ */
+export const release = (context: HookContext): void => {
+  if (context instanceof View) View.release(context)
+}

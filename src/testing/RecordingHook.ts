@@ -1,0 +1,95 @@
+/**
+ * A hook that writes down what it is asked to do.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { EvaluationContext } from "../EvaluationContext.ts"
+import type { EvaluationDetails } from "../EvaluationDetails.ts"
+import type { EvaluationError } from "../EvaluationError.ts"
+import * as FeatureHook from "../FeatureHook.ts"
+import type { HookContext } from "../HookContext.ts"
+import type { Stage } from "../HookFailures.ts"
+import type { HookHints } from "../HookHints.ts"
+
+/**
+ * One stage that a recording hook was asked to run.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Entry {
+  readonly hook: string
+  readonly stage: Stage
+  readonly flagKey: string
+  readonly context: EvaluationContext
+  readonly hints: HookHints
+  readonly details?: EvaluationDetails | undefined
+  readonly error?: EvaluationError | undefined
+}
+
+/**
+ * A recording hook and what it has written down.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RecordingHook {
+  readonly hook: FeatureHook.FeatureHook
+  /** Everything so far, the oldest first. */
+  readonly entries: Effect.Effect<ReadonlyArray<Entry>>
+  /** The entries in short: `"name.stage"`. */
+  readonly stages: Effect.Effect<ReadonlyArray<string>>
+  readonly clear: Effect.Effect<void>
+}
+
+/**
+ * Creates a hook that records, and otherwise does nothing.
+ *
+ * **Details**
+ *
+ * Several hooks that are made with the same `journal` write into one list, which
+ * shows the order between them.
+ *
+ * **Example** (Which stages ran)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Fixtures, RecordingHook } from "effect-openfeature/testing"
+ *
+ * const program = Effect.gen(function*() {
+ *   const recording = yield* RecordingHook.make("audit")
+ *   yield* Fixtures.run(recording.hook, { error: new Error("no connection") })
+ *   return yield* recording.stages
+ * })
+ * await Effect.runPromise(program) // => ["audit.before", "audit.error", "audit.finally"]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (name: string, journal: Array<Entry> = []): Effect.Effect<RecordingHook> =>
+  Effect.sync(() => {
+    const record = (
+      stage: Stage,
+      context: HookContext,
+      hints: HookHints,
+      more?: Pick<Entry, "details" | "error"> | undefined
+    ): Effect.Effect<void> =>
+      Effect.sync(() => {
+        journal.push({ hook: name, stage, flagKey: context.flagKey, context: context.context, hints, ...more })
+      })
+    return {
+      hook: FeatureHook.make(name, {
+        before: (context, hints) => record("before", context, hints),
+        after: (context, details, hints) => record("after", context, hints, { details }),
+        error: (context, error, hints) => record("error", context, hints, { error }),
+        finally: (context, details, hints) => record("finally", context, hints, { details })
+      }),
+      entries: Effect.sync(() => Array.from(journal)),
+      stages: Effect.sync(() => journal.map((entry) => `${entry.hook}.${entry.stage}`)),
+      clear: Effect.sync(() => {
+        journal.length = 0
+      })
+    }
+  })

@@ -1,0 +1,8 @@
+/**
+ * Tools for testing hooks and code that evaluates flags.
+ *
+ * @since 0.1.0
+ */
+export * as Fixtures from "./Fixtures.ts"
+export * as RecordingHook from "./RecordingHook.ts"
+export * as TestProvider from "./TestProvider.ts"

@@ -1,0 +1,28 @@
+import { fileURLToPath } from "node:url"
+import { defineConfig } from "vitest/config"
+
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^effect-openfeature$/, replacement: path("./src/index.ts") },
+      { find: /^effect-openfeature\/testing$/, replacement: path("./src/testing/index.ts") },
+      { find: /^effect-openfeature\/(.+)$/, replacement: `${path("./src")}/$1.ts` }
+    ]
+  },
+  test: {
+    include: ["test/**/*.test.ts"],
+    pool: "forks",
+    execArgv: ["--expose-gc"],
+    dangerouslyIgnoreUnhandledErrors: false,
+    coverage: {
+      provider: "v8",
+      include: ["src/**/*.ts"],
+      exclude: ["src/index.ts", "src/*/index.ts"],
+      reporter: ["text", "json-summary"],
+      reportsDirectory: ".cache/coverage",
+      thresholds: { lines: 95, branches: 95, functions: 95, statements: 95 }
+    }
+  }
+})
