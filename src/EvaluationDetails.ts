@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import type * as SDK from "@openfeature/server-sdk"
-import { type ErrorCode, fromUnknown } from "./EvaluationError.ts"
+import { type ErrorCode, fromUnknown, isErrorCode } from "./EvaluationError.ts"
 import { snapshot } from "./EvaluationContext.ts"
 import { attempt } from "./internal/foreign.ts"
 
@@ -56,11 +56,17 @@ export interface EvaluationDetails<out A = FlagValue> {
  */
 export const fromSdk = (details: SDK.EvaluationDetails<SDK.FlagValue>): EvaluationDetails =>
   attempt<EvaluationDetails, EvaluationDetails>(() => {
-    const value = details.value
-    return typeof value === "object" && value !== null
-      ? Object.freeze({ ...details, value: snapshot(value) })
-      : Object.freeze({ ...details })
+    const copy = { ...details, value: snapshot(details.value) }
+    // The types of the SDK say that these are texts, its evaluator takes anything.
+    if (!isOptionalText(copy.variant)) delete copy.variant
+    if (!isOptionalText(copy.reason)) delete copy.reason
+    if (!isOptionalText(copy.errorMessage)) delete copy.errorMessage
+    return Object.freeze(
+      copy.errorCode === undefined || isErrorCode(copy.errorCode) ? copy : { ...copy, errorCode: "GENERAL" }
+    )
   }, () => unreadable)
+
+const isOptionalText = (value: unknown): boolean => value === undefined || typeof value === "string"
 
 const unreadable: EvaluationDetails = Object.freeze({
   flagKey: "",

@@ -12,7 +12,7 @@
  */
 import type * as SDK from "@openfeature/server-sdk"
 import * as Data from "effect/Data"
-import { readString } from "./internal/foreign.ts"
+import { attempt, readString } from "./internal/foreign.ts"
 
 /**
  * The error codes of the OpenFeature specification (section 1.7 and the types
@@ -113,6 +113,16 @@ export class EvaluationError extends Data.TaggedError("EvaluationError")<{
     }
   }
 }
+
+/**
+ * Tells whether a value is an `EvaluationError`. Never throws, whatever the
+ * value is.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isEvaluationError = (value: unknown): value is EvaluationError =>
+  attempt(() => value instanceof EvaluationError, () => false)
 
 const truncate = (message: string): string =>
   message.length > maxMessageLength ? `${message.slice(0, maxMessageLength - 1)}…` : message

@@ -25,7 +25,7 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as EvaluationContext from "./EvaluationContext.ts"
-import type { EvaluationDetails, FlagValue } from "./EvaluationDetails.ts"
+import { type EvaluationDetails, failed, type FlagValue } from "./EvaluationDetails.ts"
 import * as EvaluationError from "./EvaluationError.ts"
 import * as FeatureHook from "./FeatureHook.ts"
 import * as HookHints from "./HookHints.ts"
@@ -48,9 +48,9 @@ import { makeOwner } from "./OpenFeatureHook.ts"
  * @category models
  * @since 0.1.0
  */
-export interface EvaluationOptions<out R = never> {
+export interface EvaluationOptions<out H extends FeatureHook.Any = never> {
   readonly context?: EvaluationContext.EvaluationContext | undefined
-  readonly hooks?: ReadonlyArray<FeatureHook.FeatureHook<unknown, R>> | undefined
+  readonly hooks?: ReadonlyArray<H> | undefined
   readonly hints?: HookHints.HookHints | undefined
 }
 
@@ -61,21 +61,21 @@ export interface EvaluationOptions<out R = never> {
  * @category models
  * @since 0.1.0
  */
-export interface ObjectOptions<A, out R = never> extends EvaluationOptions<R> {
+export interface ObjectOptions<A, out H extends FeatureHook.Any = never> extends EvaluationOptions<H> {
   readonly schema: Schema.Codec<A, FlagValue>
 }
 
-type Evaluate<A> = <R = never>(
+type Evaluate<A> = <H extends FeatureHook.Any = never>(
   flagKey: string,
   defaultValue: A,
-  options?: EvaluationOptions<R> | undefined
-) => Effect.Effect<A, never, R>
+  options?: EvaluationOptions<H> | undefined
+) => Effect.Effect<A, never, FeatureHook.Services<H>>
 
-type EvaluateDetails<A> = <R = never>(
+type EvaluateDetails<A> = <H extends FeatureHook.Any = never>(
   flagKey: string,
   defaultValue: A,
-  options?: EvaluationOptions<R> | undefined
-) => Effect.Effect<EvaluationDetails<A>, never, R>
+  options?: EvaluationOptions<H> | undefined
+) => Effect.Effect<EvaluationDetails<A>, never, FeatureHook.Services<H>>
 
 /**
  * An event of the provider, with its type.
@@ -153,31 +153,35 @@ export class FeatureFlags extends Context.Service<FeatureFlags, {
   readonly number: Evaluate<number>
   readonly numberDetails: EvaluateDetails<number>
   readonly object: {
-    <A, R = never>(flagKey: string, defaultValue: A, options: ObjectOptions<A, R>): Effect.Effect<A, never, R>
-    <R = never>(
-      flagKey: string,
-      defaultValue: FlagValue,
-      options?: EvaluationOptions<R> | undefined
-    ): Effect.Effect<FlagValue, never, R>
-  }
-  readonly objectDetails: {
-    <A, R = never>(
+    <A, H extends FeatureHook.Any = never>(
       flagKey: string,
       defaultValue: A,
-      options: ObjectOptions<A, R>
-    ): Effect.Effect<EvaluationDetails<A>, never, R>
-    <R = never>(
+      options: ObjectOptions<A, H>
+    ): Effect.Effect<A, never, FeatureHook.Services<H>>
+    <H extends FeatureHook.Any = never>(
       flagKey: string,
       defaultValue: FlagValue,
-      options?: EvaluationOptions<R> | undefined
-    ): Effect.Effect<EvaluationDetails, never, R>
+      options?: EvaluationOptions<H> | undefined
+    ): Effect.Effect<FlagValue, never, FeatureHook.Services<H>>
+  }
+  readonly objectDetails: {
+    <A, H extends FeatureHook.Any = never>(
+      flagKey: string,
+      defaultValue: A,
+      options: ObjectOptions<A, H>
+    ): Effect.Effect<EvaluationDetails<A>, never, FeatureHook.Services<H>>
+    <H extends FeatureHook.Any = never>(
+      flagKey: string,
+      defaultValue: FlagValue,
+      options?: EvaluationOptions<H> | undefined
+    ): Effect.Effect<EvaluationDetails, never, FeatureHook.Services<H>>
   }
   /** Adds client hooks until the scope closes; they run with the services of whoever adds them. */
-  readonly addHooks: <R = never>(
-    ...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown, R>>
-  ) => Effect.Effect<void, never, R | Scope.Scope>
+  readonly addHooks: <H extends FeatureHook.Any = never>(
+    ...hooks: ReadonlyArray<H>
+  ) => Effect.Effect<void, never, FeatureHook.Services<H> | Scope.Scope>
   /** The client hooks, in order. */
-  readonly hooks: Effect.Effect<ReadonlyArray<FeatureHook.FeatureHook<unknown, unknown>>>
+  readonly hooks: Effect.Effect<ReadonlyArray<FeatureHook.Any>>
   /** Removes all client hooks that were added here. */
   readonly clearHooks: Effect.Effect<void>
   /** The events of the provider from now on, the one that tells its present status first. */
@@ -218,11 +222,11 @@ export class FeatureFlags extends Context.Service<FeatureFlags, {
  * @category models
  * @since 0.1.0
  */
-export interface Options<out E = never, out R = never, out RH = never> {
+export interface Options<out E = never, out R = never, out H extends FeatureHook.Any = never> {
   readonly domain?: string | undefined
   readonly version?: string | undefined
   readonly context?: EvaluationContext.EvaluationContext | undefined
-  readonly hooks?: ReadonlyArray<FeatureHook.FeatureHook<unknown, RH>> | undefined
+  readonly hooks?: ReadonlyArray<H> | undefined
   readonly provider?: Effect.Effect<SDK.Provider, E, R> | undefined
   readonly initializeTimeout?: Duration.Input | undefined
   readonly onProviderError?: "fail" | "ignore" | undefined
@@ -243,14 +247,28 @@ const Region = Context.Reference<Region>("effect-openfeature/FeatureFlags/Region
 /**
  * Creates a client that lives as long as the scope.
  *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when the domain is empty, or there is a version without
+ * a domain.
+ *
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*<E = never, R = never, RH = never>(
-  options: Options<E, R, RH> = {}
-): Effect.fn.Return<FeatureFlags["Service"], E | ProviderError, R | RH | Scope.Scope> {
+export const make = <E = never, R = never, H extends FeatureHook.Any = never>(
+  options: Options<E, R, H> = {}
+): Effect.Effect<FeatureFlags["Service"], E | ProviderError, R | FeatureHook.Services<H> | Scope.Scope> => {
+  if (options.domain === "") throw new RangeError("FeatureFlags.make: domain must not be empty")
+  if (options.version !== undefined && options.domain === undefined) {
+    throw new RangeError("FeatureFlags.make: version needs a domain")
+  }
+  return makeChecked(options)
+}
+
+const makeChecked = Effect.fnUntraced(function*<E, R, H extends FeatureHook.Any>(
+  options: Options<E, R, H>
+): Effect.fn.Return<FeatureFlags["Service"], E | ProviderError, R | FeatureHook.Services<H> | Scope.Scope> {
   const { domain } = options
-  if (domain === "") throw new RangeError("FeatureFlags.make: domain must not be empty")
   if (options.provider !== undefined) {
     const ready = yield* Provider.acquire(yield* options.provider, {
       domain,
@@ -267,24 +285,22 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, RH = never
   const target = { client, domain, interruptTimeout: options.interruptTimeout ?? "1 second" }
 
   const owner = yield* makeOwner
-  const registered = new Set<
-    { readonly hook: FeatureHook.FeatureHook<unknown, unknown>; readonly level: Level.Level }
-  >()
-  let clientLevel: Level.Level = Level.make([], Context.empty(), owner)
+  const registered = new Set<{ readonly hook: FeatureHook.Any; readonly level: Level.Level }>()
+  let clientLevels: ReadonlyArray<Level.Level> = []
   const relevel = () => {
-    clientLevel = Level.make([], Context.empty(), owner)
-    for (const { level } of registered) clientLevel = clientLevel.append(level)
+    clientLevels = joined(Array.from(registered, ({ level }) => level))
   }
 
-  const addHooks = <R>(...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown, R>>) =>
-    Effect.contextWith((services: Context.Context<R>) =>
+  const addHooks = <H extends FeatureHook.Any>(...hooks: ReadonlyArray<H>) =>
+    Effect.contextWith((services: Context.Context<FeatureHook.Services<H>>) =>
       Effect.asVoid(Effect.acquireRelease(
         Effect.sync(() => {
-          const added = hooks.map((hook) => ({ hook, level: Level.make(hook.parts, services, owner) }))
-          for (const entry of added) {
-            registered.add(entry)
-            clientLevel = clientLevel.append(entry.level)
-          }
+          const added = hooks.map((hook) => ({
+            hook,
+            level: Level.make(FeatureHook.combineAll([hook]).parts, services, owner)
+          }))
+          for (const entry of added) registered.add(entry)
+          clientLevels = joined([...clientLevels, ...added.map(({ level }) => level)])
           return added
         }),
         (added) =>
@@ -296,25 +312,17 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, RH = never
     )
   yield* addHooks(...options.hooks ?? [])
 
-  const details = <A, R>(
+  const details = <A, H extends FeatureHook.Any>(
     type: FlagType.FlagType<A>,
     flagKey: string,
     defaultValue: A,
-    options?: EvaluationOptions<R> | undefined
-  ): Effect.Effect<EvaluationDetails<A>, never, R> =>
-    Effect.contextWith((services: Context.Context<R>) => {
-      const region = Context.get(services, Region)
-      const levels: Array<Level.Level> = []
-      if (!clientLevel.isEmpty) levels.push(clientLevel)
-      for (const level of region.levels) levels.push(level)
-      if (options?.hooks !== undefined && options.hooks.length > 0) {
-        levels.push(Level.make(FeatureHook.combineAll(options.hooks).parts, services))
-      }
-      const context = options?.context === undefined
-        ? region.context
-        : EvaluationContext.merge(region.context, options.context)
-      const hints = options?.hints === undefined ? region.hints : HookHints.merge(region.hints, options.hints)
-      return evaluate(target, { type, flagKey, defaultValue, context, hints, levels }, services)
+    options?: EvaluationOptions<H> | undefined
+  ): Effect.Effect<EvaluationDetails<A>, never, FeatureHook.Services<H>> =>
+    Effect.contextWith((services: Context.Context<FeatureHook.Services<H>>) => {
+      const request = attempt(() => requestOf(services, clientLevels, options), () => undefined)
+      return request === undefined
+        ? Effect.succeed(failed(flagKey, defaultValue, unreadableOptions))
+        : evaluate(target, { type, flagKey, defaultValue, ...request }, services)
     })
 
   const typed = <A>(type: FlagType.FlagType<A>): readonly [Evaluate<A>, EvaluateDetails<A>] => [
@@ -326,10 +334,10 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, RH = never
   const [string, stringDetails] = typed(FlagType.string)
   const [number, numberDetails] = typed(FlagType.number)
 
-  const objectDetails = <R>(
+  const objectDetails = <H extends FeatureHook.Any>(
     flagKey: string,
     defaultValue: FlagValue,
-    options?: EvaluationOptions<R> | ObjectOptions<FlagValue, R> | undefined
+    options?: EvaluationOptions<H> | ObjectOptions<FlagValue, H> | undefined
   ) =>
     options !== undefined && "schema" in options
       ? details(FlagType.schema(options.schema), flagKey, defaultValue, options)
@@ -343,10 +351,10 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, RH = never
     number,
     numberDetails,
     objectDetails,
-    object: <R>(
+    object: <H extends FeatureHook.Any>(
       flagKey: string,
       defaultValue: FlagValue,
-      options?: EvaluationOptions<R> | ObjectOptions<FlagValue, R> | undefined
+      options?: EvaluationOptions<H> | ObjectOptions<FlagValue, H> | undefined
     ) => Effect.map(objectDetails(flagKey, defaultValue, options), (details) => details.value),
     addHooks,
     hooks: Effect.sync(() => Array.from(registered, ({ hook }) => hook)),
@@ -367,7 +375,44 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, RH = never
   })
 })
 
-const makeClient = (options: Options<unknown, unknown, unknown>): SDK.Client => {
+const unreadableOptions = new EvaluationError.EvaluationError({
+  code: "GENERAL",
+  message: "the options of the evaluation are not EvaluationOptions"
+})
+
+// Options from JavaScript may be anything, and a context may be a proxy that
+// throws.
+const requestOf = <H extends FeatureHook.Any>(
+  services: Context.Context<FeatureHook.Services<H>>,
+  clientLevels: ReadonlyArray<Level.Level>,
+  options: EvaluationOptions<H> | undefined
+) => {
+  const region = Context.get(services, Region)
+  const hooks = options?.hooks ?? []
+  const invocation = hooks.length === 0 ? [] : [Level.make(FeatureHook.combineAll(hooks).parts, services)]
+  return {
+    levels: region.levels.length + invocation.length === 0
+      ? clientLevels
+      : [...clientLevels, ...region.levels, ...invocation],
+    context: options?.context === undefined
+      ? region.context
+      : EvaluationContext.merge(region.context, options.context),
+    hints: options?.hints === undefined ? region.hints : HookHints.merge(region.hints, options.hints)
+  }
+}
+
+// Hooks that were added with the same services run as one.
+const joined = (levels: ReadonlyArray<Level.Level>): ReadonlyArray<Level.Level> => {
+  const result: Array<Level.Level> = []
+  for (const level of levels) {
+    const last = result.at(-1)
+    if (last !== undefined && last.origin === level.origin) result[result.length - 1] = last.append(level)
+    else result.push(level)
+  }
+  return result
+}
+
+const makeClient = (options: Options<unknown, unknown, FeatureHook.Any>): SDK.Client => {
   const context = EvaluationContext.toSdk(options.context ?? EvaluationContext.empty)
   if (options.domain === undefined) return OpenFeature.getClient(context)
   return options.version === undefined
@@ -413,7 +458,7 @@ const events = (client: SDK.Client): Stream.Stream<ProviderEvent> =>
  *
  * **Gotchas**
  *
- * Throws a `RangeError` when the domain is empty.
+ * Throws a `RangeError` as `make` does.
  *
  * **Example** (A client on the provider that the SDK already has)
  *
@@ -433,9 +478,9 @@ const events = (client: SDK.Client): Stream.Stream<ProviderEvent> =>
  * @category layers
  * @since 0.1.0
  */
-export const layer = <E = never, R = never, RH = never>(
-  options?: Options<E, R, RH> | undefined
-): Layer.Layer<FeatureFlags, E | ProviderError, Exclude<R | RH, Scope.Scope>> =>
+export const layer = <E = never, R = never, H extends FeatureHook.Any = never>(
+  options?: Options<E, R, H> | undefined
+): Layer.Layer<FeatureFlags, E | ProviderError, Exclude<R | FeatureHook.Services<H>, Scope.Scope>> =>
   Layer.effect(FeatureFlags, make(options))
 
 /**
@@ -474,11 +519,11 @@ export const orFail = <A, E, R>(
     return error === undefined ? Effect.succeed(details) : Effect.fail(error)
   })
 
-const inRegion = <A, E, R, RH>(
+const inRegion = <A, E, R, R2>(
   self: Effect.Effect<A, E, R>,
-  change: (region: Region, services: Context.Context<RH>) => Partial<Region>
-): Effect.Effect<A, E, R | RH> =>
-  Effect.contextWith((services: Context.Context<RH>) => {
+  change: (region: Region, services: Context.Context<R2>) => Partial<Region>
+): Effect.Effect<A, E, R | R2> =>
+  Effect.contextWith((services: Context.Context<R2>) => {
     const region = Context.get(services, Region)
     return Effect.provideService(self, Region, { ...region, ...change(region, services) })
   })
@@ -515,9 +560,9 @@ const inRegion = <A, E, R, RH>(
  * @since 0.1.0
  */
 export const withHooks =
-  <RH>(...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown, RH>>) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | RH> =>
-    inRegion(self, (region, services: Context.Context<RH>) => ({
+  <H extends FeatureHook.Any>(...hooks: ReadonlyArray<H>) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | FeatureHook.Services<H>> =>
+    inRegion(self, (region, services: Context.Context<FeatureHook.Services<H>>) => ({
       levels: [...region.levels, Level.make(FeatureHook.combineAll(hooks).parts, services)]
     }))
 

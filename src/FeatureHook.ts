@@ -19,7 +19,7 @@ import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { dual } from "effect/Function"
+import { dual, identity } from "effect/Function"
 import type { Pipeable } from "effect/Pipeable"
 import { Class as PipeableClass } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
@@ -32,8 +32,9 @@ import type { Stage } from "./HookFailures.ts"
 import * as HookFailures from "./HookFailures.ts"
 import type { HookHints } from "./HookHints.ts"
 import * as Around from "./internal/around.ts"
+import { checkedEffect } from "./internal/foreign.ts"
 import type * as Part from "./internal/part.ts"
-import { release } from "./internal/view.ts"
+import { copyOf, release } from "./internal/view.ts"
 
 const TypeId = "~effect-openfeature/FeatureHook"
 
@@ -71,6 +72,30 @@ class FeatureHookImpl<out E, out R> extends PipeableClass implements FeatureHook
     return this.parts.map((part) => part.name).join(" + ")
   }
 }
+
+/**
+ * Any hook, whatever it fails with and requires.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type Any = FeatureHook<unknown, unknown>
+
+/**
+ * The failures of a hook, or of a union of hooks.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type Error<H> = H extends FeatureHook<infer E, infer _R> ? E : never
+
+/**
+ * The requirements of a hook, or of a union of hooks.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type Services<H> = H extends FeatureHook<infer _E, infer R> ? R : never
 
 /**
  * Tells whether a value is a hook of this library.
@@ -316,7 +341,8 @@ export const combine: {
  * @category combining
  * @since 0.1.0
  */
-export const combineAll = <E = never, R = never>(hooks: Iterable<FeatureHook<E, R>>): FeatureHook<E, R> => {
+export function combineAll<H extends Any = never>(hooks: Iterable<H>): FeatureHook<Error<H>, Services<H>>
+export function combineAll<E, R>(hooks: Iterable<FeatureHook<E, R>>): FeatureHook<E, R> {
   const parts: Array<Part.Part<E, R>> = []
   for (const hook of hooks) {
     for (const part of hook.parts) parts.push(part)
@@ -380,23 +406,32 @@ export const transform: {
   f: <A>(stage: Effect.Effect<A, E, R>, info: StageInfo) => Effect.Effect<A | void, E2, R2>
 ): FeatureHook<E2, R2> => new FeatureHookImpl(self.parts.map((part) => transformPart(part, f))))
 
+// The stage's function runs inside of what `f` is given, so that one that throws
+// is no exception to what `f` does.
 const transformPart = <E, R, E2, R2>(
   part: Part.Part<E, R>,
-  f: <A>(stage: Effect.Effect<A, E, R>, info: StageInfo) => Effect.Effect<A | void, E2, R2>
+  f: <A>(stage: Effect.Effect<A, E, R>, info: StageInfo) => Effect.Effect<A | void, E2, R2>,
+  viewOf: (context: HookContext) => HookContext = identity
 ): Part.Part<E2, R2> => {
   const { after, before, error, finally: finalize, name: hook } = part
+  const change = <A>(
+    given: HookContext,
+    stage: Stage,
+    run: (context: HookContext) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A | void, E2, R2> => {
+    const context = viewOf(given)
+    return f(Effect.suspend(() => checkedEffect(run(context))), { hook, stage, context })
+  }
   return {
     name: hook,
     hookData: part.hookData,
-    before: before &&
-      ((context, hints, data) => f(before(context, hints, data), { hook, stage: "before", context })),
+    before: before && ((given, hints, data) => change(given, "before", (context) => before(context, hints, data))),
     after: after &&
-      ((context, details, hints, data) => f(after(context, details, hints, data), { hook, stage: "after", context })),
+      ((given, details, hints, data) => change(given, "after", (context) => after(context, details, hints, data))),
     error: error &&
-      ((context, cause, hints, data) => f(error(context, cause, hints, data), { hook, stage: "error", context })),
+      ((given, cause, hints, data) => change(given, "error", (context) => error(context, cause, hints, data))),
     finally: finalize &&
-      ((context, details, hints, data) =>
-        f(finalize(context, details, hints, data), { hook, stage: "finally", context }))
+      ((given, details, hints, data) => change(given, "finally", (context) => finalize(context, details, hints, data)))
   }
 }
 
@@ -480,7 +515,10 @@ export const timeout: {
   if (!Duration.isFinite(limit) || !Duration.isPositive(limit)) {
     throw new RangeError(`FeatureHook.timeout: duration must be finite and positive, got ${Duration.format(limit)}`)
   }
-  return transform(self, (stage, info) => within(stage, limit, info))
+  // A view of its own, since it is taken away from a stage that is given up on.
+  return new FeatureHookImpl(
+    self.parts.map((part) => transformPart(part, (stage, info) => within(stage, limit, info), copyOf))
+  )
 })
 
 // The stage runs in a fiber of its own, so that giving up on it does not mean
@@ -549,8 +587,9 @@ const whenPart = <E, R>(part: Part.Part<E, R>, filter: FlagFilter): Part.Part<E,
   const isOpen = (gate: Gate, context: HookContext): boolean => {
     if (gate.taken === undefined) {
       gate.taken = false
-      gate.taken = filter(context)
-      if (gate.taken) gate.data = hookData?.()
+      const taken = filter(context)
+      if (taken) gate.data = hookData?.()
+      gate.taken = taken
     }
     return gate.taken
   }

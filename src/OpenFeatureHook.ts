@@ -11,12 +11,14 @@
  */
 import type * as SDK from "@openfeature/server-sdk"
 import { OpenFeature } from "@openfeature/server-sdk"
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Scope from "effect/Scope"
+import type { EvaluationError } from "./EvaluationError.ts"
 import * as FeatureHook from "./FeatureHook.ts"
 import * as Foreign from "./internal/runner/foreignHook.ts"
 import * as Owner from "./internal/owner.ts"
@@ -115,7 +117,7 @@ export const make = (...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown>>):
  */
 export const makeWith = <R>(
   services: Context.Context<R>,
-  ...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown, R>>
+  ...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown, NoInfer<R>>>
 ): SDK.Hook => SdkHook.shared(new Stack(FeatureHook.combineAll(hooks).parts, services))
 
 /**
@@ -145,12 +147,14 @@ export const makeWith = <R>(
  * @category constructors
  * @since 0.1.0
  */
-export const makeEffect = Effect.fnUntraced(function*<R = never>(
-  ...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown, R>>
-): Effect.fn.Return<SDK.Hook, never, R | Scope.Scope> {
+export const makeEffect = <H extends FeatureHook.Any = never>(
+  ...hooks: ReadonlyArray<H>
+): Effect.Effect<SDK.Hook, never, FeatureHook.Services<H> | Scope.Scope> => owned(FeatureHook.combineAll(hooks))
+
+const owned = Effect.fnUntraced(function*<E, R>(hook: FeatureHook.FeatureHook<E, R>) {
   const services = yield* Effect.context<R>()
   const owner = yield* makeOwner
-  return SdkHook.shared(new Stack(FeatureHook.combineAll(hooks).parts, services, owner))
+  return SdkHook.shared(new Stack(hook.parts, services, owner))
 })
 
 /** @internal */
@@ -191,8 +195,8 @@ export const makeOwner: Effect.Effect<Owner.Owner, never, Scope.Scope> = Effect.
  */
 export const makeRuntime = <R, ER>(
   runtime: ManagedRuntime.ManagedRuntime<R, ER>,
-  ...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown, R>>
-): Promise<SDK.Hook> => runtime.runPromise(Scope.provide(makeEffect(...hooks), runtime.scope))
+  ...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown, NoInfer<R>>>
+): Promise<SDK.Hook> => runtime.runPromise(Scope.provide(owned(FeatureHook.combineAll(hooks)), runtime.scope))
 
 /**
  * Turns an SDK hook into an Effect hook, so that it can be combined, filtered,
@@ -206,8 +210,10 @@ export const makeRuntime = <R, ER>(
  * it deletes there is not. A stage that returns no promise stays synchronous.
  *
  * A stage that throws an error with an OpenFeature code rejects the evaluation
- * with that code and message. Everything else it throws is a `HookError`, which
- * the bridge turns into `GENERAL` with a fixed message.
+ * with that code and message. Everything else it throws is a
+ * `Cause.UnknownError`, which the bridge turns into `GENERAL` with a fixed
+ * message; so are the codes that only a provider gives, `PROVIDER_NOT_READY` and
+ * `PROVIDER_FATAL`.
  *
  * **Gotchas**
  *
@@ -234,8 +240,10 @@ export const makeRuntime = <R, ER>(
  * @category converting
  * @since 0.1.0
  */
-export const toFeatureHook = (name: string, hook: SDK.Hook): FeatureHook.FeatureHook<Foreign.Failure> =>
-  FeatureHook.make(name, Foreign.stages(hook))
+export const toFeatureHook = (
+  name: string,
+  hook: SDK.Hook
+): FeatureHook.FeatureHook<EvaluationError | Cause.UnknownError> => FeatureHook.make(name, Foreign.stages(hook))
 
 /**
  * Something of the SDK that hooks can be added to: the API object or a client.
@@ -277,16 +285,15 @@ export interface Target<H> {
  * @category registering
  * @since 0.1.0
  */
-export const register = Effect.fnUntraced(function*<H, R = never>(
-  target: Target<H>,
-  ...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown, R>>
-): Effect.fn.Return<void, never, R | Scope.Scope> {
-  const hook = yield* makeEffect(...hooks)
-  yield* Effect.acquireRelease(
-    Effect.sync(() => target.addHooks(hook)),
-    () => Effect.sync(() => remove(target, hook))
-  )
-})
+export const register = <T, H extends FeatureHook.Any = never>(
+  target: Target<T>,
+  ...hooks: ReadonlyArray<H>
+): Effect.Effect<void, never, FeatureHook.Services<H> | Scope.Scope> =>
+  Effect.flatMap(makeEffect(...hooks), (hook) =>
+    Effect.acquireRelease(
+      Effect.sync(() => void target.addHooks(hook)),
+      () => Effect.sync(() => remove(target, hook))
+    ))
 
 // The SDK can only remove all hooks. It runs nothing in between, so nobody sees
 // the others missing.
@@ -318,6 +325,7 @@ const remove = <H>(target: Target<H>, hook: H | SDK.Hook): void => {
  * @category layers
  * @since 0.1.0
  */
-export const layer = <R = never>(
-  ...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown, R>>
-): Layer.Layer<never, never, Exclude<R, Scope.Scope>> => Layer.effectDiscard(register(OpenFeature, ...hooks))
+export const layer = <H extends FeatureHook.Any = never>(
+  ...hooks: ReadonlyArray<H>
+): Layer.Layer<never, never, Exclude<FeatureHook.Services<H>, Scope.Scope>> =>
+  Layer.effectDiscard(register(OpenFeature, ...hooks))

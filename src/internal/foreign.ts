@@ -3,6 +3,7 @@
  * Any of them may be a hostile proxy or carry a getter that throws, so this is
  * the one place that catches exceptions.
  */
+import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 
 export const attempt = <A, B>(evaluate: () => A, orElse: () => B): A | B => {
@@ -37,3 +38,7 @@ export const readOwn = (value: unknown, key: PropertyKey): unknown =>
 
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   Predicate.isObject(value) && !Array.isArray(value)
+
+/** Takes what a stage gave back for an effect, if it is one: a hook written in JavaScript may give back anything. */
+export const checkedEffect = <A, E, R>(stage: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.isEffect(stage) ? stage : Effect.die(new TypeError("the stage gave back something that is not an Effect"))

@@ -34,6 +34,7 @@ export const printValue = (value: unknown, max: number): string => {
     length += text.length
     return text
   }
+  const unreadable = () => emit("<unreadable>")
   const print = (value: unknown): string => {
     if (++nodes > maxNodes || length > max) return "…"
     switch (typeof value) {
@@ -51,7 +52,7 @@ export const printValue = (value: unknown, max: number): string => {
       case "function":
         return emit("<function>")
       case "object":
-        return value === null ? emit("null") : attempt(() => printObject(value), () => emit("<unreadable>"))
+        return value === null ? emit("null") : attempt(() => printObject(value), unreadable)
     }
   }
   const printObject = (value: object): string => {
@@ -63,7 +64,7 @@ export const printValue = (value: unknown, max: number): string => {
     if (path.includes(value)) return emit("<cycle>")
     if (path.length >= maxDepth) return emit("…")
     path.push(value)
-    const printed = printEntries(value)
+    const printed = attempt(() => printEntries(value), unreadable)
     path.pop()
     return printed
   }

@@ -6,6 +6,9 @@ import type * as SDK from "@openfeature/server-sdk"
 import * as EvaluationContext from "../EvaluationContext.ts"
 import type { FlagValue } from "../EvaluationDetails.ts"
 import type { HookContext } from "../HookContext.ts"
+import * as Predicate from "effect/Predicate"
+import { readString } from "./foreign.ts"
+import { printValue } from "./text.ts"
 
 // Getters on the prototype, not own properties: nothing is copied for a hook
 // that does not look, and printing a view cannot show what it holds.
@@ -18,7 +21,8 @@ export class View implements HookContext {
   constructor(sdk: Readonly<SDK.HookContext>, contributed?: EvaluationContext.EvaluationContext | undefined) {
     this.#sdk = sdk
     this.#contributed = contributed
-    this.flagKey = sdk.flagKey
+    // The types of the SDK say so, its evaluator takes anything.
+    this.flagKey = Predicate.isString(sdk.flagKey) ? sdk.flagKey : printValue(sdk.flagKey, 256)
   }
   get flagValueType(): SDK.FlagValueType {
     return this.#sdk.flagValueType
@@ -33,7 +37,8 @@ export class View implements HookContext {
     return Object.freeze({ ...this.#sdk.clientMetadata })
   }
   get providerMetadata(): Readonly<SDK.ProviderMetadata> {
-    return Object.freeze({ ...this.#sdk.providerMetadata })
+    const { providerMetadata } = this.#sdk
+    return Object.freeze({ ...providerMetadata, name: readString(providerMetadata, "name") ?? "unknown" })
   }
   get logger(): SDK.Logger {
     return this.#sdk.logger
@@ -43,8 +48,11 @@ export class View implements HookContext {
       flagKey: this.flagKey,
       flagValueType: this.flagValueType,
       domain: this.#sdk.clientMetadata.domain,
-      providerName: this.#sdk.providerMetadata.name
+      providerName: this.providerMetadata.name
     }
+  }
+  static copy(view: View): View {
+    return new View(view.#sdk, view.#contributed)
   }
   static release(view: View): void {
     view.#sdk = { ...view.#sdk, context: EvaluationContext.toSdk(EvaluationContext.empty), defaultValue: false }
@@ -52,6 +60,9 @@ export class View implements HookContext {
     view.#snapshot = undefined
   }
 }
+
+/** A view of the same evaluation that can be released by itself. */
+export const copyOf = (context: HookContext): HookContext => context instanceof View ? View.copy(context) : context
 
 /**
  * Drops what a view holds of its evaluation, for a stage that was given up on

@@ -14,11 +14,19 @@ type Evaluation = SDK.EvaluationContext
 
 const callers = new WeakMap<Evaluation, Caller>()
 
+/** The hooks of one level in one evaluation, as far as others have to finish them. */
+export interface Unfinished {
+  /** Runs the stages that are owed when the SDK will not run them. */
+  readonly finish: (error: unknown) => Promise<void>
+}
+
 export class Caller {
   readonly services: Context.Context<never> | undefined
   hints: HookHints.HookHints
   evaluation: Evaluation | undefined
   running: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** What has been started for the evaluation, for a caller that finishes what the SDK leaves. */
+  runs: Array<Unfinished> | undefined = undefined
   isInterrupted = false
 
   constructor(
@@ -50,7 +58,8 @@ class CarryingHints {
   readonly #caller: Caller
   constructor(caller: Caller) {
     this.#caller = caller
-    Object.assign(this, HookHints.toRecord(caller.hints))
+    const { ["__proto__"]: _dropped, ...record } = HookHints.toRecord(caller.hints)
+    Object.assign(this, record)
   }
   static callerOf(hints: unknown): Caller | undefined {
     return Predicate.isObject(hints) && #caller in hints ? hints.#caller : undefined

@@ -17,7 +17,7 @@ import type { HookHints } from "../../HookHints.ts"
 import type { FlagType } from "./flagType.ts"
 import { attempt, attemptEither } from "../foreign.ts"
 import { Caller, toSdkHints } from "./caller.ts"
-import type { Evaluation, Level } from "./level.ts"
+import type { Level } from "./level.ts"
 import * as Levels from "./level.ts"
 
 /** Where evaluations go to. */
@@ -49,14 +49,14 @@ export const evaluate = <A>(
     const { defaultValue, flagKey, levels, type } = request
     const typed = new Typed(request)
     const caller = new Caller(services, request.hints)
-    const evaluations = start(target, levels, caller, typed.accept)
-    const options = evaluations.length === 0 ? undefined : { hooks: evaluations, hookHints: toSdkHints(caller) }
+    const hooks = start(target, levels, caller, typed.accept)
+    const options = hooks.length === 0 ? undefined : { hooks, hookHints: toSdkHints(caller) }
     const resolution = attemptEither(
       () => type.resolve(target.client, flagKey, defaultValue, toSdk(request.context), options),
       (error) => Promise.reject<SdkDetails>(error)
     )
     resolution.then(
-      (details) => resume(Exit.succeed(typed.details(details))),
+      (details) => resume(Exit.succeed(attempt(() => typed.details(details), () => typed.unreadable()))),
       // The SDK rejects when something throws that it does not expect to, and
       // then skips stages that hooks count on.
       async () => {
@@ -65,11 +65,11 @@ export const evaluate = <A>(
           message: "the SDK gave up on the evaluation",
           flagKey
         })
-        await finishAll(evaluations, error)
+        await finishAll(caller, error)
         resume(Exit.succeed(EvaluationDetails.failed(flagKey, defaultValue, error)))
       }
     )
-    return evaluations.length === 0 ? undefined : giveUp(target, request, caller, evaluations, resolution)
+    return hooks.length === 0 ? undefined : giveUp(target, request, caller, resolution)
   })
 
 // Each level is one hook for the SDK. Where the client has none but others do,
@@ -79,9 +79,11 @@ const start = (
   levels: ReadonlyArray<Level>,
   caller: Caller,
   accept: (details: SdkDetails) => void
-): Array<Evaluation> => {
+): Array<SDK.Hook> => {
   const last = levels.length - 1
-  if (last < 0) return hasSdkHooks(target) ? [Levels.empty.start(caller, accept)] : []
+  if (last < 0 && !hasSdkHooks(target)) return []
+  caller.runs = []
+  if (last < 0) return [Levels.empty.start(caller, accept)]
   return levels.map((level, index) => level.start(caller, index === last ? accept : undefined))
 }
 
@@ -89,8 +91,9 @@ const hasSdkHooks = ({ client, domain }: Target): boolean =>
   OpenFeature.getHooks().length > 0 || client.getHooks().length > 0 ||
   attempt(() => (OpenFeature.getProvider(domain).hooks ?? []).length > 0, () => true)
 
-const finishAll = async (evaluations: ReadonlyArray<Evaluation>, error: unknown): Promise<void> => {
-  for (const evaluation of Array.from(evaluations).reverse()) await evaluation.finish(error)
+// The hooks of the API level are among them.
+const finishAll = async (caller: Caller, error: unknown): Promise<void> => {
+  for (const run of (caller.runs ?? []).reverse()) await run.finish(error)
 }
 
 // The caller was interrupted: the running stage is, too. Then the SDK runs the
@@ -99,7 +102,6 @@ const giveUp = Effect.fnUntraced(function*<A>(
   target: Target,
   request: Request<A>,
   caller: Caller,
-  evaluations: ReadonlyArray<Evaluation>,
   resolution: Promise<SdkDetails>
 ) {
   caller.interrupt()
@@ -109,7 +111,7 @@ const giveUp = Effect.fnUntraced(function*<A>(
     flagKey: request.flagKey
   })
   yield* waitFor(() => resolution, target.interruptTimeout)
-  yield* waitFor(() => finishAll(evaluations, error), target.interruptTimeout)
+  yield* waitFor(() => finishAll(caller, error), target.interruptTimeout)
 })
 
 // Detached, so that what never ends does not hold whoever was interrupted.
@@ -133,11 +135,23 @@ class Typed<A> {
 
   details(details: SdkDetails): Details<A> {
     const { defaultValue, flagKey } = this.#request
-    if (details.errorCode !== undefined) return { ...details, value: defaultValue }
+    if (details.errorCode !== undefined) {
+      const error = { code: details.errorCode, message: details.errorMessage }
+      return { ...EvaluationDetails.failed(flagKey, defaultValue, error), flagMetadata: details.flagMetadata }
+    }
     const decoded = this.#decode(details)
     return Option.isSome(decoded)
       ? { ...details, value: decoded.value }
       : EvaluationDetails.failed(flagKey, defaultValue, this.#mismatch())
+  }
+
+  unreadable(): Details<A> {
+    const { defaultValue, flagKey } = this.#request
+    return EvaluationDetails.failed(
+      flagKey,
+      defaultValue,
+      new EvaluationError.EvaluationError({ code: "GENERAL", message: "the evaluation details cannot be read" })
+    )
   }
 
   #decode(details: SdkDetails): Option.Option<A> {

@@ -14,7 +14,7 @@ import { readString } from "../foreign.ts"
 import type { Contribution, Part } from "../part.ts"
 
 /** What a hook of the SDK can fail with: a rejection on purpose, or anything else. */
-export type Failure = EvaluationError.EvaluationError | Cause.UnknownError
+type Failure = EvaluationError.EvaluationError | Cause.UnknownError
 
 // The SDK takes these from a provider, where they say that it is broken.
 const providerCodes: ReadonlySet<string> = new Set<EvaluationError.ErrorCode>(["PROVIDER_NOT_READY", "PROVIDER_FATAL"])
@@ -56,18 +56,15 @@ class HookData implements SDK.HookData {
   }
 }
 
-const hookContext = (
-  context: HookContext,
-  evaluationContext: SDK.EvaluationContext,
-  hookData: SDK.HookData
-): SDK.BeforeHookContext => ({
+// Each stage gets a copy of the evaluation context that it may write to.
+const hookContext = (context: HookContext, hookData: SDK.HookData): SDK.BeforeHookContext => ({
   flagKey: context.flagKey,
   flagValueType: context.flagValueType,
   defaultValue: EvaluationDetails.toSdkValue(context.defaultValue),
   clientMetadata: context.clientMetadata,
   providerMetadata: context.providerMetadata,
   logger: context.logger,
-  context: evaluationContext,
+  context: EvaluationContext.toSdk(context.context),
   hookData
 })
 
@@ -80,31 +77,22 @@ const changes = (
   return EvaluationContext.pick(after, changed)
 }
 
-type Stages = {
-  readonly hookData: () => HookData
-  readonly before: Part<Failure, never, HookData>["before"]
-  readonly after: Part<Failure, never, HookData>["after"]
-  readonly error: Part<Failure, never, HookData>["error"]
-  readonly finally: Part<Failure, never, HookData>["finally"]
-}
-
-export const stages = (hook: SDK.Hook): Stages => ({
+export const stages = (hook: SDK.Hook): Omit<Part<Failure, never, HookData>, "name"> => ({
   hookData: () => new HookData(),
   before: hook.before && ((context, hints, data) =>
     Effect.suspend(() => {
-      const copy = EvaluationContext.toSdk(context.context)
-      const given = hookContext(context, copy, data)
+      const given = hookContext(context, data)
       return Effect.map(
         settle(() => hook.before?.(given, HookHints.toRecord(hints))),
         (result): Contribution => ({
-          context: { ...changes(context.context, copy), ...contribution(result) }
+          context: { ...changes(context.context, given.context), ...contribution(result) }
         })
       )
     })),
   after: hook.after && ((context, details, hints, data) =>
     settle(() =>
       hook.after?.(
-        hookContext(context, EvaluationContext.toSdk(context.context), data),
+        hookContext(context, data),
         EvaluationDetails.toSdk(details),
         HookHints.toRecord(hints)
       )
@@ -112,7 +100,7 @@ export const stages = (hook: SDK.Hook): Stages => ({
   error: hook.error && ((context, error, hints, data) =>
     settle(() =>
       hook.error?.(
-        hookContext(context, EvaluationContext.toSdk(context.context), data),
+        hookContext(context, data),
         error.cause ?? error,
         HookHints.toRecord(hints)
       )
@@ -120,7 +108,7 @@ export const stages = (hook: SDK.Hook): Stages => ({
   finally: hook.finally && ((context, details, hints, data) =>
     settle(() =>
       hook.finally?.(
-        hookContext(context, EvaluationContext.toSdk(context.context), data),
+        hookContext(context, data),
         EvaluationDetails.toSdk(details),
         HookHints.toRecord(hints)
       )

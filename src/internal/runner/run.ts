@@ -16,6 +16,7 @@ import * as EvaluationError from "../../EvaluationError.ts"
 import type { Stage } from "../../HookFailures.ts"
 import * as HookFailures from "../../HookFailures.ts"
 import { type Caller, find, refind } from "./caller.ts"
+import { attempt } from "../foreign.ts"
 import { maxDepth, type Stack } from "./stack.ts"
 import { Merge, Steps } from "./steps.ts"
 
@@ -33,6 +34,7 @@ export class Run<R> {
   #caller: Caller | undefined
   #sdk: SdkHookContext | undefined = undefined
   #data: Array<unknown> | undefined = undefined
+  #hasEntered = false
   #errorHasRun = false
   #finallyHasRun = false
 
@@ -42,6 +44,12 @@ export class Run<R> {
     this.#accept = accept
   }
 
+  /** Whether this is the run of a stack for a hook context. */
+  isOf<R2>(stack: Stack<R2>, sdk: SdkHookContext): this is Run<R2> {
+    const own: unknown = this.#stack
+    return own === stack && this.#sdk === sdk
+  }
+
   before(sdk: SdkHookContext, hints: SDK.HookHints | undefined): Settled<SDK.EvaluationContext | undefined> {
     const caller = this.#enter(sdk, hints)
     if (this.#stack.before.length === 0) return
@@ -49,12 +57,16 @@ export class Run<R> {
     const steps = new Steps(
       this.#stack.before,
       ({ index, run }) => run(merge.view, caller.hints, this.#dataOf(index)),
-      (result, entry) => merge.take(result, entry)
+      (result, entry) => {
+        if (!merge.take(result, entry)) this.#ignored(entry, caller, sdk)
+      }
     )
     return this.#guard("before", caller, sdk, steps, () => merge.contributed, () => {
       // What the hooks before the failing one contributed stays, as it does when
-      // they are registered one by one.
-      if (merge.contributed !== undefined) Object.assign(sdk.context, merge.contributed)
+      // they are registered one by one. Somebody may have made the live context
+      // unwritable.
+      const { contributed } = merge
+      if (contributed !== undefined) attempt(() => Object.assign(sdk.context, contributed), () => undefined)
     })
   }
 
@@ -63,6 +75,7 @@ export class Run<R> {
     details: SDK.EvaluationDetails<SDK.FlagValue>,
     hints: SDK.HookHints | undefined
   ): Settled<void> {
+    this.#sdk = sdk
     this.#accept?.(details)
     if (this.#stack.after.length === 0) return
     const caller = this.#enter(sdk, hints)
@@ -75,13 +88,12 @@ export class Run<R> {
   error(sdk: SdkHookContext, error: unknown, hints: SDK.HookHints | undefined): Settled<void> {
     // A hostile hook next to this one can make the SDK run the stage again.
     if (this.#errorHasRun) return
+    this.#sdk = sdk
     this.#errorHasRun = true
     if (this.#stack.error.length === 0) return
     const caller = this.#enter(sdk, hints)
     const view = new View(sdk)
-    const reason = error instanceof EvaluationError.EvaluationError
-      ? error
-      : EvaluationError.fromUnknown(error, sdk.flagKey)
+    const reason = EvaluationError.isEvaluationError(error) ? error : EvaluationError.fromUnknown(error, sdk.flagKey)
     const steps = new Steps(this.#stack.error, ({ index, run }) => run(view, reason, caller.hints, this.#dataOf(index)))
     return this.#observe("error", caller, sdk, steps)
   }
@@ -92,6 +104,7 @@ export class Run<R> {
     hints: SDK.HookHints | undefined
   ): Settled<void> {
     if (this.#finallyHasRun) return
+    this.#sdk = sdk
     this.#finallyHasRun = true
     if (this.#stack.finally.length === 0) return
     const caller = this.#enter(sdk, hints)
@@ -120,9 +133,12 @@ export class Run<R> {
 
   #enter(sdk: SdkHookContext, hints: SDK.HookHints | undefined): Caller {
     this.#sdk = sdk
-    return this.#caller = this.#caller === undefined
-      ? find(sdk.context, hints)
-      : refind(this.#caller, sdk.context)
+    const caller = this.#caller === undefined ? find(sdk.context, hints) : refind(this.#caller, sdk.context)
+    if (!this.#hasEntered) {
+      this.#hasEntered = true
+      caller.runs?.push(this)
+    }
+    return this.#caller = caller
   }
 
   // `before` and `after`: the first failure ends the stage and rejects the
@@ -227,7 +243,7 @@ export class Run<R> {
     services: Context.Context<R>
   ): EvaluationError.EvaluationError {
     const deliberate = failure.cause.reasons.find(Cause.isFailReason)?.error
-    if (deliberate instanceof EvaluationError.EvaluationError && !Cause.hasDies(failure.cause)) {
+    if (EvaluationError.isEvaluationError(deliberate) && !Cause.hasDies(failure.cause)) {
       return EvaluationError.fromUnknown(deliberate, failure.flagKey)
     }
     this.#report(failure, services)
@@ -239,10 +255,21 @@ export class Run<R> {
     })
   }
 
+  // What the SDK ignores is ignored here too, but said once.
+  #ignored(entry: object & { readonly name: string }, caller: Caller, sdk: SdkHookContext): void {
+    const services = this.#stack.services(caller.services)
+    if (services === undefined || ignored.has(entry)) return
+    ignored.add(entry)
+    const cause = Cause.die(new TypeError("the stage gave back something that is not a contribution"))
+    this.#report({ hook: entry.name, stage: "before", flagKey: sdk.flagKey, cause }, services)
+  }
+
   #report(failure: HookFailures.HookFailure, services: Context.Context<R>): void {
     Effect.runForkWith(services)(HookFailures.report(failure))
   }
 }
+
+const ignored = new WeakSet()
 
 const interrupted = (flagKey: string) =>
   new EvaluationError.EvaluationError({ code: "GENERAL", message: "the evaluation was interrupted", flagKey })

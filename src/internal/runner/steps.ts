@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as EvaluationContext from "../../EvaluationContext.ts"
 import * as HookHints from "../../HookHints.ts"
 import type { Caller } from "./caller.ts"
-import { isRecord } from "../foreign.ts"
+import { checkedEffect, isRecord } from "../foreign.ts"
 import type { Entry } from "./stack.ts"
 import { View } from "../view.ts"
 
@@ -41,7 +41,7 @@ export class Steps<F, R> {
   }
   body(): Program<R> {
     const entry = this.#entries[this.#index]
-    return entry === undefined ? Effect.void : checked(this.#run(entry))
+    return entry === undefined ? Effect.void : checkedEffect(this.#run(entry))
   }
   step(result?: unknown): void {
     const entry = this.#entries[this.#index]
@@ -52,10 +52,6 @@ export class Steps<F, R> {
     this.#index++
   }
 }
-
-// A hook written in JavaScript may give back anything.
-const checked = <R>(program: Program<R>): Program<R> =>
-  Effect.isEffect(program) ? program : Effect.die(new TypeError("the stage gave back something that is not an Effect"))
 
 /** Collects what the hooks of a `before` stage give back. */
 export class Merge {
@@ -70,9 +66,9 @@ export class Merge {
     this.#sdk = sdk
   }
 
-  // What is thrown here is a defect of the hook whose result it is.
-  take(result: unknown, entry: Entry<unknown>): void {
-    if (!isRecord(result)) return
+  /** Says whether there was something to take. What it throws is a defect of the hook. */
+  take(result: unknown, entry: Entry<unknown>): boolean {
+    if (!isRecord(result)) return result === undefined
     const { context, hints } = result
     if (hints !== undefined) {
       if (!HookHints.isHookHints(hints)) throw new TypeError(`"${entry.name}" gave back hints that are not HookHints`)
@@ -85,5 +81,6 @@ export class Merge {
       this.contributed = { ...this.contributed, ...EvaluationContext.toSdk(context) }
       this.view = new View(this.#sdk, this.contributed)
     }
+    return true
   }
 }
