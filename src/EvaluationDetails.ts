@@ -61,9 +61,10 @@ export const fromSdk = (details: SDK.EvaluationDetails<SDK.FlagValue>): Evaluati
     if (!isOptionalText(copy.variant)) delete copy.variant
     if (!isOptionalText(copy.reason)) delete copy.reason
     if (!isOptionalText(copy.errorMessage)) delete copy.errorMessage
-    return Object.freeze(
-      copy.errorCode === undefined || isErrorCode(copy.errorCode) ? copy : { ...copy, errorCode: "GENERAL" }
-    )
+    // The SDK takes an empty code for none, and passes on foreign ones.
+    if (!copy.errorCode) delete copy.errorCode
+    else if (!isErrorCode(copy.errorCode)) return Object.freeze({ ...copy, errorCode: "GENERAL" })
+    return Object.freeze(copy)
   }, () => unreadable)
 
 const isOptionalText = (value: unknown): boolean => value === undefined || typeof value === "string"

@@ -187,6 +187,6 @@ export const fromDetails = (details: {
   readonly errorCode?: string | undefined
   readonly errorMessage?: string | undefined
 }): EvaluationError | undefined =>
-  details.errorCode === undefined
-    ? undefined
-    : fromUnknown({ code: details.errorCode, message: details.errorMessage }, details.flagKey)
+  details.errorCode
+    ? fromUnknown({ code: details.errorCode, message: details.errorMessage }, details.flagKey)
+    : undefined

@@ -406,14 +406,32 @@ export const transform: {
   f: <A>(stage: Effect.Effect<A, E, R>, info: StageInfo) => Effect.Effect<A | void, E2, R2>
 ): FeatureHook<E2, R2> => new FeatureHookImpl(self.parts.map((part) => transformPart(part, f))))
 
+// Data that is made when a stage first asks for it, inside of that stage.
+class Lazy {
+  readonly #make: () => unknown
+  #made = false
+  #value: unknown = undefined
+
+  constructor(make: () => unknown) {
+    this.#make = make
+  }
+  get value(): unknown {
+    if (!this.#made) {
+      this.#value = this.#make()
+      this.#made = true
+    }
+    return this.#value
+  }
+}
+
 // The stage's function runs inside of what `f` is given, so that one that throws
 // is no exception to what `f` does.
 const transformPart = <E, R, E2, R2>(
   part: Part.Part<E, R>,
   f: <A>(stage: Effect.Effect<A, E, R>, info: StageInfo) => Effect.Effect<A | void, E2, R2>,
   viewOf: (context: HookContext) => HookContext = identity
-): Part.Part<E2, R2> => {
-  const { after, before, error, finally: finalize, name: hook } = part
+): Part.Part<E2, R2, Lazy | undefined> => {
+  const { after, before, error, finally: finalize, hookData, name: hook } = part
   const change = <A>(
     given: HookContext,
     stage: Stage,
@@ -424,14 +442,17 @@ const transformPart = <E, R, E2, R2>(
   }
   return {
     name: hook,
-    hookData: part.hookData,
-    before: before && ((given, hints, data) => change(given, "before", (context) => before(context, hints, data))),
+    hookData: hookData && (() => new Lazy(hookData)),
+    before: before &&
+      ((given, hints, data) => change(given, "before", (context) => before(context, hints, data?.value))),
     after: after &&
-      ((given, details, hints, data) => change(given, "after", (context) => after(context, details, hints, data))),
+      ((given, details, hints, data) =>
+        change(given, "after", (context) => after(context, details, hints, data?.value))),
     error: error &&
-      ((given, cause, hints, data) => change(given, "error", (context) => error(context, cause, hints, data))),
+      ((given, cause, hints, data) => change(given, "error", (context) => error(context, cause, hints, data?.value))),
     finally: finalize &&
-      ((given, details, hints, data) => change(given, "finally", (context) => finalize(context, details, hints, data)))
+      ((given, details, hints, data) =>
+        change(given, "finally", (context) => finalize(context, details, hints, data?.value)))
   }
 }
 

@@ -16,7 +16,7 @@ import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
 import { Class as PipeableClass } from "effect/Pipeable"
 import type { Refinement } from "effect/Predicate"
-import { isRecord, readOwn } from "./internal/foreign.ts"
+import { attempt, isRecord, readOwn } from "./internal/foreign.ts"
 
 /**
  * A typed name of a hint.
@@ -39,7 +39,7 @@ export interface Key<A> {
 export interface HookHints extends Pipeable {
   /** What was set with a `Key`. */
   readonly typed: Context.Context<never>
-  /** The record that the caller handed to the SDK, as it is. */
+  /** What the caller handed to the SDK. */
   readonly raw: SDK.HookHints
 }
 
@@ -124,14 +124,17 @@ export const empty: HookHints = new HookHintsImpl(Context.empty(), Object.freeze
 export const make = <A>(key: Key<A>, value: NoInfer<A>): HookHints => add(empty, key, value)
 
 /**
- * Takes over the `hookHints` of the plain SDK. Anything that is not a record
- * counts as none.
+ * Takes over the `hookHints` of the plain SDK, in a frozen copy. Anything that
+ * is not a record, or cannot be read, counts as none.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const fromRecord = (record: SDK.HookHints | null | undefined): HookHints =>
-  isRecord(record) ? new HookHintsImpl(empty.typed, record) : empty
+  attempt(
+    () => isRecord(record) ? new HookHintsImpl(empty.typed, Object.freeze({ ...record })) : empty,
+    () => empty
+  )
 
 /**
  * Sets one hint, in a copy.

@@ -44,7 +44,7 @@ export const make = <E, R>(name: string, program: Program<E, R>): Part<E, R, Aro
     yield* Owner.track(fiber)
     if (Deferred.isDoneUnsafe(around.reached)) return
     // A program that ends without having evaluated leaves the evaluation alone.
-    yield* Effect.raceFirst(Deferred.await(around.reached), endOf(fiber)).pipe(
+    yield* Effect.raceFirst(Deferred.await(around.reached), Fiber.join(fiber)).pipe(
       Effect.onInterrupt(() => Fiber.interrupt(fiber))
     )
   }),

@@ -135,8 +135,8 @@ class Typed<A> {
 
   details(details: SdkDetails): Details<A> {
     const { defaultValue, flagKey } = this.#request
-    if (details.errorCode !== undefined) {
-      const error = { code: details.errorCode, message: details.errorMessage }
+    const error = EvaluationError.fromDetails(details)
+    if (error !== undefined) {
       return { ...EvaluationDetails.failed(flagKey, defaultValue, error), flagMetadata: details.flagMetadata }
     }
     const decoded = this.#decode(details)

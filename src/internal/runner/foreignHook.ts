@@ -101,7 +101,7 @@ export const stages = (hook: SDK.Hook): Omit<Part<Failure, never, HookData>, "na
     settle(() =>
       hook.error?.(
         hookContext(context, data),
-        error.cause ?? error,
+        original(error),
         HookHints.toRecord(hints)
       )
     )),
@@ -115,10 +115,16 @@ export const stages = (hook: SDK.Hook): Omit<Part<Failure, never, HookData>, "na
     ))
 })
 
-// The SDK ignores what is falsy and spreads the rest. Text and lists would
-// become attributes named 0, 1, 2: they are refused.
+// What the provider or another hook threw, unless that was a hook of this library.
+const original = (error: EvaluationError.EvaluationError): unknown =>
+  error.cause === undefined || Cause.isCause(error.cause) ? error : error.cause
+
+// The SDK spreads whatever is truthy, so texts and lists would become attributes
+// named 0, 1, 2: they are refused. The rest that is no record has nothing in it.
 const contribution = (result: unknown): EvaluationContext.EvaluationContext => {
-  if (!result) return EvaluationContext.empty
   if (EvaluationContext.isEvaluationContext(result)) return EvaluationContext.toSdk(result)
-  throw new TypeError("the before stage gave back a context that is not a record")
+  if ((typeof result === "string" && result !== "") || Array.isArray(result)) {
+    throw new TypeError("the before stage gave back a context that is not a record")
+  }
+  return EvaluationContext.empty
 }
