@@ -1,0 +1,182 @@
+/**
+ * One stage of one stack in one evaluation: its hooks one after the other, in
+ * one fiber.
+ *
+ * A stage is its own loop, in the shape that `Effect.whileLoop` takes, so that
+ * it costs one object and one effect for any number of hooks. It gives back
+ * nothing when it stayed synchronous, otherwise a promise.
+ */
+import type * as SDK from "@openfeature/server-sdk"
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as EvaluationError from "../../EvaluationError.ts"
+import type { Stage as StageName } from "../../HookFailures.ts"
+import * as HookFailures from "../../HookFailures.ts"
+import { checkedEffect } from "../foreign.ts"
+import type { Caller } from "./caller.ts"
+import { type Entry, maxDepth, type Stack } from "./stack.ts"
+
+export type SdkHookContext = Readonly<SDK.HookContext>
+
+type Program<R> = Effect.Effect<unknown, unknown, R>
+
+export abstract class Stage<F, R> {
+  readonly name: StageName
+  readonly caller: Caller
+  readonly sdk: SdkHookContext
+  readonly #stack: Stack<R>
+  readonly #entries: ReadonlyArray<Entry<F>>
+  #index = 0
+
+  constructor(
+    name: StageName,
+    stack: Stack<R>,
+    entries: ReadonlyArray<Entry<F>>,
+    caller: Caller,
+    sdk: SdkHookContext
+  ) {
+    this.name = name
+    this.caller = caller
+    this.sdk = sdk
+    this.#stack = stack
+    this.#entries = entries
+  }
+
+  protected abstract call(entry: Entry<F>): Program<R>
+
+  /** Takes what a hook gave back. What it throws is a defect of that hook. */
+  protected take(_result: unknown, _entry: Entry<F>): void {}
+
+  /** Called before the stage rejects the evaluation. */
+  protected onReject(): void {}
+
+  while(): boolean {
+    return this.#index < this.#entries.length
+  }
+  body(): Program<R> {
+    const entry = this.#entries[this.#index]
+    return entry === undefined ? Effect.void : checkedEffect(this.call(entry))
+  }
+  step(result: unknown): void {
+    const entry = this.#entries[this.#index]
+    if (entry !== undefined) this.take(result, entry)
+    this.#index++
+  }
+
+  /** `before` and `after`: the first failure ends the stage and rejects the evaluation (4.4.6). */
+  guard(): Promise<void> | undefined {
+    if (this.caller.isInterrupted) throw this.#error("the evaluation was interrupted")
+    const services = this.#admit()
+    if (services === undefined) return undefined
+    const fiber = Effect.runForkWith(services)(Effect.whileLoop(this))
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) {
+      this.#rejectOn(exit, services)
+      return undefined
+    }
+    this.caller.running = fiber
+    return this.#wait(fiber).then((exit) => {
+      this.caller.running = undefined
+      this.#rejectOn(exit, services)
+    })
+  }
+
+  /** `error` and `finally`: a failure ends one hook's part, the others go on (4.4.3, 4.4.4). */
+  observe(): Promise<void> | undefined {
+    const services = this.#stack.services(this.caller.services)
+    if (services === undefined || this.#stack.owner?.isClosed === true) return undefined
+    while (this.while()) {
+      const fiber = Effect.runForkWith(services)(Effect.whileLoop(this))
+      const exit = fiber.pollUnsafe()
+      if (exit === undefined) {
+        return this.#wait(fiber).then((exit) => {
+          this.#skipOn(exit, services)
+          return this.observe()
+        })
+      }
+      this.#skipOn(exit, services)
+    }
+    return undefined
+  }
+
+  report(hook: string, cause: Cause.Cause<unknown>): void {
+    const services = this.#stack.services(this.caller.services)
+    if (services !== undefined) this.#report(this.#failure(hook, cause), services)
+  }
+
+  #skipOn(exit: Exit.Exit<void, unknown>, services: Context.Context<R>): void {
+    if (exit._tag === "Success") return
+    this.#report(this.#failure(this.#hook, exit.cause), services)
+    this.#index++
+  }
+
+  #rejectOn(exit: Exit.Exit<void, unknown>, services: Context.Context<R>): void {
+    if (exit._tag === "Success" || this.#isClosedIn(exit.cause)) return
+    this.onReject()
+    if (this.caller.isInterrupted) throw this.#error("the evaluation was interrupted")
+    throw this.#rejection(this.#failure(this.#hook, exit.cause), services)
+  }
+
+  // The caller learns the code and message of an EvaluationError and otherwise
+  // only which hook it was; what happened goes to the operator.
+  #rejection(failure: HookFailures.HookFailure, services: Context.Context<R>): EvaluationError.EvaluationError {
+    const deliberate = failure.cause.reasons.find(Cause.isFailReason)?.error
+    if (EvaluationError.isEvaluationError(deliberate) && !Cause.hasDies(failure.cause)) {
+      return EvaluationError.fromUnknown(deliberate, failure.flagKey)
+    }
+    this.#report(failure, services)
+    return this.#error(HookFailures.describe(failure), failure.cause)
+  }
+
+  // The services to run with; `undefined` when the stage is skipped.
+  #admit(): Context.Context<R> | undefined {
+    const { owner, parts } = this.#stack
+    const services = this.#stack.services(this.caller.services)
+    if (services === undefined) throw this.#error(`hooks evaluate flags that are nested more than ${maxDepth} deep`)
+    if (owner === undefined || !owner.isClosed) return services
+    if (owner.whenClosed === "closed") {
+      throw this.#error("the scope of a hook that guards this evaluation is closed")
+    }
+    if (!owner.hasWarned) {
+      owner.hasWarned = true
+      Effect.runForkWith(services)(
+        Effect.logWarning("hooks are skipped, since the scope they were built in is closed").pipe(
+          Effect.annotateLogs("hooks", parts.map((part) => part.name)),
+          Effect.catchCause(() => Effect.void)
+        )
+      )
+    }
+    return undefined
+  }
+
+  #isClosedIn(cause: Cause.Cause<unknown>): boolean {
+    const { owner } = this.#stack
+    return owner !== undefined && owner.isClosed && owner.whenClosed === "open" && Cause.hasInterruptsOnly(cause)
+  }
+
+  #wait<E>(fiber: Fiber.Fiber<void, E>): Promise<Exit.Exit<void, E>> {
+    this.#stack.owner?.add(fiber)
+    return new Promise((resolve) => {
+      fiber.addObserver(resolve)
+    })
+  }
+
+  get #hook(): string {
+    return this.#entries[this.#index]?.name ?? ""
+  }
+
+  #failure(hook: string, cause: Cause.Cause<unknown>): HookFailures.HookFailure {
+    return { hook, stage: this.name, flagKey: this.sdk.flagKey, cause }
+  }
+
+  #error(message: string, cause?: unknown): EvaluationError.EvaluationError {
+    return new EvaluationError.EvaluationError({ code: "GENERAL", message, flagKey: this.sdk.flagKey, cause })
+  }
+
+  #report(failure: HookFailures.HookFailure, services: Context.Context<R>): void {
+    Effect.runForkWith(services)(HookFailures.report(failure))
+  }
+}
