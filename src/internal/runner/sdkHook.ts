@@ -13,7 +13,9 @@ export const shared = <R>(stack: Stack<R>): SDK.Hook => {
   // No prototype and frozen: neither a polluted Object.prototype nor somebody
   // who is handed the hook can put a stage into it.
   const hook: SDK.Hook = Object.create(null)
-  if (stack.before.length > 0) hook.before = (sdk, hints) => runs.of(sdk).before(sdk, hints)
+  // Whoever takes part in no `before` meets the caller there all the same: only
+  // the first stage of an evaluation runs in the caller's turn.
+  if (stack.parts.length > 0) hook.before = (sdk, hints) => runs.of(sdk).before(sdk, hints)
   if (stack.after.length > 0) hook.after = (sdk, details, hints) => runs.of(sdk).after(sdk, details, hints)
   if (stack.error.length > 0) hook.error = (sdk, error, hints) => runs.of(sdk).error(sdk, error, hints)
   if (stack.finally.length > 0) hook.finally = (sdk, details, hints) => runs.of(sdk).finally(sdk, details, hints)
