@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import type * as SDK from "@openfeature/server-sdk"
+import type * as Types from "effect/Types"
 import { type ErrorCode, fromUnknown, isErrorCode } from "./EvaluationError.ts"
 import { snapshot } from "./EvaluationContext.ts"
 import { attempt } from "./internal/foreign.ts"
@@ -55,19 +56,27 @@ export interface EvaluationDetails<out A = FlagValue> {
  * @since 0.1.0
  */
 export const fromSdk = (details: SDK.EvaluationDetails<SDK.FlagValue>): EvaluationDetails =>
-  attempt<EvaluationDetails, EvaluationDetails>(() => {
-    const copy = { ...details, value: snapshot(details.value) }
-    // The types of the SDK say that these are texts, its evaluator takes anything.
-    if (!isOptionalText(copy.variant)) delete copy.variant
-    if (!isOptionalText(copy.reason)) delete copy.reason
-    if (!isOptionalText(copy.errorMessage)) delete copy.errorMessage
-    // The SDK takes an empty code for none, and passes on foreign ones.
-    if (!copy.errorCode) delete copy.errorCode
-    else if (!isErrorCode(copy.errorCode)) return Object.freeze({ ...copy, errorCode: "GENERAL" })
-    return Object.freeze(copy)
-  }, () => unreadable)
+  attempt(() => Object.freeze(withValue(details, snapshot(details.value))), () => unreadable)
 
-const isOptionalText = (value: unknown): boolean => value === undefined || typeof value === "string"
+/**
+ * Copies details with a value of another type, field by field: the types of the
+ * SDK promise more than its evaluator looks after.
+ *
+ * @internal
+ */
+export const withValue = <A>(
+  details: SDK.EvaluationDetails<SDK.FlagValue>,
+  value: A
+): EvaluationDetails<A> => {
+  const { errorCode, errorMessage, flagKey, flagMetadata, reason, variant } = details
+  const copy: Types.Mutable<EvaluationDetails<A>> = { flagKey, value, flagMetadata }
+  if (typeof variant === "string") copy.variant = variant
+  if (typeof reason === "string") copy.reason = reason
+  // An empty code is none, as it is for the SDK.
+  if (errorCode) copy.errorCode = isErrorCode(errorCode) ? errorCode : "GENERAL"
+  if (typeof errorMessage === "string") copy.errorMessage = errorMessage
+  return copy
+}
 
 const unreadable: EvaluationDetails = Object.freeze({
   flagKey: "",

@@ -99,18 +99,18 @@ export const elapsed = (hints: HookHints.HookHints): Effect.Effect<Option.Option
  * @since 0.1.0
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
-  const before = (_context: unknown, hints: HookHints.HookHints) =>
-    Effect.clockWith((clock) =>
-      HookHints.getOrUndefined(hints, Start) === undefined
-        ? Effect.succeed({ hints: HookHints.make(Start, clock.monotonicTimeNanosUnsafe()) })
-        : Effect.void
-    )
-  if (options.slowerThan === undefined) return FeatureHook.make("timing", { before })
-  const limit = Duration.fromInputUnsafe(options.slowerThan)
-  if (!Duration.isFinite(limit)) throw new RangeError("TimingHook.make: slowerThan must be finite")
+  const limit = options.slowerThan === undefined ? undefined : Duration.fromInputUnsafe(options.slowerThan)
+  if (limit !== undefined && !Duration.isFinite(limit)) {
+    throw new RangeError("TimingHook.make: slowerThan must be finite")
+  }
   return FeatureHook.observe(FeatureHook.make("timing", {
-    before,
-    finally: Effect.fnUntraced(function*(context, _details, hints) {
+    before: (_context, hints) =>
+      Effect.clockWith((clock) =>
+        HookHints.getOrUndefined(hints, Start) === undefined
+          ? Effect.succeed({ hints: HookHints.make(Start, clock.monotonicTimeNanosUnsafe()) })
+          : Effect.void
+      ),
+    finally: limit && Effect.fnUntraced(function*(context, _details, hints) {
       const taken = yield* elapsed(hints)
       if (Option.isNone(taken) || Duration.isLessThanOrEqualTo(taken.value, limit)) return
       yield* Effect.logWithLevel(options.logLevel ?? "Warn")("slow feature flag evaluation").pipe(

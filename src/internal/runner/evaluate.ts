@@ -140,9 +140,8 @@ class Typed<A> {
       return { ...EvaluationDetails.failed(flagKey, defaultValue, error), flagMetadata: details.flagMetadata }
     }
     const decoded = this.#decode(details)
-    return Option.isSome(decoded)
-      ? { ...details, value: decoded.value }
-      : EvaluationDetails.failed(flagKey, defaultValue, this.#mismatch())
+    if (Option.isNone(decoded)) return EvaluationDetails.failed(flagKey, defaultValue, this.#mismatch())
+    return EvaluationDetails.withValue(details, decoded.value)
   }
 
   unreadable(): Details<A> {

@@ -125,7 +125,9 @@ class Before<R> extends Stage<Function<R, "before">, R> {
   protected override take(result: unknown, entry: Entry<unknown>): void {
     if (result === undefined) return
     if (!isRecord(result)) return this.#ignore(entry)
-    const { context, hints } = result
+    // Own keys only: what a polluted prototype contributes is nobody's.
+    const hints = Object.hasOwn(result, "hints") ? result["hints"] : undefined
+    const context = Object.hasOwn(result, "context") ? result["context"] : undefined
     if (hints !== undefined) {
       if (!HookHints.isHookHints(hints)) throw new TypeError(`"${entry.name}" gave back hints that are not HookHints`)
       this.caller.addHints(hints)
