@@ -5,7 +5,6 @@
 import type * as SDK from "@openfeature/server-sdk"
 import type * as Context from "effect/Context"
 import * as Fiber from "effect/Fiber"
-import * as Predicate from "effect/Predicate"
 import * as HookHints from "../../HookHints.ts"
 
 // The SDK hands one context object to all hooks of an evaluation, and only to
@@ -62,7 +61,8 @@ class CarryingHints {
     Object.assign(this, record)
   }
   static callerOf(hints: unknown): Caller | undefined {
-    return Predicate.isObject(hints) && #caller in hints ? hints.#caller : undefined
+    // A private field is looked for without asking a proxy.
+    return typeof hints === "object" && hints !== null && #caller in hints ? hints.#caller : undefined
   }
 }
 
