@@ -13,6 +13,7 @@
 import type * as SDK from "@openfeature/server-sdk"
 import * as Data from "effect/Data"
 import { attempt, readString } from "./internal/foreign.ts"
+import { oneLine } from "./internal/text.ts"
 
 /**
  * The error codes of the OpenFeature specification (section 1.7 and the types
@@ -124,17 +125,14 @@ export class EvaluationError extends Data.TaggedError("EvaluationError")<{
 export const isEvaluationError = (value: unknown): value is EvaluationError =>
   attempt(() => value instanceof EvaluationError, () => false)
 
-const truncate = (message: string): string =>
-  message.length > maxMessageLength ? `${message.slice(0, maxMessageLength - 1)}…` : message
-
 /**
  * Turns whatever was thrown or returned as an error into an `EvaluationError`.
  *
  * **Details**
  *
  * A `code` from the OpenFeature set is kept, every other one becomes `GENERAL`.
- * A `message` that is a string is kept up to `maxMessageLength` characters. The
- * value itself becomes the `cause`. Never throws, whatever the value is: codes
+ * A `message` that is a string is kept as one line of up to `maxMessageLength`
+ * characters, control characters escaped. The value itself becomes the `cause`. Never throws, whatever the value is: codes
  * are read by name, not with `instanceof`, since the ESM and the CommonJS copy
  * of the SDK have different error classes.
  *
@@ -156,7 +154,9 @@ export const fromUnknown = (error: unknown, flagKey?: string | undefined): Evalu
   const message = readString(error, "message")
   return new EvaluationError({
     code: isErrorCode(code) ? code : "GENERAL",
-    message: message === undefined || message === "" ? "the evaluation failed without a message" : truncate(message),
+    message: message === undefined || message === ""
+      ? "the evaluation failed without a message"
+      : oneLine(message, maxMessageLength),
     flagKey,
     cause: error
   })
