@@ -397,9 +397,13 @@ const requestOf = <H extends FeatureHook.Any>(
     context: options?.context === undefined
       ? region.context
       : EvaluationContext.merge(region.context, options.context),
-    hints: options?.hints === undefined ? region.hints : HookHints.merge(region.hints, options.hints)
+    hints: options?.hints === undefined ? region.hints : HookHints.merge(region.hints, hintsOf(options.hints))
   }
 }
+
+// From JavaScript, hints may come as the SDK takes them.
+const hintsOf = (hints: HookHints.HookHints): HookHints.HookHints =>
+  HookHints.isHookHints(hints) ? hints : HookHints.fromRecord(hints)
 
 // Hooks that were added with the same services run as one.
 const joined = (levels: ReadonlyArray<Level.Level>): ReadonlyArray<Level.Level> => {
@@ -612,5 +616,5 @@ export const withHints: {
 } = dual(
   2,
   <A, E, R>(self: Effect.Effect<A, E, R>, hints: HookHints.HookHints): Effect.Effect<A, E, R> =>
-    inRegion(self, (region) => ({ hints: HookHints.merge(region.hints, hints) }))
+    inRegion(self, (region) => ({ hints: HookHints.merge(region.hints, hintsOf(hints)) }))
 )
