@@ -2,7 +2,7 @@
 //
 //   node .ci/matrix.mjs                            everything
 //   node .ci/matrix.mjs --node 24 --node 26        these versions of Node only
-//   node .ci/matrix.mjs --sdk 1.19.0               this version of the SDK only
+//   node .ci/matrix.mjs --sdk 1.20.1               this version of the SDK only
 import { cpSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"

@@ -21,6 +21,7 @@ export interface Unfinished {
 
 export class Caller {
   readonly services: Context.Context<never> | undefined
+  readonly #given: HookHints.HookHints
   hints: HookHints.HookHints
   evaluation: Evaluation | undefined
   running: Fiber.Fiber<unknown, unknown> | undefined = undefined
@@ -34,7 +35,20 @@ export class Caller {
     evaluation?: Evaluation | undefined
   ) {
     this.services = services
+    this.#given = hints
     this.hints = hints
+    this.evaluation = evaluation
+  }
+  /**
+   * Says which evaluation the caller makes. Only the client that made the caller
+   * knows; hooks before may have handed its hints to an evaluation of their own.
+   */
+  claim(evaluation: Evaluation): void {
+    if (this.evaluation === evaluation) return
+    if (this.evaluation !== undefined) {
+      this.hints = this.#given
+      this.runs = []
+    }
     this.evaluation = evaluation
   }
   addHints(hints: HookHints.HookHints): void {

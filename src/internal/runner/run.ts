@@ -95,11 +95,11 @@ export class Run<R> {
 
   #enter(sdk: SdkHookContext, hints: SDK.HookHints | undefined): Caller {
     this.#sdk = sdk
-    const caller = this.#caller === undefined ? find(sdk.context, hints) : refind(this.#caller, sdk.context)
-    if (!this.#hasEntered) {
-      this.#hasEntered = true
-      caller.runs?.push(this)
-    }
+    if (this.#hasEntered && this.#caller !== undefined) return this.#caller = refind(this.#caller, sdk.context)
+    this.#hasEntered = true
+    this.#caller?.claim(sdk.context)
+    const caller = this.#caller ?? find(sdk.context, hints)
+    caller.runs?.push(this)
     return this.#caller = caller
   }
 }

@@ -1,0 +1,101 @@
+/**
+ * Clients to measure: the same provider behind each, the same small work in each
+ * hook, written in different ways.
+ */
+import { type Client, type Hook, OpenFeature, type Provider } from "@openfeature/server-sdk"
+import { Effect } from "effect"
+import { FeatureHook, OpenFeatureHook } from "effect-openfeature"
+import type { Batch } from "./measure.ts"
+
+/** What every hook does: so little that the rest shows, so much that it cannot be left out. */
+export const work = { done: 0 }
+
+const resolved = { value: true, reason: "STATIC" }
+
+const provider = (): Provider => ({
+  metadata: { name: "bench" },
+  runsOn: "server",
+  resolveBooleanEvaluation: () => Promise.resolve(resolved),
+  resolveStringEvaluation: (_key, value) => Promise.resolve({ value }),
+  resolveNumberEvaluation: (_key, value) => Promise.resolve({ value }),
+  resolveObjectEvaluation: (_key, value) => Promise.resolve({ value })
+})
+
+let domains = 0
+
+export const domain = async (): Promise<string> => {
+  const name = `bench-${++domains}`
+  await OpenFeature.setProviderAndWait(name, provider())
+  return name
+}
+
+export const client = async (hooks: ReadonlyArray<Hook>): Promise<Client> =>
+  OpenFeature.getClient(await domain()).addHooks(...hooks)
+
+export const context = { targetingKey: "user-1", plan: "pro", region: "eu" }
+
+export const evaluating = (client: Client, evaluationContext = context): Batch => async (count) => {
+  for (let i = 0; i < count; i++) await client.getBooleanValue("new-checkout", false, evaluationContext)
+}
+
+const step = () => void work.done++
+
+export const times = <A>(count: number, make: (index: number) => A): Array<A> =>
+  Array.from({ length: count }, (_, index) => make(index))
+
+/** The hooks as they are written by hand. */
+export const handwritten = (): Hook => ({
+  before: async () => step(),
+  after: async () => step(),
+  finally: async () => step()
+})
+
+export const handwrittenSync = (): Hook => ({
+  before: () => step(),
+  after: () => step(),
+  finally: () => step()
+})
+
+/** A bridge as it is written first: each stage its own promise. */
+export const naive = (): Hook => ({
+  before: () => Effect.runPromise(Effect.sync(step)),
+  after: () => Effect.runPromise(Effect.sync(step)),
+  finally: () => Effect.runPromise(Effect.sync(step))
+})
+
+export const effect = (index: number): FeatureHook.FeatureHook =>
+  FeatureHook.make(`hook-${index}`, {
+    before: () => Effect.sync(step),
+    after: () => Effect.sync(step),
+    finally: () => Effect.sync(step)
+  })
+
+const stageNames = ["before", "after", "finally"] as const
+
+export const sparseHandwritten = (index: number): Hook => ({
+  [stageNames[index % stageNames.length] ?? "before"]: async () => step()
+})
+
+export const sparseEffect = (index: number): FeatureHook.FeatureHook =>
+  FeatureHook.make(`hook-${index}`, { [stageNames[index % stageNames.length] ?? "before"]: () => Effect.sync(step) })
+
+const promise = Promise.resolve()
+
+export const asyncHandwritten = (): Hook => ({
+  ...handwritten(),
+  after: async () => {
+    await promise
+    step()
+  }
+})
+
+export const asyncEffect = (index: number): FeatureHook.FeatureHook =>
+  FeatureHook.make(`hook-${index}`, {
+    before: () => Effect.sync(step),
+    after: () => Effect.map(Effect.promise(() => promise), step),
+    finally: () => Effect.sync(step)
+  })
+
+export const bridged = (hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown>>): ReadonlyArray<Hook> => [
+  OpenFeatureHook.make(...hooks)
+]
