@@ -1,0 +1,179 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Fiber, Layer, Logger, Metric, References, Stream } from "effect"
+import { FeatureHook, HookFailures } from "effect-openfeature"
+import { Fixtures } from "effect-openfeature/testing"
+import { deferred, type LogRecord, logsTo, paths, rangeError, turns } from "./support.ts"
+
+const failure = (cause: Cause.Cause<unknown> = Cause.die("a bug")): HookFailures.HookFailure => ({
+  hook: "audit",
+  stage: "after",
+  flagKey: "a",
+  cause
+})
+
+const silent = Effect.provideService(References.UnhandledLogLevel, undefined)
+
+const registry = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
+
+describe("the stream", () => {
+  it.effect("gives every failure from now on", () =>
+    Effect.gen(function*() {
+      const failures = yield* HookFailures.HookFailures
+      yield* failures.report(failure())
+      const reader = yield* Effect.forkChild(Stream.runCollect(Stream.take(failures.stream, 2)))
+      yield* turns()
+      yield* HookFailures.report({ ...failure(), flagKey: "b" })
+      yield* HookFailures.report({ ...failure(), flagKey: "c" })
+      assert.deepStrictEqual((yield* Fiber.join(reader)).map(({ flagKey }) => flagKey), ["b", "c"])
+      assert.deepStrictEqual(yield* failures.counts, { reported: 3, dropped: 0 })
+    }).pipe(silent, Effect.provide(HookFailures.layer())))
+
+  it.effect("drops the newest for a slow reader, counts it, and makes nobody wait", () =>
+    Effect.gen(function*() {
+      const failures = yield* HookFailures.HookFailures
+      const first = yield* Effect.forkChild(Stream.runForEach(failures.stream, () => Effect.never))
+      yield* turns()
+      for (let i = 0; i < 100; i++) yield* failures.report({ ...failure(), flagKey: String(i) })
+      yield* turns()
+      const { dropped, reported } = yield* failures.counts
+      assert.strictEqual(reported, 100)
+      assert.isAtLeast(dropped, 90)
+      assert.isBelow(dropped, 100)
+      yield* Fiber.interrupt(first)
+    }).pipe(silent, Effect.provide(HookFailures.layer({ capacity: 4 }))))
+
+  it("has a capacity of at least 1", () => {
+    for (const capacity of [0, -1, 1.5, Number.NaN]) {
+      const expected = `HookFailures.make: capacity must be an integer >= 1, got ${capacity}`
+      assert.strictEqual(rangeError(() => HookFailures.make({ capacity })), expected)
+      assert.strictEqual(rangeError(() => HookFailures.layer({ capacity })), expected)
+    }
+  })
+})
+
+describe("report", () => {
+  for (const [path, change] of paths) {
+    it.effect(`counts by hook and stage, exactly, ${path}`, () =>
+      Effect.gen(function*() {
+        const hook = (name: string) =>
+          FeatureHook.observe(change(FeatureHook.make(name, {
+            before: () => Effect.fail("no"),
+            finally: () => Effect.die("no")
+          })))
+        for (let i = 0; i < 5; i++) yield* Fixtures.run(FeatureHook.combine(hook("a"), hook("b")))
+        for (const name of ["a", "b"]) {
+          for (const stage of ["before", "finally"]) {
+            const series = Metric.withAttributes(HookFailures.counter, { hook: name, stage })
+            assert.strictEqual((yield* Metric.value(series)).count, 5)
+          }
+        }
+        const failures = yield* HookFailures.HookFailures
+        assert.strictEqual((yield* failures.counts).reported, 20)
+      }).pipe(silent, Effect.provide(HookFailures.layer()), registry))
+  }
+
+  it.effect("writes one line, without the text of the error, at a level that can be chosen", () =>
+    Effect.gen(function*() {
+      const records: Array<LogRecord> = []
+      const texts: Array<string> = []
+      const report = HookFailures.report({
+        hook: "audit\nforged",
+        stage: "after",
+        flagKey: "flag\u001b[31m",
+        cause: Cause.fail(new Error("canary-text"))
+      })
+      yield* Effect.provide(report, logsTo(records))
+      assert.deepStrictEqual(records, [{
+        level: "Error",
+        message: "hook \"audit\\u000aforged\" failed in its after stage",
+        annotations: {
+          hook: "audit\\u000aforged",
+          stage: "after",
+          flag_key: "flag\\u001b[31m",
+          kind: "failure"
+        }
+      }])
+      const line = Logger.layer([Logger.map(Logger.formatLogFmt, (text) => void texts.push(text))])
+      yield* Effect.provide(report, line)
+      assert.strictEqual(texts.length, 1)
+      assert.notInclude(texts.join(""), "canary")
+      assert.notInclude(texts.join(""), "\n")
+      assert.notInclude(texts.join(""), "\u001b")
+      records.length = 0
+      yield* report.pipe(
+        Effect.provideService(References.UnhandledLogLevel, "Debug"),
+        Effect.provide(logsTo(records))
+      )
+      assert.deepStrictEqual(records.map(({ level }) => level), ["Debug"])
+      records.length = 0
+      yield* silent(Effect.provide(report, logsTo(records)))
+      assert.deepStrictEqual(records, [])
+    }).pipe(Effect.provide(HookFailures.layer())))
+
+  it.effect("survives a logger that throws", () =>
+    Effect.gen(function*() {
+      const throwing = Logger.layer([Logger.make(() => {
+        throw new Error("logger")
+      })])
+      const hook = FeatureHook.observe(FeatureHook.make("a", { finally: () => Effect.die("bug") }))
+      const outcome = yield* Effect.provide(Fixtures.run(FeatureHook.combine(hook, deferred(hook))), throwing)
+      assert.strictEqual(outcome.details.value, true)
+      const failures = yield* HookFailures.HookFailures
+      assert.strictEqual((yield* failures.counts).reported, 2)
+    }).pipe(Effect.provide(HookFailures.layer())))
+})
+
+describe("kind and describe", () => {
+  it("tell failure, defect, timeout and interruption apart", () => {
+    const cases: ReadonlyArray<readonly [Cause.Cause<unknown>, HookFailures.Kind, string]> = [
+      [Cause.fail("no"), "failure", "failed"],
+      [Cause.die("no"), "defect", "died"],
+      [Cause.fail(new Cause.TimeoutError("1 second")), "timeout", "timed out"],
+      [Cause.interrupt(1), "interruption", "was interrupted"],
+      [Cause.combine(Cause.fail("no"), Cause.die("bug")), "defect", "died"],
+      [Cause.combine(Cause.interrupt(1), Cause.fail("no")), "failure", "failed"],
+      [Cause.empty, "interruption", "was interrupted"]
+    ]
+    for (const [cause, kind, verb] of cases) {
+      assert.strictEqual(HookFailures.kind(cause), kind)
+      assert.strictEqual(HookFailures.describe(failure(cause)), `hook "audit" ${verb} in its after stage`)
+    }
+  })
+
+  it("never throw, whatever a hook failed with", () => {
+    const trap = () => {
+      throw new Error("trap")
+    }
+    const proxy: unknown = new Proxy({}, { get: trap, has: trap, getPrototypeOf: trap, ownKeys: trap })
+    for (const value of [undefined, null, Symbol("s"), Object.create(null), proxy]) {
+      assert.strictEqual(HookFailures.kind(Cause.fail(value)), "failure")
+      assert.strictEqual(HookFailures.kind(Cause.die(value)), "defect")
+    }
+  })
+
+  it("cut a long name", () => {
+    assert.isBelow(HookFailures.describe({ ...failure(), hook: "x".repeat(10_000) }).length, 200)
+  })
+})
+
+describe("the collector", () => {
+  it.effect("is one for the process unless a layer provides another", () =>
+    Effect.gen(function*() {
+      const global = yield* HookFailures.HookFailures
+      assert.strictEqual(yield* HookFailures.HookFailures, global)
+      const before = (yield* global.counts).reported
+      const own = yield* Effect.provide(
+        Effect.gen(function*() {
+          yield* HookFailures.report(failure())
+          const failures = yield* HookFailures.HookFailures
+          return (yield* failures.counts).reported
+        }),
+        Layer.fresh(HookFailures.layer())
+      )
+      assert.strictEqual(own, 1)
+      assert.strictEqual((yield* global.counts).reported, before)
+      yield* HookFailures.report(failure())
+      assert.strictEqual((yield* global.counts).reported, before + 1)
+    }).pipe(silent))
+})

@@ -1,0 +1,141 @@
+import * as SDK from "@openfeature/server-sdk"
+import { Effect, Layer, Logger, type LogLevel, References } from "effect"
+import { FeatureFlags, FeatureHook, HookFailures } from "effect-openfeature"
+import { TestProvider } from "effect-openfeature/testing"
+
+/** The same hook with a scheduler turn before each stage, so that no stage stays synchronous. */
+export const deferred = <E, R>(hook: FeatureHook.FeatureHook<E, R>): FeatureHook.FeatureHook<E, R> =>
+  FeatureHook.transform(hook, (stage) => Effect.andThen(Effect.yieldNow, stage))
+
+/** The same hook with more operations before each stage than a fiber does in one go. */
+export const busy = <E, R>(hook: FeatureHook.FeatureHook<E, R>): FeatureHook.FeatureHook<E, R> =>
+  FeatureHook.transform(hook, (stage) => {
+    let left = 3000
+    return Effect.andThen(Effect.whileLoop({ while: () => left-- > 0, body: () => Effect.void, step: () => {} }), stage)
+  })
+
+/** The same hook with a promise before each stage. */
+export const promised = <E, R>(hook: FeatureHook.FeatureHook<E, R>): FeatureHook.FeatureHook<E, R> =>
+  FeatureHook.transform(hook, (stage) => Effect.andThen(Effect.promise(() => Promise.resolve()), stage))
+
+type Path = readonly [
+  name: string,
+  change: <E, R>(hook: FeatureHook.FeatureHook<E, R>) => FeatureHook.FeatureHook<E, R>
+]
+
+/** Every hook test runs on both. */
+export const paths: ReadonlyArray<Path> = [
+  ["synchronous", (hook) => hook],
+  ["asynchronous", deferred]
+]
+
+/** Both, and two more ways of being asynchronous. */
+export const allPaths: ReadonlyArray<Path> = [
+  ...paths,
+  ["asynchronous after many operations", busy],
+  ["asynchronous with a promise", promised]
+]
+
+/** Lets the event loop turn, which no test clock drives. */
+export const turns = (count = 5): Effect.Effect<void> =>
+  Effect.promise(async () => {
+    for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))
+  })
+
+/** Turns of the event loop until a condition holds; a condition that never does makes the test fail. */
+export const until = (condition: () => boolean): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    for (let i = 0; i < 2000; i++) {
+      if (condition()) return
+      yield* turns(1)
+    }
+    return yield* Effect.die(new Error(`never became true: ${String(condition)}`))
+  })
+
+export interface LogRecord {
+  readonly level: LogLevel.LogLevel
+  readonly message: string
+  readonly annotations: Readonly<Record<string, unknown>>
+}
+
+/** A logger that keeps what it gets. */
+export const logsTo = (records: Array<LogRecord>, minimum: LogLevel.LogLevel = "Trace") =>
+  Layer.merge(
+    Logger.layer([
+      Logger.make((options) => {
+        records.push({
+          level: options.logLevel,
+          message: Array.isArray(options.message) ? options.message.join(" ") : String(options.message),
+          annotations: { ...options.fiber.getRef(References.CurrentLogAnnotations) }
+        })
+      })
+    ]),
+    Layer.succeed(References.MinimumLogLevel, minimum)
+  )
+
+let domains = 0
+
+/** A domain that no other test uses. */
+export const newDomain = (): string => `test-domain-${++domains}`
+
+/** Like a client, on a scripted provider and a domain of its own. */
+export const client = Effect.fnUntraced(function*<H extends FeatureHook.Any = never>(
+  flags: Readonly<Record<string, TestProvider.Answer>>,
+  options: Omit<FeatureFlags.Options<never, never, H>, "provider" | "domain"> = {}
+) {
+  const provider = yield* TestProvider.make({ flags })
+  const service = yield* FeatureFlags.make({ domain: newDomain(), ...options, provider: Effect.succeed(provider) })
+  return { flags: service, provider }
+})
+
+/** A client of the plain SDK, on a scripted provider and a domain of its own. */
+export const plainClient = Effect.fnUntraced(function*(script: TestProvider.Script) {
+  const provider = yield* TestProvider.make(script)
+  const domain = newDomain()
+  yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, provider))
+  return { client: SDK.OpenFeature.getClient(domain), provider, domain }
+})
+
+/** Collects what hooks report, and keeps it out of the log. */
+export const collectFailures = <A, E, R>(
+  use: (failures: Array<HookFailures.HookFailure>) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
+  const failures: Array<HookFailures.HookFailure> = []
+  return Effect.flatMap(HookFailures.make(), (collector) =>
+    use(failures).pipe(
+      Effect.provideService(HookFailures.HookFailures, {
+        ...collector,
+        report: (failure) =>
+          Effect.suspend(() => {
+            failures.push(failure)
+            return collector.report(failure)
+          })
+      }),
+      Effect.provideService(References.UnhandledLogLevel, undefined)
+    ))
+}
+
+/** Pseudo-random numbers from a seed, the same in every run. */
+export const random = (seed: number) => {
+  let state = seed >>> 0
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = state
+    t = Math.imul(t ^ (t >>> 15), t | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+  const below = (limit: number): number => Math.floor(next() * limit)
+  return { next, below, oneOf: <A>(items: ReadonlyArray<A>): A => items[below(items.length)] }
+}
+
+/** The message of the RangeError that something throws. */
+export const rangeError = (misuse: () => unknown): string => {
+  try {
+    misuse()
+  } catch (error) {
+    if (error instanceof RangeError) return error.message
+    throw error
+  }
+  throw new Error("nothing was thrown")
+}
