@@ -14,6 +14,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     pool: "forks",
+    // By default one core is left to the watcher, which of two is half the machine.
+    maxWorkers: "100%",
     execArgv: ["--expose-gc"],
     dangerouslyIgnoreUnhandledErrors: false,
     coverage: {

@@ -1,6 +1,7 @@
 // Runs the tests under several versions of Node and of the OpenFeature SDK:
 //
 //   node .ci/matrix.mjs                            everything
+//   node .ci/matrix.mjs --others                   everything but the installed versions
 //   node .ci/matrix.mjs --node 24 --node 26        these versions of Node only
 //   node .ci/matrix.mjs --sdk 1.20.1               this version of the SDK only
 import { cpSync, readFileSync } from "node:fs"
@@ -9,13 +10,25 @@ import { parseArgs } from "node:util"
 import { execute, must, root, temporary } from "./shared.mjs"
 
 const { values } = parseArgs({
-  options: { node: { type: "string", multiple: true }, sdk: { type: "string", multiple: true } }
+  options: {
+    node: { type: "string", multiple: true },
+    sdk: { type: "string", multiple: true },
+    others: { type: "boolean", default: false }
+  }
 })
 const all = values.node === undefined && values.sdk === undefined
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 const oldest = manifest.peerDependencies["@openfeature/server-sdk"].replace("^", "")
-const nodes = values.node ?? (all ? ["20", "22", "24", "26"] : [])
-const sdks = values.sdk ?? (all ? [oldest, "latest"] : [])
+const installed = JSON.parse(
+  readFileSync(join(root, "node_modules/@openfeature/server-sdk/package.json"), "utf8")
+).version
+const newest = all && values.others
+  ? must("npm", ["view", "@openfeature/server-sdk", "version"]).trim()
+  : undefined
+const isOther = (version) =>
+  !values.others || (version !== process.versions.node.split(".")[0] && !(version === "latest" && newest === installed))
+const nodes = values.node ?? (all ? ["20", "22", "24", "26"].filter(isOther) : [])
+const sdks = values.sdk ?? (all ? [oldest, "latest"].filter(isOther) : [])
 
 const rows = []
 const record = (target, version, started, result) => {
