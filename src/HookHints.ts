@@ -131,7 +131,7 @@ export const make = <A>(key: Key<A>, value: NoInfer<A>): HookHints => add(empty,
  * @since 0.1.0
  */
 export const fromRecord = (record: SDK.HookHints | null | undefined): HookHints =>
-  attempt(
+  record === undefined ? empty : attempt(
     () => isRecord(record) ? new HookHintsImpl(empty.typed, Object.freeze({ ...record })) : empty,
     () => empty
   )

@@ -1,3 +1,4 @@
+import { createRequire } from "node:module"
 import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -645,4 +646,50 @@ describe("toFeatureHook", () => {
       "name must be a text that is not empty"
     )
   })
+})
+
+/** How many turns of the microtask queue pass until a promise has settled. */
+const microtasks = async (promise: Promise<unknown>): Promise<number> => {
+  const state = { settled: false }
+  void promise.then(() => {
+    state.settled = true
+  })
+  let count = 0
+  while (!state.settled) {
+    await Promise.resolve()
+    count++
+  }
+  return count
+}
+
+describe("beside the SDK", () => {
+  const count = () => Effect.sync(() => undefined)
+  const hooks = Array.from(
+    { length: 10 },
+    (_, index) => FeatureHook.make(`hook-${index}`, { before: count, after: count, finally: count })
+  )
+
+  it.effect("ten synchronous hooks take no more turns than one hand-written one that does nothing", () =>
+    Effect.gen(function*() {
+      const flags = { flag: TestProvider.value(true) }
+      const bridged = (yield* plainClient({ flags })).client.addHooks(OpenFeatureHook.make(...hooks))
+      const empty = (yield* plainClient({ flags })).client.addHooks({ before: () => undefined })
+      const turnsOf = (sdk: SDK.Client) => Effect.promise(() => microtasks(sdk.getBooleanValue("flag", false)))
+      yield* turnsOf(bridged)
+      assert.strictEqual(yield* turnsOf(bridged), yield* turnsOf(empty))
+    }))
+
+  it.effect("errors of the SDK's CommonJS copy keep their codes", () =>
+    Effect.gen(function*() {
+      const commonJs: typeof SDK = createRequire(import.meta.url)("@openfeature/server-sdk")
+      const thrown = new commonJs.TypeMismatchError("not a boolean")
+      assert.isFalse(thrown instanceof SDK.TypeMismatchError)
+      assert.strictEqual(commonJs.OpenFeature, SDK.OpenFeature)
+      const recording = yield* RecordingHook.make("recording")
+      const { client: sdk } = yield* plainClient({ flags: { flag: TestProvider.throwing(thrown) } })
+      sdk.addHooks(OpenFeatureHook.make(recording.hook))
+      const details = yield* Effect.promise(() => sdk.getBooleanDetails("flag", false))
+      assert.strictEqual(details.errorCode, SDK.ErrorCode.TYPE_MISMATCH)
+      assert.strictEqual((yield* recording.entries)[1]?.error?.code, "TYPE_MISMATCH")
+    }))
 })

@@ -11,7 +11,6 @@ import { type Accept, Run } from "./run.ts"
 import { Stack } from "./stack.ts"
 
 export interface Level {
-  readonly isEmpty: boolean
   /** Whose services the hooks run with. */
   readonly origin: object
   /** Starts one evaluation: a hook for the SDK. */
@@ -30,7 +29,6 @@ export const make = <R>(
   // Compiled when first used: a list that is still growing is not.
   let stack: Stack<R> | undefined = undefined
   return {
-    isEmpty: parts.length === 0,
     origin,
     start: (caller, accept) => new Run(stack ??= new Stack(parts, services, owner), caller, accept),
     append: (that) => that.appendTo(parts, services),

@@ -6,6 +6,7 @@
  */
 import type * as SDK from "@openfeature/server-sdk"
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as EvaluationContext from "../../EvaluationContext.ts"
 import * as EvaluationDetails from "../../EvaluationDetails.ts"
@@ -30,6 +31,8 @@ export class Run<R> {
   readonly #accept: Accept | undefined
   #caller: Caller | undefined
   #sdk: SdkHookContext | undefined = undefined
+  #services: Context.Context<R> | undefined = undefined
+  #servicesOf: Caller | undefined = undefined
   #data: Array<unknown> | undefined = undefined
   #hasEntered = false
   #errorHasRun = false
@@ -85,6 +88,15 @@ export class Run<R> {
     await this.finally(sdk, EvaluationDetails.toSdk(details), undefined)
   }
 
+  // Kept, since the stack remembers the services of one caller only.
+  services(caller: Caller): Context.Context<R> | undefined {
+    if (this.#services === undefined || this.#servicesOf !== caller) {
+      this.#services = this.stack.services(caller.services)
+      this.#servicesOf = caller
+    }
+    return this.#services
+  }
+
   /** The data of one hook, made when the hook is first asked to do something. */
   dataOf(index: number): unknown {
     const make = this.stack.parts[index]?.hookData
@@ -111,16 +123,14 @@ const ignored = new WeakSet()
 
 class Before<R> extends Stage<Function<R, "before">, R> {
   contributed: SDK.EvaluationContext | undefined = undefined
-  readonly #run: Run<R>
   #view: View
 
   constructor(run: Run<R>, caller: Caller, sdk: SdkHookContext) {
-    super("before", run.stack, run.stack.before, caller, sdk)
-    this.#run = run
+    super("before", run, run.stack.before, caller, sdk)
     this.#view = new View(sdk)
   }
   protected call({ index, run }: Entry<Function<R, "before">>): Program<R> {
-    return run(this.#view, this.caller.hints, this.#run.dataOf(index))
+    return run(this.#view, this.caller.hints, this.run.dataOf(index))
   }
   protected override take(result: unknown, entry: Entry<unknown>): void {
     if (result === undefined) return
@@ -155,33 +165,29 @@ class Before<R> extends Stage<Function<R, "before">, R> {
 }
 
 class Resolved<R> extends Stage<Function<R, "after" | "finally">, R> {
-  readonly #run: Run<R>
   readonly #view: View
   readonly #details: EvaluationDetails.EvaluationDetails
 
   constructor(name: "after" | "finally", run: Run<R>, caller: Caller, sdk: SdkHookContext, details: SdkDetails) {
-    super(name, run.stack, run.stack[name], caller, sdk)
-    this.#run = run
+    super(name, run, run.stack[name], caller, sdk)
     this.#view = new View(sdk)
     this.#details = EvaluationDetails.fromSdk(details)
   }
   protected call({ index, run }: Entry<Function<R, "after" | "finally">>): Program<R> {
-    return run(this.#view, this.#details, this.caller.hints, this.#run.dataOf(index))
+    return run(this.#view, this.#details, this.caller.hints, this.run.dataOf(index))
   }
 }
 
 class OnError<R> extends Stage<Function<R, "error">, R> {
-  readonly #run: Run<R>
   readonly #view: View
   readonly #error: EvaluationError.EvaluationError
 
   constructor(run: Run<R>, caller: Caller, sdk: SdkHookContext, error: unknown) {
-    super("error", run.stack, run.stack.error, caller, sdk)
-    this.#run = run
+    super("error", run, run.stack.error, caller, sdk)
     this.#view = new View(sdk)
     this.#error = EvaluationError.isEvaluationError(error) ? error : EvaluationError.fromUnknown(error, sdk.flagKey)
   }
   protected call({ index, run }: Entry<Function<R, "error">>): Program<R> {
-    return run(this.#view, this.#error, this.caller.hints, this.#run.dataOf(index))
+    return run(this.#view, this.#error, this.caller.hints, this.run.dataOf(index))
   }
 }

@@ -23,25 +23,33 @@ export type SdkHookContext = Readonly<SDK.HookContext>
 
 type Program<R> = Effect.Effect<unknown, unknown, R>
 
+/** What a stage needs to know of the run that it belongs to. */
+export interface RunOf<R> {
+  readonly stack: Stack<R>
+  /** The services to run with; `undefined` when evaluations are nested too deep. */
+  readonly services: (caller: Caller) => Context.Context<R> | undefined
+  readonly dataOf: (index: number) => unknown
+}
+
 export abstract class Stage<F, R> {
   readonly name: StageName
   readonly caller: Caller
   readonly sdk: SdkHookContext
-  readonly #stack: Stack<R>
+  readonly run: RunOf<R>
   readonly #entries: ReadonlyArray<Entry<F>>
   #index = 0
 
   constructor(
     name: StageName,
-    stack: Stack<R>,
+    run: RunOf<R>,
     entries: ReadonlyArray<Entry<F>>,
     caller: Caller,
     sdk: SdkHookContext
   ) {
     this.name = name
+    this.run = run
     this.caller = caller
     this.sdk = sdk
-    this.#stack = stack
     this.#entries = entries
   }
 
@@ -86,8 +94,8 @@ export abstract class Stage<F, R> {
 
   /** `error` and `finally`: a failure ends one hook's part, the others go on (4.4.3, 4.4.4). */
   observe(): Promise<void> | undefined {
-    const services = this.#stack.services(this.caller.services)
-    if (services === undefined || this.#stack.owner?.isClosed === true) return undefined
+    const services = this.run.services(this.caller)
+    if (services === undefined || this.run.stack.owner?.isClosed === true) return undefined
     while (this.while()) {
       const fiber = Effect.runForkWith(services)(Effect.whileLoop(this))
       const exit = fiber.pollUnsafe()
@@ -103,7 +111,7 @@ export abstract class Stage<F, R> {
   }
 
   report(hook: string, cause: Cause.Cause<unknown>): void {
-    const services = this.#stack.services(this.caller.services)
+    const services = this.run.services(this.caller)
     if (services !== undefined) this.#report(this.#failure(hook, cause), services)
   }
 
@@ -133,8 +141,8 @@ export abstract class Stage<F, R> {
 
   // The services to run with; `undefined` when the stage is skipped.
   #admit(): Context.Context<R> | undefined {
-    const { owner, parts } = this.#stack
-    const services = this.#stack.services(this.caller.services)
+    const { owner, parts } = this.run.stack
+    const services = this.run.services(this.caller)
     if (services === undefined) throw this.#error(`hooks evaluate flags that are nested more than ${maxDepth} deep`)
     if (owner === undefined || !owner.isClosed) return services
     if (owner.whenClosed === "closed") {
@@ -153,12 +161,12 @@ export abstract class Stage<F, R> {
   }
 
   #isClosedIn(cause: Cause.Cause<unknown>): boolean {
-    const { owner } = this.#stack
+    const { owner } = this.run.stack
     return owner !== undefined && owner.isClosed && owner.whenClosed === "open" && Cause.hasInterruptsOnly(cause)
   }
 
   #wait<E>(fiber: Fiber.Fiber<void, E>): Promise<Exit.Exit<void, E>> {
-    this.#stack.owner?.add(fiber)
+    this.run.stack.owner?.add(fiber)
     return new Promise((resolve) => {
       fiber.addObserver(resolve)
     })
