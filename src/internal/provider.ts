@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Duration from "effect/Duration"
 import * as Fiber from "effect/Fiber"
-import { attemptEither } from "./foreign.ts"
+import { attemptEither, read } from "./foreign.ts"
 
 // Stands between the SDK and the provider because the SDK closes a provider
 // that is replaced, but lets nobody wait for it.
@@ -20,7 +20,7 @@ class Owned implements SDK.Provider {
   constructor(provider: SDK.Provider) {
     this.#provider = provider
     if (provider.events !== undefined) this.events = provider.events
-    this.initialize = async (context, domain) => provider.initialize?.(context, domain)
+    this.initialize = async (...args) => provider.initialize?.(...args)
   }
   get metadata(): SDK.ProviderMetadata {
     return this.#provider.metadata
@@ -29,7 +29,8 @@ class Owned implements SDK.Provider {
     return this.#provider.runsOn ?? "server"
   }
   get domainScoped(): boolean {
-    return this.#provider.domainScoped ?? false
+    // Not known to the oldest SDK.
+    return read(this.#provider, "domainScoped") === true
   }
   get hooks(): Array<SDK.Hook> {
     return this.#provider.hooks ?? []
