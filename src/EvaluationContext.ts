@@ -126,7 +126,7 @@ const isPlain = (value: object): boolean => {
   return prototype === Object.prototype || prototype === null
 }
 
-const copyTree = (root: object): unknown => {
+const copyTree = (root: object, isFrozen: boolean): unknown => {
   const copies = new Map<object, object>()
   const open: Array<readonly [from: object, to: object]> = []
   const copy = (value: unknown): unknown => {
@@ -144,9 +144,14 @@ const copyTree = (root: object): unknown => {
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const [from, to] = next
     for (const key of Object.keys(from)) {
-      Object.defineProperty(to, key, { value: copy(Reflect.get(from, key)), enumerable: true })
+      Object.defineProperty(to, key, {
+        value: copy(Reflect.get(from, key)),
+        enumerable: true,
+        writable: true,
+        configurable: true
+      })
     }
-    Object.freeze(to)
+    if (isFrozen) Object.freeze(to)
   }
   return result
 }
@@ -177,7 +182,17 @@ const copyTree = (root: object): unknown => {
  */
 export function snapshot<A>(value: A): A
 export function snapshot(value: unknown): unknown {
-  return typeof value === "object" && value !== null ? attempt(() => copyTree(value), () => value) : value
+  return typeof value === "object" && value !== null ? attempt(() => copyTree(value, true), () => value) : value
+}
+
+/**
+ * Copies a value all the way down, for somebody who may write to it.
+ *
+ * @internal
+ */
+export function clone<A>(value: A): A
+export function clone(value: unknown): unknown {
+  return typeof value === "object" && value !== null ? attempt(() => copyTree(value, false), () => value) : value
 }
 
 /**

@@ -10,7 +10,7 @@
 import type * as SDK from "@openfeature/server-sdk"
 import type * as Types from "effect/Types"
 import { type ErrorCode, fromUnknown, isErrorCode } from "./EvaluationError.ts"
-import { snapshot } from "./EvaluationContext.ts"
+import { clone, snapshot } from "./EvaluationContext.ts"
 import { attempt } from "./internal/foreign.ts"
 
 /**
@@ -116,23 +116,24 @@ export const failed = <A>(flagKey: string, defaultValue: A, error: unknown): Eva
 }
 
 /**
- * Gives a copy in the SDK's type, for a hook that was written for the SDK.
+ * Gives a writable copy in the SDK's type, for a hook that was written for the
+ * SDK.
  *
  * @category converting
  * @since 0.1.0
  */
 export function toSdk(details: EvaluationDetails): SDK.EvaluationDetails<SDK.FlagValue>
 export function toSdk(details: EvaluationDetails): unknown {
-  return { ...details }
+  return { ...details, value: clone(details.value) }
 }
 
 /**
- * Gives a value in the SDK's type, which does not say that it is read-only.
+ * Gives a writable copy of a value in the SDK's type.
  *
  * @category converting
  * @since 0.1.0
  */
 export function toSdkValue(value: FlagValue): SDK.FlagValue
 export function toSdkValue(value: FlagValue): unknown {
-  return value
+  return clone(value)
 }

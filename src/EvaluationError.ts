@@ -63,7 +63,7 @@ export const maxMessageLength = 1000
 
 /**
  * An evaluation that did not give a value, with an OpenFeature error code and a
- * message that is safe to print.
+ * message of one line.
  *
  * **When to use**
  *
@@ -73,8 +73,9 @@ export const maxMessageLength = 1000
  * **Details**
  *
  * `code` defaults to nothing: name it. `flagKey` is filled in by the library.
- * `cause` holds what was originally thrown and is not enumerable, so printing
- * or serialising the error does not show it.
+ * `cause` holds what was originally thrown. It is not enumerable, so serialising
+ * the error leaves it out; printers that follow causes, `Cause.pretty` among
+ * them, show it.
  *
  * **Gotchas**
  *

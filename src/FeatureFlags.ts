@@ -176,7 +176,10 @@ export class FeatureFlags extends Context.Service<FeatureFlags, {
       options?: EvaluationOptions<H> | undefined
     ): Effect.Effect<EvaluationDetails, never, FeatureHook.Services<H>>
   }
-  /** Adds client hooks until the scope closes; they run with the services of whoever adds them. */
+  /**
+   * Adds client hooks until the scope closes. They run with the services of whoever evaluates, and with those of whoever
+   * adds them where the former has none. An evaluation that is running then goes by `OpenFeatureHook.WhenClosed`.
+   */
   readonly addHooks: <H extends FeatureHook.Any = never>(
     ...hooks: ReadonlyArray<H>
   ) => Effect.Effect<void, never, FeatureHook.Services<H> | Scope.Scope>
@@ -284,33 +287,30 @@ const makeChecked = Effect.fnUntraced(function*<E, R, H extends FeatureHook.Any>
   const client = makeClient(options)
   const target = { client, domain, interruptTimeout: options.interruptTimeout ?? "1 second" }
 
-  const owner = yield* makeOwner
   const registered = new Set<{ readonly hook: FeatureHook.Any; readonly level: Level.Level }>()
   let clientLevels: ReadonlyArray<Level.Level> = []
   const relevel = () => {
     clientLevels = joined(Array.from(registered, ({ level }) => level))
   }
 
-  const addHooks = <H extends FeatureHook.Any>(...hooks: ReadonlyArray<H>) =>
-    Effect.contextWith((services: Context.Context<FeatureHook.Services<H>>) =>
-      Effect.asVoid(Effect.acquireRelease(
+  // An owner for each call: its hooks end with the scope they were added in.
+  const addHooks = Effect.fnUntraced(function*<E, R>(hooks: ReadonlyArray<FeatureHook.FeatureHook<E, R>>) {
+    const services = yield* Effect.context<R>()
+    const owner = yield* makeOwner
+    const added = hooks.map((hook) => ({ hook, level: Level.make(hook.parts, services, owner) }))
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        for (const entry of added) registered.add(entry)
+        clientLevels = joined([...clientLevels, ...added.map(({ level }) => level)])
+      }),
+      () =>
         Effect.sync(() => {
-          const added = hooks.map((hook) => ({
-            hook,
-            level: Level.make(FeatureHook.combineAll([hook]).parts, services, owner)
-          }))
-          for (const entry of added) registered.add(entry)
-          clientLevels = joined([...clientLevels, ...added.map(({ level }) => level)])
-          return added
-        }),
-        (added) =>
-          Effect.sync(() => {
-            for (const entry of added) registered.delete(entry)
-            relevel()
-          })
-      ))
+          for (const entry of added) registered.delete(entry)
+          relevel()
+        })
     )
-  yield* addHooks(...options.hooks ?? [])
+  })
+  yield* addHooks(split(options.hooks ?? []))
 
   const details = <A, H extends FeatureHook.Any>(
     type: FlagType.FlagType<A>,
@@ -356,7 +356,7 @@ const makeChecked = Effect.fnUntraced(function*<E, R, H extends FeatureHook.Any>
       defaultValue: FlagValue,
       options?: EvaluationOptions<H> | ObjectOptions<FlagValue, H> | undefined
     ) => Effect.map(objectDetails(flagKey, defaultValue, options), (details) => details.value),
-    addHooks,
+    addHooks: (...hooks) => addHooks(split(hooks)),
     hooks: Effect.sync(() => Array.from(registered, ({ hook }) => hook)),
     clearHooks: Effect.sync(() => {
       registered.clear()
@@ -405,7 +405,11 @@ const requestOf = <H extends FeatureHook.Any>(
 const hintsOf = (hints: HookHints.HookHints): HookHints.HookHints =>
   HookHints.isHookHints(hints) ? hints : HookHints.fromRecord(hints)
 
-// Hooks that were added with the same services run as one.
+// A list of hooks, seen as hooks of one type.
+const split = <H extends FeatureHook.Any>(hooks: ReadonlyArray<H>) =>
+  hooks.map((hook) => FeatureHook.combineAll([hook]))
+
+// Hooks that were added together run as one.
 const joined = (levels: ReadonlyArray<Level.Level>): ReadonlyArray<Level.Level> => {
   const result: Array<Level.Level> = []
   for (const level of levels) {

@@ -33,6 +33,7 @@ import * as HookFailures from "./HookFailures.ts"
 import type { HookHints } from "./HookHints.ts"
 import * as Around from "./internal/around.ts"
 import { checkedEffect } from "./internal/foreign.ts"
+import * as Owner from "./internal/owner.ts"
 import type * as Part from "./internal/part.ts"
 import { copyOf, release } from "./internal/view.ts"
 
@@ -208,6 +209,7 @@ export const make = <
   const part: Part.Part<EB | EA | EE | EF, RB | RA | RE | RF, S> = {
     name,
     hookData: stages.hookData,
+    isObserved: false,
     before: stage(stages.before, "before"),
     after: stage(stages.after, "after"),
     error: stage(stages.error, "error"),
@@ -438,11 +440,14 @@ const transformPart = <E, R, E2, R2>(
     run: (context: HookContext) => Effect.Effect<A, E, R>
   ): Effect.Effect<A | void, E2, R2> => {
     const context = viewOf(given)
-    return f(Effect.suspend(() => checkedEffect(run(context))), { hook, stage, context })
+    const info = { hook, stage, context }
+    const effect = Effect.suspend(() => checkedEffect(run(context)))
+    return part.isObserved ? f(caught(effect, info), info) : f(effect, info)
   }
   return {
     name: hook,
     hookData: hookData && (() => new Lazy(hookData)),
+    isObserved: false,
     before: before &&
       ((given, hints, data) => change(given, "before", (context) => before(context, hints, data?.value))),
     after: after &&
@@ -487,11 +492,20 @@ const transformPart = <E, R, E2, R2>(
  * @since 0.1.0
  */
 export const observe = <E, R>(self: FeatureHook<E, R>): FeatureHook<never, R> =>
-  transform(
-    self,
-    (stage, info) =>
-      Effect.catchCause(stage, (cause) =>
-        HookFailures.report({ hook: info.hook, stage: info.stage, flagKey: info.context.flagKey, cause }))
+  new FeatureHookImpl(self.parts.map(observePart))
+
+// The runner looks after an observed part, which costs nothing as long as
+// nothing fails.
+function observePart<E, R>(part: Part.Part<E, R>): Part.Part<never, R>
+function observePart<E, R>(part: Part.Part<E, R>): Part.Part<E, R> {
+  return { ...part, isObserved: true }
+}
+
+// What is put around an observed part must not see its failures.
+const caught = <A, E, R>(stage: Effect.Effect<A, E, R>, info: StageInfo): Effect.Effect<A | void, never, R> =>
+  Effect.catchCause(
+    stage,
+    (cause) => HookFailures.report({ hook: info.hook, stage: info.stage, flagKey: info.context.flagKey, cause })
   )
 
 /**
@@ -552,19 +566,18 @@ const within = Effect.fnUntraced(function*<A, E, R>(
   const fiber = yield* Effect.forkDetach(stage, { startImmediately: true })
   const exit = fiber.pollUnsafe()
   if (exit !== undefined) return yield* exit
-  const giveUp = () => {
-    fiber.interruptUnsafe()
-    release(info.context)
-  }
+  yield* Owner.track(fiber)
   return yield* Fiber.join(fiber).pipe(
     Effect.timeoutOrElse({
       duration: limit,
       orElse: () => {
-        giveUp()
+        fiber.interruptUnsafe()
+        release(info.context)
         return Effect.fail(new Cause.TimeoutError(`not done within ${Duration.format(limit)}`))
       }
     }),
-    Effect.onInterrupt(() => Effect.sync(giveUp))
+    // Whoever interrupts has a limit of its own, and wants the finalizers done.
+    Effect.onInterrupt(() => Fiber.interrupt(fiber))
   )
 })
 
@@ -617,6 +630,7 @@ const whenPart = <E, R>(part: Part.Part<E, R>, filter: FlagFilter): Part.Part<E,
   return {
     name: part.name,
     hookData: () => new Gate(),
+    isObserved: part.isObserved,
     before: before &&
       ((context, hints, gate) => isOpen(gate, context) ? before(context, hints, gate.data) : Effect.void),
     after: after &&

@@ -130,10 +130,12 @@ const verbs: Record<Kind, string> = {
 export const describe = (failure: Pick<HookFailure, "hook" | "stage" | "cause">): string =>
   `hook "${oneLine(failure.hook, 128)}" ${verbs[kind(failure.cause)]} in its ${failure.stage} stage`
 
-const log = (failure: HookFailure): Effect.Effect<void> =>
+const log = (failure: HookFailure, withCause: boolean): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     const level = fiber.getRef(UnhandledLogLevel)
-    return level === undefined ? Effect.void : Effect.logWithLevel(level)(describe(failure)).pipe(
+    if (level === undefined) return Effect.void
+    const message = withCause ? [describe(failure), failure.cause] : [describe(failure)]
+    return Effect.logWithLevel(level)(...message).pipe(
       Effect.annotateLogs({
         hook: oneLine(failure.hook, 128),
         stage: failure.stage,
@@ -143,7 +145,7 @@ const log = (failure: HookFailure): Effect.Effect<void> =>
     )
   })
 
-const fromPubSub = (pubsub: PubSub.PubSub<HookFailure>): HookFailures => {
+const fromPubSub = (pubsub: PubSub.PubSub<HookFailure>, logCause: boolean): HookFailures => {
   let reported = 0
   let dropped = 0
   return {
@@ -155,7 +157,7 @@ const fromPubSub = (pubsub: PubSub.PubSub<HookFailure>): HookFailures => {
         if (!PubSub.publishUnsafe(pubsub, failure)) dropped++
         return Effect.andThen(
           Metric.update(Metric.withAttributes(counter, { hook: failure.hook, stage: failure.stage }), 1),
-          log(failure)
+          log(failure, logCause)
         )
       }).pipe(Effect.catchCause(() => Effect.void))
   }
@@ -164,12 +166,25 @@ const fromPubSub = (pubsub: PubSub.PubSub<HookFailure>): HookFailures => {
 const defaultCapacity = 1024
 
 /**
- * Creates a collector.
+ * The settings of a collector.
  *
  * **Details**
  *
- * `capacity` is the number of failures kept for a reader that is slower than
- * they come, 1024 by default. What does not fit is dropped and counted.
+ * - `capacity`: how many failures are kept for a reader that is slower than they
+ *   come, 1024 by default. What does not fit is dropped and counted.
+ * - `logCause`: adds the original cause to the log line, with the text of the
+ *   error and whatever the hook put into it; `false` by default.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly capacity?: number | undefined
+  readonly logCause?: boolean | undefined
+}
+
+/**
+ * Creates a collector.
  *
  * **Gotchas**
  *
@@ -178,12 +193,15 @@ const defaultCapacity = 1024
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options?: { readonly capacity?: number | undefined }): Effect.Effect<HookFailures> => {
+export const make = (options?: Options | undefined): Effect.Effect<HookFailures> => {
   const capacity = options?.capacity ?? defaultCapacity
   if (!Number.isInteger(capacity) || capacity < 1) {
     throw new RangeError(`HookFailures.make: capacity must be an integer >= 1, got ${capacity}`)
   }
-  return Effect.map(PubSub.dropping<HookFailure>(capacity), fromPubSub)
+  return Effect.map(
+    PubSub.dropping<HookFailure>(capacity),
+    (pubsub) => fromPubSub(pubsub, options?.logCause ?? false)
+  )
 }
 
 /**
@@ -202,17 +220,20 @@ export const make = (options?: { readonly capacity?: number | undefined }): Effe
  * **Example** (Reading the first failure)
  *
  * ```ts
- * import { Effect, References, Stream } from "effect"
- * import { FeatureHook, HookFailures, OpenFeatureHook } from "effect-openfeature"
+ * import { Effect, Fiber, References, Stream } from "effect"
+ * import { FeatureHook, HookFailures } from "effect-openfeature"
+ * import { Fixtures } from "effect-openfeature/testing"
  *
+ * const audit = FeatureHook.make("audit", { after: () => Effect.fail("the disk is full") })
  * const program = Effect.gen(function*() {
  *   const failures = yield* HookFailures.HookFailures
- *   const before = yield* failures.counts
- *   yield* failures.report({ hook: "audit", stage: "after", flagKey: "new-checkout", cause: yield* Effect.sandbox(Effect.die("a bug")).pipe(Effect.flip) })
- *   const after = yield* failures.counts
- *   return after.reported - before.reported
- * })
- * Effect.runSync(Effect.provideService(program, References.UnhandledLogLevel, undefined)) // => 1
+ *   const reader = yield* Effect.forkChild(Stream.runHead(failures.stream), { startImmediately: true })
+ *   yield* Fixtures.run(FeatureHook.observe(audit))
+ *   const first = yield* Effect.fromOption(yield* Fiber.join(reader))
+ *   return HookFailures.describe(first)
+ * }).pipe(Effect.provideService(References.UnhandledLogLevel, undefined))
+ *
+ * await Effect.runPromise(program) // => "hook \"audit\" failed in its after stage"
  * ```
  *
  * @category references
@@ -231,11 +252,27 @@ export const HookFailures: Context.Reference<HookFailures> = Context.Reference<H
  *
  * Throws a `RangeError` when `capacity` is not an integer of at least 1.
  *
+ * **Example** (Showing operators what really happened)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FeatureFlags, HookFailures } from "effect-openfeature"
+ *
+ * const program = Effect.gen(function*() {
+ *   const flags = yield* FeatureFlags.FeatureFlags
+ *   return yield* flags.boolean("new-checkout", false)
+ * })
+ * const withCauses = program.pipe(
+ *   Effect.provide(FeatureFlags.layer()),
+ *   Effect.provide(HookFailures.layer({ logCause: true }))
+ * )
+ * await Effect.runPromise(withCauses) // => false
+ * ```
+ *
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options?: { readonly capacity?: number | undefined }): Layer.Layer<never> =>
-  Layer.effect(HookFailures, make(options))
+export const layer = (options?: Options | undefined): Layer.Layer<never> => Layer.effect(HookFailures, make(options))
 
 /**
  * Reports a failure to the collector of the current context.

@@ -174,8 +174,15 @@ export const merge: {
 } = dual(2, (self: HookHints, that: HookHints): HookHints => {
   if (self === empty) return that
   if (that === empty) return self
-  const raw = self.raw === that.raw || that.raw === empty.raw ? self.raw : { ...self.raw, ...that.raw }
-  return new HookHintsImpl(Context.merge(self.typed, that.typed), raw)
+  if (self.raw === that.raw || that.raw === empty.raw) {
+    return new HookHintsImpl(Context.merge(self.typed, that.typed), self.raw)
+  }
+  const kept = new Map(self.typed.mapUnsafe)
+  for (const name of Object.keys(that.raw)) kept.delete(name)
+  return new HookHintsImpl(
+    Context.merge(Context.makeUnsafe(kept), that.typed),
+    Object.freeze({ ...self.raw, ...that.raw })
+  )
 })
 
 /**
@@ -225,4 +232,6 @@ export const get: {
  * @since 0.1.0
  */
 export const toRecord = (self: HookHints): SDK.HookHints =>
-  self.typed.mapUnsafe.size === 0 ? self.raw : { ...self.raw, ...Object.fromEntries(self.typed.mapUnsafe) }
+  self.typed.mapUnsafe.size === 0
+    ? self.raw
+    : Object.freeze({ ...self.raw, ...Object.fromEntries(self.typed.mapUnsafe) })

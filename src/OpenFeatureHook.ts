@@ -266,6 +266,11 @@ export interface Target<H> {
  * order, and hooks that somebody else has cleared are not missed. An evaluation
  * that is running keeps the hooks it started with; see `WhenClosed`.
  *
+ * **Gotchas**
+ *
+ * A service that the caller of an evaluation has too is the caller's. Bind a
+ * hook that must keep its own with `FeatureHook.provide`.
+ *
  * **Example** (Hooks on a client, for a while)
  *
  * ```ts

@@ -432,7 +432,7 @@ describe("hooks", () => {
       assert.deepStrictEqual(seen, ["one caller", "two caller", "two caller", "one caller"])
     }))
 
-  it.effect("do not join an evaluation that is running, and do not leave it", () =>
+  it.effect("do not join an evaluation that is running, and are skipped in it when their scope closes", () =>
     Effect.gen(function*() {
       const journal: Array<RecordingHook.Entry> = []
       const one = yield* RecordingHook.make("one", journal)
@@ -446,7 +446,27 @@ describe("hooks", () => {
       yield* Scope.close(scope, Exit.void)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* Fiber.join(fiber), true)
-      assert.deepStrictEqual(yield* one.stages, ["one.before", "one.after", "one.finally"])
+      assert.deepStrictEqual(journal.map((entry) => `${entry.hook}.${entry.stage}`), ["one.before"])
+    }))
+
+  it.effect("that are removed are interrupted, and waited for before their services are released", () =>
+    Effect.gen(function*() {
+      const events: Array<string> = []
+      const { flags } = yield* client(all)
+      const scope = yield* Scope.make()
+      yield* Scope.addFinalizer(scope, Effect.sync(() => void events.push("service released")))
+      const hook = FeatureHook.make("slow", {
+        before: () =>
+          Effect.never.pipe(
+            Effect.ensuring(Effect.andThen(Effect.yieldNow, Effect.sync(() => void events.push("hook finalized"))))
+          )
+      })
+      yield* Scope.provide(flags.addHooks(FeatureHook.timeout(hook, "1 hour")), scope)
+      const fiber = yield* Effect.forkChild(flags.boolean("bool", false))
+      yield* turns()
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(events, ["hook finalized", "service released"])
+      assert.strictEqual(yield* Fiber.join(fiber), true)
     }))
 
   it.effect("require their services of whoever evaluates, adds or builds", () =>

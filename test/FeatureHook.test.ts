@@ -11,8 +11,8 @@ import {
   HookHints,
   OpenFeatureHook
 } from "effect-openfeature"
-import { Fixtures, RecordingHook } from "effect-openfeature/testing"
-import { allPaths, collectFailures, deferred, paths, random, rangeError, turns } from "./support.ts"
+import { Fixtures, RecordingHook, TestProvider } from "effect-openfeature/testing"
+import { allPaths, client, collectFailures, deferred, paths, random, rangeError, turns } from "./support.ts"
 
 const Trail = HookHints.key<ReadonlyArray<string>>("test.trail")
 
@@ -993,4 +993,32 @@ describe("around", () => {
       assert.strictEqual(ids.length, 2)
       assert.strictEqual(ids[0], ids[1])
     }))
+})
+
+describe("around, when the program fails while the flag is being resolved", () => {
+  const failing: ReadonlyArray<readonly [string, FeatureHook.FeatureHook<unknown>]> = [
+    ["by a deadline", FeatureHook.around("slow", (_context, evaluate) => Effect.timeout(evaluate, "1 millis"))],
+    [
+      "by a defect beside it",
+      FeatureHook.around(
+        "slow",
+        (_context, evaluate) =>
+          Effect.all([evaluate, Effect.andThen(Effect.yieldNow, Effect.die("a bug"))], { concurrency: 2 })
+      )
+    ]
+  ]
+  for (const [how, hook] of failing) {
+    it.live(`${how}, the evaluation is rejected`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const { flags } = yield* client({ slow: TestProvider.delayed("20 millis", TestProvider.value(true)) })
+          const details = yield* flags.booleanDetails("slow", false, { hooks: [hook] })
+          assert.strictEqual(details.errorCode, "GENERAL")
+          assert.strictEqual(failures.length, 1)
+          const observed = yield* flags.booleanDetails("slow", false, { hooks: [FeatureHook.observe(hook)] })
+          assert.strictEqual(observed.value, true)
+          assert.strictEqual(failures.length, 2)
+        })
+      ))
+  }
 })

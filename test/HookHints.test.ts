@@ -125,3 +125,20 @@ describe("hints", () => {
     assert.isUndefined(Reflect.get(record, "isAdmin"))
   })
 })
+
+describe("merging typed hints and those of the plain SDK", () => {
+  const Key = HookHints.key("k", Predicate.isString)
+
+  it("the second set wins in either form", () => {
+    const typed = HookHints.make(Key, "typed")
+    const raw = HookHints.fromRecord({ k: "raw" })
+    assert.strictEqual(HookHints.getOrUndefined(HookHints.merge(typed, raw), Key), "raw")
+    assert.strictEqual(HookHints.getOrUndefined(HookHints.merge(raw, typed), Key), "typed")
+  })
+
+  it("gives records that cannot be written to", () => {
+    const merged = HookHints.merge(HookHints.fromRecord({ a: 1 }), HookHints.fromRecord({ b: 2 }))
+    assert.isTrue(Object.isFrozen(HookHints.toRecord(merged)))
+    assert.isTrue(Object.isFrozen(HookHints.toRecord(HookHints.add(merged, Key, "v"))))
+  })
+})

@@ -639,6 +639,19 @@ describe("toFeatureHook", () => {
       })
     ))
 
+  it.effect("may write into its copy of an object value, which changes nothing", () =>
+    Effect.gen(function*() {
+      const value = { limits: { max: 1 } }
+      const hook: SDK.Hook = {
+        after: (_context, details) => {
+          Object.assign(Reflect.get(Object(details.value), "limits"), { max: 2 })
+        }
+      }
+      const outcome = yield* Fixtures.run(OpenFeatureHook.toFeatureHook("npm", hook), { details: { value } })
+      assert.isUndefined(outcome.details.errorCode)
+      assert.deepStrictEqual(outcome.details.value, { limits: { max: 1 } })
+    }))
+
   it("refuses a hook without a stage or a name", () => {
     assert.include(rangeError(() => OpenFeatureHook.toFeatureHook("npm", {})), "needs at least one stage")
     assert.include(

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
@@ -17,7 +18,7 @@ import { oneLine } from "../internal/text.ts"
  * **Details**
  *
  * `duration` is measured with the monotonic clock from this hook's `before` to
- * its `finally`; it is zero when an earlier hook failed, so that this `before`
+ * its `finally`; it is missing when an earlier hook failed, so that this `before`
  * never ran. `success` says that the details carry no error.
  *
  * @category models
@@ -25,10 +26,15 @@ import { oneLine } from "../internal/text.ts"
  */
 export interface Evaluation {
   readonly flagKey: string
-  readonly duration: Duration.Duration
+  readonly duration: Duration.Duration | undefined
   readonly success: boolean
   readonly details: EvaluationDetails
   readonly context: HookContext
+}
+
+const since = (start: bigint, clock: Clock.Clock): Duration.Duration => {
+  const nanos = clock.monotonicTimeNanosUnsafe() - start
+  return Duration.nanos(nanos > 0n ? nanos : 0n)
 }
 
 class Started {
@@ -51,7 +57,7 @@ class Started {
  * import { MetricsHook } from "effect-openfeature"
  *
  * const hook = MetricsHook.make(({ duration, flagKey, success }) =>
- *   Effect.log(`${flagKey}: ${success} after ${Duration.toMillis(duration)} ms`)
+ *   Effect.log(`${flagKey}: ${success} after ${duration && Duration.toMillis(duration)} ms`)
  * )
  * hook.name // => "metrics"
  * ```
@@ -71,10 +77,9 @@ export const make = <E, R>(
       }),
     finally: (context, details, _hints, started) =>
       Effect.clockWith((clock) => {
-        const nanos = started.at === undefined ? 0n : clock.monotonicTimeNanosUnsafe() - started.at
         return record({
           flagKey: context.flagKey,
-          duration: Duration.nanos(nanos > 0n ? nanos : 0n),
+          duration: started.at === undefined ? undefined : since(started.at, clock),
           success: details.errorCode === undefined,
           details,
           context
@@ -111,7 +116,26 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_eval
  */
 export const histogram: Metric.Histogram<number> = Metric.histogram("feature_flag_evaluation_duration_seconds", {
   description: "Duration of feature flag evaluations in seconds",
-  boundaries: [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 10]
+  boundaries: [
+    0.00001,
+    0.000025,
+    0.00005,
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    5,
+    10
+  ]
 })
 
 /**
@@ -206,10 +230,10 @@ export const makeMetric = (options?: MetricOptions | undefined): Effect.Effect<F
     const histograms = bounded(maxSeries, ["flag_key"], (attributes) => Metric.withAttributes(histogram, attributes))
     return make(({ details, duration, flagKey }) => {
       const key = oneLine(flagKey, 256)
-      return Effect.andThen(
-        Metric.update(counters(attributesOf(details, key)), 1),
-        Metric.update(histograms({ flag_key: key }), Duration.toSeconds(duration))
-      )
+      const count = Metric.update(counters(attributesOf(details, key)), 1)
+      return duration === undefined
+        ? count
+        : Effect.andThen(count, Metric.update(histograms({ flag_key: key }), Duration.toSeconds(duration)))
     })
   })
 }

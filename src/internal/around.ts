@@ -23,6 +23,8 @@ class Around<E> {
   readonly reached = Deferred.makeUnsafe<void>()
   readonly outcome = Deferred.makeUnsafe<EvaluationDetails, EvaluationError>()
   fiber: Fiber.Fiber<unknown, E> | undefined = undefined
+  /** Whether a stage has taken note of how the program ended. */
+  isSettled = false
 }
 
 // Interruption goes to the program first: its finalizers are what must run.
@@ -32,6 +34,7 @@ const endOf = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<A, E> =>
 export const make = <E, R>(name: string, program: Program<E, R>): Part<E, R, Around<E>> => ({
   name,
   hookData: () => new Around<E>(),
+  isObserved: false,
   before: Effect.fnUntraced(function*(context: HookContext, hints: HookHints, around: Around<E>) {
     const evaluate = Effect.suspend(() => {
       Deferred.doneUnsafe(around.reached, Exit.void)
@@ -42,9 +45,10 @@ export const make = <E, R>(name: string, program: Program<E, R>): Part<E, R, Aro
     })
     around.fiber = fiber
     yield* Owner.track(fiber)
-    if (Deferred.isDoneUnsafe(around.reached)) return
+    if (Deferred.isDoneUnsafe(around.reached) && fiber.pollUnsafe() === undefined) return
     // A program that ends without having evaluated leaves the evaluation alone.
     yield* Effect.raceFirst(Deferred.await(around.reached), Fiber.join(fiber)).pipe(
+      Effect.tapCause(() => Effect.sync(() => void (around.isSettled = true))),
       Effect.onInterrupt(() => Fiber.interrupt(fiber))
     )
   }),
@@ -59,7 +63,8 @@ const resume = <E>(
   around: Around<E>,
   outcome: Exit.Exit<EvaluationDetails, EvaluationError>
 ): Effect.Effect<unknown, E> => {
-  if (around.fiber === undefined || around.fiber.pollUnsafe() !== undefined) return Effect.void
+  if (around.fiber === undefined || around.isSettled) return Effect.void
+  around.isSettled = true
   Deferred.doneUnsafe(around.outcome, outcome)
   return endOf(around.fiber)
 }

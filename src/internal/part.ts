@@ -30,6 +30,8 @@ interface Stages<E, R, S> {
 export interface Part<out E, out R, S = unknown> {
   readonly name: string
   readonly hookData: (() => S) | undefined
+  /** Whether a failure of any stage is reported instead of rejecting the evaluation. */
+  readonly isObserved: boolean
   readonly before: Stages<E, R, S>["before"] | undefined
   readonly after: Stages<E, R, S>["after"] | undefined
   readonly error: Stages<E, R, S>["error"] | undefined

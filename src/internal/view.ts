@@ -16,13 +16,18 @@ export class View implements HookContext {
   #sdk: Readonly<SDK.HookContext>
   #contributed: EvaluationContext.EvaluationContext | undefined
   #snapshot: EvaluationContext.EvaluationContext | undefined = undefined
-  readonly flagKey: string
+  readonly #flagKey: string
 
   constructor(sdk: Readonly<SDK.HookContext>, contributed?: EvaluationContext.EvaluationContext | undefined) {
     this.#sdk = sdk
     this.#contributed = contributed
     // The types of the SDK say so, its evaluator takes anything.
-    this.flagKey = Predicate.isString(sdk.flagKey) ? sdk.flagKey : printValue(sdk.flagKey, 256)
+    this.#flagKey = Predicate.isString(sdk.flagKey) ? sdk.flagKey : printValue(sdk.flagKey, 256)
+    // What it holds is in private fields, which freezing leaves alone.
+    Object.freeze(this)
+  }
+  get flagKey(): string {
+    return this.#flagKey
   }
   get flagValueType(): SDK.FlagValueType {
     return this.#sdk.flagValueType

@@ -87,8 +87,9 @@ describe("4.1 hook context", () => {
       const writer = FeatureHook.make("writer", {
         before: (context) =>
           Effect.sync(() => {
-            for (const key of ["flagValueType", "defaultValue"]) assert.isFalse(writes(context, key), key)
-            writes(context, "flagKey")
+            for (const key of ["flagKey", "flagValueType", "defaultValue", "extra"]) {
+              assert.isFalse(writes(context, key), key)
+            }
           })
       })
       const { details } = yield* rig({ client: [writer], invocation: [watching(seen)] })

@@ -6,12 +6,11 @@ import type * as SDK from "@openfeature/server-sdk"
 import type * as Context from "effect/Context"
 import * as Fiber from "effect/Fiber"
 import * as HookHints from "../../HookHints.ts"
+import { attempt } from "../foreign.ts"
 
 // The SDK hands one context object to all hooks of an evaluation, and only to
 // them, so it names the evaluation.
 type Evaluation = SDK.EvaluationContext
-
-const callers = new WeakMap<Evaluation, Caller>()
 
 /** The hooks of one level in one evaluation, as far as others have to finish them. */
 export interface Unfinished {
@@ -56,11 +55,36 @@ export class Caller {
     this.publish()
   }
   publish(): void {
-    if (this.evaluation !== undefined) callers.set(this.evaluation, this)
+    const { evaluation } = this
+    if (evaluation !== undefined) attempt(() => Published.set(evaluation, this), () => undefined)
   }
   interrupt(): void {
     this.isInterrupted = true
     this.running?.interruptUnsafe()
+  }
+}
+
+class Returning {
+  constructor(target: object) {
+    return target
+  }
+}
+
+// Puts the caller into a private field of the evaluation's context: nobody else
+// can see or copy it. A WeakMap would do the same, but its entries for objects
+// this short-lived cost more in garbage collection than all the rest.
+class Published extends Returning {
+  #caller: Caller
+  constructor(evaluation: object, caller: Caller) {
+    super(evaluation)
+    this.#caller = caller
+  }
+  static set(evaluation: object, caller: Caller): void {
+    if (#caller in evaluation) evaluation.#caller = caller
+    else Reflect.construct(Published, [evaluation, caller])
+  }
+  static get(evaluation: object): Caller | undefined {
+    return #caller in evaluation ? evaluation.#caller : undefined
   }
 }
 
@@ -85,7 +109,7 @@ export const toSdkHints = (caller: Caller): SDK.HookHints => new CarryingHints(c
 
 /** Finds the caller in the first stage that a stack runs for an evaluation. */
 export const find = (evaluation: Evaluation, hints: SDK.HookHints | undefined): Caller => {
-  const published = callers.get(evaluation)
+  const published = Published.get(evaluation)
   if (published !== undefined) return published
   const given = CarryingHints.callerOf(hints)
   if (given === undefined) {
@@ -104,4 +128,4 @@ export const find = (evaluation: Evaluation, hints: SDK.HookHints | undefined): 
 }
 
 /** Looks again in a later stage: another stack may have published one since. */
-export const refind = (known: Caller, evaluation: Evaluation): Caller => callers.get(evaluation) ?? known
+export const refind = (known: Caller, evaluation: Evaluation): Caller => Published.get(evaluation) ?? known

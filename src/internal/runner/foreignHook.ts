@@ -77,7 +77,7 @@ const changes = (
   return EvaluationContext.pick(after, changed)
 }
 
-export const stages = (hook: SDK.Hook): Omit<Part<Failure, never, HookData>, "name"> => ({
+export const stages = (hook: SDK.Hook): Omit<Part<Failure, never, HookData>, "name" | "isObserved"> => ({
   hookData: () => new HookData(),
   before: hook.before && ((context, hints, data) =>
     Effect.suspend(() => {

@@ -11,7 +11,7 @@ import { type Accept, Run } from "./run.ts"
 import { Stack } from "./stack.ts"
 
 export interface Level {
-  /** Whose services the hooks run with. */
+  /** Levels of one origin have the same services and the same owner. */
   readonly origin: object
   /** Starts one evaluation: a hook for the SDK. */
   readonly start: (caller: Caller, accept?: Accept | undefined) => SDK.Hook
@@ -24,7 +24,7 @@ export const make = <R>(
   parts: ReadonlyArray<Part<unknown, R>>,
   services: Context.Context<R>,
   owner?: Owner | undefined,
-  origin: object = services
+  origin: object = owner ?? services
 ): Level => {
   // Compiled when first used: a list that is still growing is not.
   let stack: Stack<R> | undefined = undefined

@@ -88,7 +88,6 @@ export class Run<R> {
     await this.finally(sdk, EvaluationDetails.toSdk(details), undefined)
   }
 
-  // Kept, since the stack remembers the services of one caller only.
   services(caller: Caller): Context.Context<R> | undefined {
     if (this.#services === undefined || this.#servicesOf !== caller) {
       this.#services = this.stack.services(caller.services)

@@ -12,6 +12,7 @@ export interface Entry<F> {
   readonly name: string
   /** The place in the stack, which is also the place of the hook's data. */
   readonly index: number
+  readonly isObserved: boolean
   readonly run: F
 }
 
@@ -28,14 +29,15 @@ export class Stack<R> {
   readonly error: Entries<R, "error">
   readonly finally: Entries<R, "finally">
   readonly #base: Context.Context<R>
-  #caller: Context.Context<never> | undefined = undefined
-  #services: Context.Context<R> | undefined = undefined
+  readonly #own: Context.Context<R>
+  readonly #merged = new WeakMap<Context.Context<never>, Context.Context<R>>()
 
   constructor(parts: ReadonlyArray<Part<unknown, R>>, base: Context.Context<R>, owner?: Owner | undefined) {
     this.parts = parts
     this.owner = owner
     // The span in which a hook was registered is over when it runs.
     this.#base = Context.getOrUndefined(base, Tracer.ParentSpan) === undefined ? base : withoutSpan(base)
+    this.#own = Context.add(this.#base, Enclosing, { depth: 1, owner })
     this.before = entriesOf(parts, (part) => part.before)
     this.after = entriesOf(parts, (part) => part.after).reverse()
     this.error = entriesOf(parts, (part) => part.error).reverse()
@@ -47,20 +49,20 @@ export class Stack<R> {
    * the stack was built with. `undefined` when evaluations are nested too deep.
    */
   services(caller: Context.Context<never> | undefined): Context.Context<R> | undefined {
-    // One request makes many evaluations in the same context, so the last one
-    // is kept.
-    if (this.#caller !== caller || this.#services === undefined) {
-      this.#caller = caller
-      this.#services = this.#merge(caller)
-    }
-    return this.#services
+    if (caller === undefined) return this.#own
+    // One request makes many evaluations in the same context. A stack lives
+    // longer than a request and must not keep it.
+    const known = this.#merged.get(caller)
+    if (known !== undefined) return known
+    const merged = this.#merge(caller)
+    if (merged !== undefined) this.#merged.set(caller, merged)
+    return merged
   }
 
-  #merge(caller: Context.Context<never> | undefined): Context.Context<R> | undefined {
-    const depth = caller === undefined ? 0 : Context.get(caller, Enclosing).depth
+  #merge(caller: Context.Context<never>): Context.Context<R> | undefined {
+    const { depth } = Context.get(caller, Enclosing)
     if (depth >= maxDepth) return undefined
-    const services = caller === undefined ? this.#base : Context.merge(this.#base, caller)
-    return Context.add(services, Enclosing, { depth: depth + 1, owner: this.owner })
+    return Context.add(Context.merge(this.#base, caller), Enclosing, { depth: depth + 1, owner: this.owner })
   }
 }
 
@@ -77,7 +79,7 @@ const entriesOf = <R, F>(
   const entries: Array<Entry<F>> = []
   parts.forEach((part, index) => {
     const run = stage(part)
-    if (run !== undefined) entries.push({ name: part.name, index, run })
+    if (run !== undefined) entries.push({ name: part.name, index, isObserved: part.isObserved, run })
   })
   return entries
 }

@@ -78,54 +78,69 @@ export abstract class Stage<F, R> {
   guard(): Promise<void> | undefined {
     if (this.caller.isInterrupted) throw this.#error("the evaluation was interrupted")
     const services = this.#admit()
-    if (services === undefined) return undefined
-    const fiber = Effect.runForkWith(services)(Effect.whileLoop(this))
-    const exit = fiber.pollUnsafe()
-    if (exit !== undefined) {
-      this.#rejectOn(exit, services)
-      return undefined
-    }
-    this.caller.running = fiber
-    return this.#wait(fiber).then((exit) => {
-      this.caller.running = undefined
-      this.#rejectOn(exit, services)
-    })
+    return services === undefined ? undefined : this.#proceed(services, true)
   }
 
   /** `error` and `finally`: a failure ends one hook's part, the others go on (4.4.3, 4.4.4). */
   observe(): Promise<void> | undefined {
     const services = this.run.services(this.caller)
-    if (services === undefined || this.run.stack.owner?.isClosed === true) return undefined
+    return services === undefined || this.run.stack.owner?.isClosed === true
+      ? undefined
+      : this.#proceed(services, false)
+  }
+
+  // One fiber for all hooks; another one behind each hook that failed and whose
+  // failure does not end the stage.
+  #proceed(services: Context.Context<R>, rejects: boolean): Promise<void> | undefined {
     while (this.while()) {
       const fiber = Effect.runForkWith(services)(Effect.whileLoop(this))
       const exit = fiber.pollUnsafe()
-      if (exit === undefined) {
-        return this.#wait(fiber).then((exit) => {
-          this.#skipOn(exit, services)
-          return this.observe()
-        })
-      }
-      this.#skipOn(exit, services)
+      if (exit === undefined) return this.#wait(fiber, services, rejects)
+      this.#settle(exit, services, rejects)
     }
     return undefined
+  }
+
+  async #wait(
+    fiber: Fiber.Fiber<void, unknown>,
+    services: Context.Context<R>,
+    rejects: boolean
+  ): Promise<void> {
+    this.run.stack.owner?.add(fiber)
+    if (rejects) this.caller.running = fiber
+    const exit = await new Promise<Exit.Exit<void, unknown>>((resolve) => {
+      fiber.addObserver(resolve)
+    })
+    if (rejects) this.caller.running = undefined
+    this.#settle(exit, services, rejects)
+    return this.#proceed(services, rejects)
+  }
+
+  #settle(exit: Exit.Exit<void, unknown>, services: Context.Context<R>, rejects: boolean): void {
+    if (exit._tag === "Success") return
+    if (rejects) {
+      if (this.#isClosedIn(exit.cause)) return this.#end()
+      if (this.caller.isInterrupted) {
+        this.onReject()
+        throw this.#error("the evaluation was interrupted")
+      }
+      const entry = this.#entries[this.#index]
+      if (entry === undefined || !entry.isObserved) {
+        this.onReject()
+        throw this.#rejection(this.#failure(this.#hook, exit.cause), services)
+      }
+    }
+    this.#report(this.#failure(this.#hook, exit.cause), services)
+    this.#index++
+  }
+
+  #end(): void {
+    this.#index = this.#entries.length
   }
 
   report(hook: string, cause: Cause.Cause<unknown>): void {
     const services = this.run.services(this.caller)
     if (services !== undefined) this.#report(this.#failure(hook, cause), services)
-  }
-
-  #skipOn(exit: Exit.Exit<void, unknown>, services: Context.Context<R>): void {
-    if (exit._tag === "Success") return
-    this.#report(this.#failure(this.#hook, exit.cause), services)
-    this.#index++
-  }
-
-  #rejectOn(exit: Exit.Exit<void, unknown>, services: Context.Context<R>): void {
-    if (exit._tag === "Success" || this.#isClosedIn(exit.cause)) return
-    this.onReject()
-    if (this.caller.isInterrupted) throw this.#error("the evaluation was interrupted")
-    throw this.#rejection(this.#failure(this.#hook, exit.cause), services)
   }
 
   // The caller learns the code and message of an EvaluationError and otherwise
@@ -163,13 +178,6 @@ export abstract class Stage<F, R> {
   #isClosedIn(cause: Cause.Cause<unknown>): boolean {
     const { owner } = this.run.stack
     return owner !== undefined && owner.isClosed && owner.whenClosed === "open" && Cause.hasInterruptsOnly(cause)
-  }
-
-  #wait<E>(fiber: Fiber.Fiber<void, E>): Promise<Exit.Exit<void, E>> {
-    this.run.stack.owner?.add(fiber)
-    return new Promise((resolve) => {
-      fiber.addObserver(resolve)
-    })
   }
 
   get #hook(): string {
