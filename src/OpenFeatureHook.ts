@@ -27,12 +27,12 @@ import { Stack } from "./internal/runner/stack.ts"
 
 /**
  * What becomes of an evaluation whose hooks were built in a scope that is closed
- * by now: with `"open"`, the default, the hooks are skipped and a warning is
- * logged once; with `"closed"` the evaluation is rejected with `GENERAL`.
+ * by now: with `"skip"`, the default, the hooks are skipped and a warning is
+ * logged once; with `"reject"` the evaluation is rejected with `GENERAL`.
  *
  * **When to use**
  *
- * Use `"closed"` for hooks that guard something and must not be missing.
+ * Use `"reject"` for hooks that guard something and must not be missing.
  *
  * **Details**
  *
@@ -42,9 +42,9 @@ import { Stack } from "./internal/runner/stack.ts"
  * @category references
  * @since 0.1.0
  */
-export const WhenClosed: Context.Reference<"open" | "closed"> = Context.Reference<"open" | "closed">(
+export const WhenClosed: Context.Reference<"skip" | "reject"> = Context.Reference<"skip" | "reject">(
   "effect-openfeature/OpenFeatureHook/WhenClosed",
-  { defaultValue: () => "open" }
+  { defaultValue: () => "skip" }
 )
 
 /**

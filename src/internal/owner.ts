@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 
-export type WhenClosed = "open" | "closed"
+export type WhenClosed = "skip" | "reject"
 
 /** Owns the fibers of one registration until its scope is closed. */
 export class Owner {

@@ -51,7 +51,7 @@ describe("a scope that closes in the middle of a stage", () => {
           const { client } = yield* plainClient({ flags: answers })
           yield* OpenFeatureHook.register(client, waiting(stage, started, ended)).pipe(
             Scope.provide(scope),
-            Effect.provideService(OpenFeatureHook.WhenClosed, "closed")
+            Effect.provideService(OpenFeatureHook.WhenClosed, "reject")
           )
           const fiber = yield* Effect.forkChild(Effect.promise(() => client.getBooleanDetails(flagKey, false)))
           yield* Deferred.await(started)

@@ -160,7 +160,7 @@ export abstract class Stage<F, R> {
     const services = this.run.services(this.caller)
     if (services === undefined) throw this.#error(`hooks evaluate flags that are nested more than ${maxDepth} deep`)
     if (owner === undefined || !owner.isClosed) return services
-    if (owner.whenClosed === "closed") {
+    if (owner.whenClosed === "reject") {
       throw this.#error("the scope of a hook that guards this evaluation is closed")
     }
     if (!owner.hasWarned) {
@@ -177,7 +177,7 @@ export abstract class Stage<F, R> {
 
   #isClosedIn(cause: Cause.Cause<unknown>): boolean {
     const { owner } = this.run.stack
-    return owner !== undefined && owner.isClosed && owner.whenClosed === "open" && Cause.hasInterruptsOnly(cause)
+    return owner !== undefined && owner.isClosed && owner.whenClosed === "skip" && Cause.hasInterruptsOnly(cause)
   }
 
   get #hook(): string {
