@@ -675,6 +675,25 @@ const microtasks = async (promise: Promise<unknown>): Promise<number> => {
   return count
 }
 
+describe("a scope that closes in the middle of finally", () => {
+  it.effect("ends the stage: no other hook of the stack runs, and the value stays", () =>
+    collectFailures((failures) =>
+      Effect.gen(function*() {
+        const { client: sdk } = yield* plainClient({ flags: { flag: TestProvider.value(true) } })
+        const scope = yield* Scope.make()
+        const recording = yield* RecordingHook.make("outer")
+        const hung = FeatureHook.make("hung", { finally: () => Effect.never })
+        yield* Scope.provide(OpenFeatureHook.register(sdk, recording.hook, hung), scope)
+        const evaluation = sdk.getBooleanValue("flag", false)
+        yield* turns()
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual(yield* Effect.promise(() => evaluation), true)
+        assert.deepStrictEqual(yield* recording.stages, ["outer.before", "outer.after"])
+        assert.deepStrictEqual(failures.map(({ hook, stage }) => `${hook}.${stage}`), ["hung.finally"])
+      })
+    ))
+})
+
 describe("beside the SDK", () => {
   const count = () => Effect.sync(() => undefined)
   const hooks = Array.from(

@@ -132,6 +132,8 @@ export abstract class Stage<F, R> {
     }
     this.#report(this.#failure(this.#hook, exit.cause), services)
     this.#index++
+    // What the other hooks would run with is gone.
+    if (!rejects && this.run.stack.owner?.isClosed === true) this.#end()
   }
 
   #end(): void {
