@@ -287,30 +287,38 @@ const makeChecked = Effect.fnUntraced(function*<E, R, H extends FeatureHook.Any>
   const client = makeClient(options)
   const target = { client, domain, interruptTimeout: options.interruptTimeout ?? "1 second" }
 
-  const registered = new Set<{ readonly hook: FeatureHook.Any; readonly level: Level.Level }>()
+  const registered = new Set<{ readonly hooks: ReadonlyArray<FeatureHook.Any>; readonly level: Level.Level }>()
   let clientLevels: ReadonlyArray<Level.Level> = []
   const relevel = () => {
-    clientLevels = joined(Array.from(registered, ({ level }) => level))
+    clientLevels = Array.from(registered, ({ level }) => level)
   }
 
-  // An owner for each call: its hooks end with the scope they were added in.
-  const addHooks = Effect.fnUntraced(function*<E, R>(hooks: ReadonlyArray<FeatureHook.FeatureHook<E, R>>) {
-    const services = yield* Effect.context<R>()
-    const owner = yield* makeOwner
-    const added = hooks.map((hook) => ({ hook, level: Level.make(hook.parts, services, owner) }))
-    yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        for (const entry of added) registered.add(entry)
-        clientLevels = joined([...clientLevels, ...added.map(({ level }) => level)])
-      }),
-      () =>
+  // A level for each call, and an owner: its hooks end with the scope they were
+  // added in.
+  const addLevel = Effect.fnUntraced(
+    function*<E2, R2>(hooks: ReadonlyArray<FeatureHook.Any>, combined: FeatureHook.FeatureHook<E2, R2>) {
+      if (hooks.length === 0) return
+      const services = yield* Effect.context<R2>()
+      const owner = yield* makeOwner
+      const entry = { hooks, level: Level.make(combined.parts, services, owner) }
+      yield* Effect.acquireRelease(
         Effect.sync(() => {
-          for (const entry of added) registered.delete(entry)
+          registered.add(entry)
           relevel()
-        })
-    )
-  })
-  yield* addHooks(split(options.hooks ?? []))
+        }),
+        () =>
+          Effect.sync(() => {
+            registered.delete(entry)
+            relevel()
+          })
+      )
+    }
+  )
+  const addHooks = <H2 extends FeatureHook.Any>(
+    ...hooks: ReadonlyArray<H2>
+  ): Effect.Effect<void, never, FeatureHook.Services<H2> | Scope.Scope> =>
+    addLevel(hooks, FeatureHook.combineAll(hooks))
+  yield* addHooks(...options.hooks ?? [])
 
   const details = <A, H extends FeatureHook.Any>(
     type: FlagType.FlagType<A>,
@@ -356,8 +364,8 @@ const makeChecked = Effect.fnUntraced(function*<E, R, H extends FeatureHook.Any>
       defaultValue: FlagValue,
       options?: EvaluationOptions<H> | ObjectOptions<FlagValue, H> | undefined
     ) => Effect.map(objectDetails(flagKey, defaultValue, options), (details) => details.value),
-    addHooks: (...hooks) => addHooks(split(hooks)),
-    hooks: Effect.sync(() => Array.from(registered, ({ hook }) => hook)),
+    addHooks,
+    hooks: Effect.sync(() => Array.from(registered).flatMap(({ hooks }) => hooks)),
     clearHooks: Effect.sync(() => {
       registered.clear()
       relevel()
@@ -404,21 +412,6 @@ const requestOf = <H extends FeatureHook.Any>(
 // From JavaScript, hints may come as the SDK takes them.
 const hintsOf = (hints: HookHints.HookHints): HookHints.HookHints =>
   HookHints.isHookHints(hints) ? hints : HookHints.fromRecord(hints)
-
-// A list of hooks, seen as hooks of one type.
-const split = <H extends FeatureHook.Any>(hooks: ReadonlyArray<H>) =>
-  hooks.map((hook) => FeatureHook.combineAll([hook]))
-
-// Hooks that were added together run as one.
-const joined = (levels: ReadonlyArray<Level.Level>): ReadonlyArray<Level.Level> => {
-  const result: Array<Level.Level> = []
-  for (const level of levels) {
-    const last = result.at(-1)
-    if (last !== undefined && last.origin === level.origin) result[result.length - 1] = last.append(level)
-    else result.push(level)
-  }
-  return result
-}
 
 const makeClient = (options: Options<unknown, unknown, FeatureHook.Any>): SDK.Client => {
   const context = EvaluationContext.toSdk(options.context ?? EvaluationContext.empty)

@@ -449,6 +449,16 @@ describe("hooks", () => {
       assert.deepStrictEqual(journal.map((entry) => `${entry.hook}.${entry.stage}`), ["one.before"])
     }))
 
+  it.effect("are listed as they were given, in order", () =>
+    Effect.gen(function*() {
+      const hooks = [1, 2, 3].map((n) => FeatureHook.make(`h${n}`, { before: () => Effect.void }))
+      const { flags } = yield* client(all, { hooks: hooks.slice(0, 2) })
+      yield* flags.addHooks(...hooks.slice(2))
+      const listed = yield* flags.hooks
+      assert.strictEqual(listed.length, 3)
+      listed.forEach((hook, index) => assert.strictEqual(hook, hooks[index]))
+    }))
+
   it.effect("that are removed are interrupted, and waited for before their services are released", () =>
     Effect.gen(function*() {
       const events: Array<string> = []

@@ -7,6 +7,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
+import { waitFor } from "./bounded.ts"
 
 export type WhenClosed = "skip" | "reject"
 
@@ -30,13 +31,11 @@ export class Owner {
   }
 }
 
-const close = Effect.fnUntraced(function*(owner: Owner, limit: Duration.Input) {
-  owner.isClosed = true
-  if (owner.fibers.length === 0) return
-  // Detached, since a fiber that does not end must not keep the scope open.
-  const ending = yield* Effect.forkDetach(Fiber.interruptAll(owner.fibers), { startImmediately: true })
-  yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(ending)), limit)
-})
+const close = (owner: Owner, limit: Duration.Input): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    owner.isClosed = true
+    return owner.fibers.length === 0 ? Effect.void : waitFor(Fiber.interruptAll(owner.fibers), limit)
+  })
 
 /** An owner that interrupts its fibers, and waits for them up to a limit, when the scope closes. */
 export const make = (

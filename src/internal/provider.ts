@@ -6,7 +6,7 @@ import * as SDK from "@openfeature/server-sdk"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Duration from "effect/Duration"
-import * as Fiber from "effect/Fiber"
+import { waitFor } from "./bounded.ts"
 import { attemptEither, read } from "./foreign.ts"
 
 // Stands between the SDK and the provider because the SDK closes a provider
@@ -62,12 +62,11 @@ class Owned implements SDK.Provider {
 
 // Never ready: what a client is left with when its provider is gone.
 const closed = (): SDK.Provider => {
-  const name = "closed"
   const refuse = async () => {
     throw new SDK.ProviderNotReadyError("the provider is closed")
   }
   return {
-    metadata: { name },
+    metadata: { name: "closed" },
     runsOn: "server",
     initialize: () => new Promise(() => undefined),
     resolveBooleanEvaluation: refuse,
@@ -82,13 +81,12 @@ const bind = (domain: string | undefined, provider: SDK.Provider): Promise<void>
     ? SDK.OpenFeature.setProviderAndWait(provider)
     : SDK.OpenFeature.setProviderAndWait(domain, provider)
 
-const release = Effect.fnUntraced(function*(owned: Owned, domain: string | undefined, limit: Duration.Input) {
-  // Whoever replaced the provider meanwhile has made the SDK close it.
-  if (SDK.OpenFeature.getProvider(domain) === owned) void bind(domain, closed())
-  const closing = owned.onClose()
-  const fiber = yield* Effect.forkDetach(Effect.exit(Effect.tryPromise(() => closing)), { startImmediately: true })
-  yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(fiber)), limit)
-})
+const release = (owned: Owned, domain: string | undefined, limit: Duration.Input): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    // Whoever replaced the provider meanwhile has made the SDK close it.
+    if (SDK.OpenFeature.getProvider(domain) === owned) void bind(domain, closed())
+    return waitFor(Effect.tryPromise(() => owned.onClose()), limit)
+  })
 
 /** Binds a provider to a domain until the scope closes; the effect inside waits until it is ready. */
 export const acquire = (

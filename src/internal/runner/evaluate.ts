@@ -7,7 +7,6 @@ import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { EvaluationContext } from "../../EvaluationContext.ts"
 import { toSdk } from "../../EvaluationContext.ts"
@@ -15,6 +14,7 @@ import * as EvaluationDetails from "../../EvaluationDetails.ts"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookHints } from "../../HookHints.ts"
 import type { FlagType } from "./flagType.ts"
+import { waitFor } from "../bounded.ts"
 import { attempt, attemptEither } from "../foreign.ts"
 import { Caller, toSdkHints } from "./caller.ts"
 import type { Level } from "./level.ts"
@@ -60,11 +60,7 @@ export const evaluate = <A>(
       // The SDK rejects when something throws that it does not expect to, and
       // then skips stages that hooks count on.
       async () => {
-        const error = new EvaluationError.EvaluationError({
-          code: "GENERAL",
-          message: "the SDK gave up on the evaluation",
-          flagKey
-        })
+        const error = general(flagKey, "the SDK gave up on the evaluation")
         await finishAll(caller, error)
         resume(Exit.succeed(EvaluationDetails.failed(flagKey, defaultValue, error)))
       }
@@ -105,20 +101,13 @@ const giveUp = Effect.fnUntraced(function*<A>(
   resolution: Promise<SdkDetails>
 ) {
   caller.interrupt()
-  const error = new EvaluationError.EvaluationError({
-    code: "GENERAL",
-    message: "the evaluation was interrupted",
-    flagKey: request.flagKey
-  })
-  yield* waitFor(() => resolution, target.interruptTimeout)
-  yield* waitFor(() => finishAll(caller, error), target.interruptTimeout)
+  const error = general(request.flagKey, "the evaluation was interrupted")
+  yield* waitFor(Effect.tryPromise(() => resolution), target.interruptTimeout)
+  yield* waitFor(Effect.tryPromise(() => finishAll(caller, error)), target.interruptTimeout)
 })
 
-// Detached, so that what never ends does not hold whoever was interrupted.
-const waitFor = Effect.fnUntraced(function*(work: () => Promise<unknown>, limit: Duration.Input) {
-  const fiber = yield* Effect.forkDetach(Effect.ignore(Effect.tryPromise(work)), { startImmediately: true })
-  yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(fiber)), limit)
-})
+const general = (flagKey: string, message: string) =>
+  new EvaluationError.EvaluationError({ code: "GENERAL", message, flagKey })
 
 /** The value of a flag in its type. Looked at once: by the first `after` stage, or where there is none at the end. */
 class Typed<A> {
@@ -146,11 +135,7 @@ class Typed<A> {
 
   unreadable(): Details<A> {
     const { defaultValue, flagKey } = this.#request
-    return EvaluationDetails.failed(
-      flagKey,
-      defaultValue,
-      new EvaluationError.EvaluationError({ code: "GENERAL", message: "the evaluation details cannot be read" })
-    )
+    return EvaluationDetails.failed(flagKey, defaultValue, general(flagKey, "the evaluation details cannot be read"))
   }
 
   #decode(details: SdkDetails): Option.Option<A> {
