@@ -78,6 +78,19 @@ export const withValue = <A>(
   return copy
 }
 
+/**
+ * Whether a copy still says what the SDK's details say. A structure may have
+ * changed inside.
+ *
+ * @internal
+ */
+export const isCopyOf = (copy: EvaluationDetails, details: SDK.EvaluationDetails<SDK.FlagValue>): boolean =>
+  attempt(() =>
+    copy.value === details.value && (typeof copy.value !== "object" || copy.value === null) &&
+    copy.flagKey === details.flagKey && copy.flagMetadata === details.flagMetadata &&
+    copy.variant === details.variant && copy.reason === details.reason &&
+    copy.errorCode === details.errorCode && copy.errorMessage === details.errorMessage, () => false)
+
 const unreadable: EvaluationDetails = Object.freeze({
   flagKey: "",
   value: null,

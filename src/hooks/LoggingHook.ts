@@ -7,7 +7,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
-import { MinimumLogLevel } from "effect/References"
 import * as EvaluationContext from "../EvaluationContext.ts"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
@@ -112,7 +111,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   // The fields are made only for a record that somebody will see.
   const log = (level: LogLevel.Severity, message: string, fields: () => Fields): Effect.Effect<void> =>
     Effect.withFiber((fiber) =>
-      LogLevel.isGreaterThanOrEqualTo(level, fiber.getRef(MinimumLogLevel))
+      LogLevel.isGreaterThanOrEqualTo(level, fiber.cache.minimumLogLevel)
         ? Effect.annotateLogs(Effect.logWithLevel(level)(message), fields())
         : Effect.void
     )

@@ -39,6 +39,11 @@ export const readOwn = (value: unknown, key: PropertyKey): unknown =>
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   Predicate.isObject(value) && !Array.isArray(value)
 
+type Typed = { readonly [Effect.TypeId]?: unknown }
+
+// `Effect.isEffect` looks with `in`, which takes longer than many a stage does.
+const isEffect = (value: Typed | null | undefined): boolean => value?.[Effect.TypeId] !== undefined
+
 /** Takes what a stage gave back for an effect, if it is one: a hook written in JavaScript may give back anything. */
 export const checkedEffect = <A, E, R>(stage: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.isEffect(stage) ? stage : Effect.die(new TypeError("the stage gave back something that is not an Effect"))
+  isEffect(stage) ? stage : Effect.die(new TypeError("the stage gave back something that is not an Effect"))

@@ -16,6 +16,7 @@ export class View implements HookContext {
   #sdk: Readonly<SDK.HookContext>
   #contributed: EvaluationContext.EvaluationContext | undefined
   #snapshot: EvaluationContext.EvaluationContext | undefined = undefined
+  #isFinal = false
   readonly #flagKey: string
 
   constructor(sdk: Readonly<SDK.HookContext>, contributed?: EvaluationContext.EvaluationContext | undefined) {
@@ -36,7 +37,13 @@ export class View implements HookContext {
     return EvaluationContext.snapshot(this.#sdk.defaultValue)
   }
   get context(): EvaluationContext.EvaluationContext {
-    return this.#snapshot ??= Object.freeze({ ...this.#sdk.context, ...this.#contributed })
+    return this.#snapshot ??= this.#take()
+  }
+  // The SDK freezes the context behind the last `before`.
+  #take(): EvaluationContext.EvaluationContext {
+    const { context } = this.#sdk
+    this.#isFinal = Object.isFrozen(context)
+    return Object.freeze({ ...context, ...this.#contributed })
   }
   get clientMetadata(): Readonly<SDK.ClientMetadata> {
     return Object.freeze({ ...this.#sdk.clientMetadata })
@@ -55,6 +62,11 @@ export class View implements HookContext {
       domain: this.#sdk.clientMetadata.domain,
       providerName: this.providerMetadata.name
     }
+  }
+  /** A view for the next stage: the same one, as long as it cannot show an older context. */
+  static next(view: View, sdk: Readonly<SDK.HookContext>): View {
+    const isCurrent = view.#contributed === undefined && (view.#snapshot === undefined || view.#isFinal)
+    return isCurrent && view.#sdk === sdk ? view : new View(sdk)
   }
   static copy(view: View): View {
     return new View(view.#sdk, view.#contributed)

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: measures every case, prints a table and writes
  * bench-results.json. `npm run bench -- --case hooks-10` measures one;
- * `--rounds 60` and `--batch 50` make it longer.
+ * `--rounds 60` and `--batches 200` make it longer.
  */
 import { writeFileSync } from "node:fs"
 import { cpus } from "node:os"
@@ -14,10 +14,10 @@ const { values } = parseArgs({
   options: {
     case: { type: "string" },
     rounds: { type: "string", default: "30" },
-    batch: { type: "string", default: "25" }
+    batches: { type: "string", default: "100" }
   }
 })
-const options = { rounds: Number(values.rounds), batch: Number(values.batch) }
+const options = { rounds: Number(values.rounds), batches: Number(values.batches) }
 
 interface Result {
   readonly name: string
@@ -80,7 +80,7 @@ if (values.case === undefined) {
       "effect-openfeature": Clients.evaluating(
         await Clients.client(hooks === 0 ? [] : Clients.bridged(Clients.times(hooks, Clients.effect)))
       )
-    }, { rounds: 15, batch: 15 })
+    }, { rounds: 15, batches: 20 })
     const median = (name: keyof typeof rounds[number]): number => summarize(rounds, (round) => round[name]).median
     curve.push({
       hooks,

@@ -151,7 +151,7 @@ const registration: Case["run"] = async (options) => {
         yield* Scope.close(scope, Exit.void)
       }
     }))
-  const rounds = await measure({ reference: looping(() => evaluate(steady)) }, { ...options, batch: 5 })
+  const rounds = await measure({ reference: looping(() => evaluate(steady)) }, { ...options, batches: 5 })
   const figures: Array<number> = []
   for (const round of rounds) {
     spent = 0n

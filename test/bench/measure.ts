@@ -1,8 +1,10 @@
 /**
  * Measures variants of the same work against each other, in one process.
  *
- * The variants take turns in batches, so whatever slows the machine down slows
- * all of them; ratios are taken round by round, and their median counts.
+ * The variants take turns in batches of about a millisecond, so whatever slows
+ * the machine down slows all of them, and garbage collection is paid by whoever
+ * makes the garbage. A round adds up many batches of each; ratios are taken
+ * round by round, and their median counts.
  */
 import type { HeapProfiler } from "node:inspector"
 import { Session } from "node:inspector/promises"
@@ -14,8 +16,8 @@ export type Variants<K extends string> = Readonly<Record<K, Batch>>
 
 export interface Options {
   readonly rounds: number
-  /** How long a batch takes at least, in milliseconds. */
-  readonly batch: number
+  /** How many batches of each variant make a round. */
+  readonly batches: number
 }
 
 export type Round<K extends string> = Readonly<Record<K, number>>
@@ -39,16 +41,20 @@ export const measure = async <K extends string>(
   for (const name of names) {
     // Warm-up, which also finds out how much fits into a batch.
     let perRun = 0
-    for (let i = 0; i < 4; i++) perRun = await timed(variants[name], counts.get(name) ?? 200)
-    counts.set(name, Math.max(20, Math.ceil((options.batch * 1e6) / perRun)))
-    await timed(variants[name], counts.get(name) ?? 200)
+    for (let i = 0; i < 10; i++) perRun = await timed(variants[name], 200)
+    counts.set(name, Math.max(1, Math.ceil(1e6 / perRun)))
   }
   const rounds: Array<Round<K>> = []
   for (let round = 0; round < options.rounds; round++) {
     const times = new Map<K, number>()
-    // The order changes, so nobody always runs behind the same neighbour.
-    const order = round % 2 === 0 ? names : Array.from(names).reverse()
-    for (const name of order) times.set(name, await timed(variants[name], counts.get(name) ?? 200))
+    for (let batch = 0; batch < options.batches; batch++) {
+      // The order changes, so nobody always runs behind the same neighbour.
+      const order = batch % 2 === 0 ? names : Array.from(names).reverse()
+      for (const name of order) {
+        const time = await timed(variants[name], counts.get(name) ?? 200)
+        times.set(name, (times.get(name) ?? 0) + time / options.batches)
+      }
+    }
     rounds.push(fromEntries(names, (name) => times.get(name) ?? Number.NaN))
   }
   return rounds

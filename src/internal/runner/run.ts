@@ -34,6 +34,8 @@ export class Run<R> {
   #services: Context.Context<R> | undefined = undefined
   #servicesOf: Caller | undefined = undefined
   #data: Array<unknown> | undefined = undefined
+  #view: View | undefined = undefined
+  #details: EvaluationDetails.EvaluationDetails | undefined = undefined
   #hasEntered = false
   #errorHasRun = false
   #finallyHasRun = false
@@ -53,7 +55,7 @@ export class Run<R> {
   before(sdk: SdkHookContext, hints: SDK.HookHints | undefined): Settled<SDK.EvaluationContext | undefined> {
     const caller = this.#enter(sdk, hints)
     if (this.stack.before.length === 0) return undefined
-    const stage = new Before(this, caller, sdk)
+    const stage = new Before(this, caller, sdk, this.#viewOf(sdk))
     const pending = stage.guard()
     return pending === undefined ? stage.contributed : pending.then(() => stage.contributed)
   }
@@ -61,7 +63,7 @@ export class Run<R> {
   after(sdk: SdkHookContext, details: SdkDetails, hints: SDK.HookHints | undefined): Settled<void> {
     const caller = this.#enter(sdk, hints)
     this.#accept?.(details)
-    return this.stack.after.length === 0 ? undefined : new Resolved("after", this, caller, sdk, details).guard()
+    return this.stack.after.length === 0 ? undefined : this.#resolved("after", caller, sdk, details).guard()
   }
 
   error(sdk: SdkHookContext, error: unknown, hints: SDK.HookHints | undefined): Settled<void> {
@@ -69,14 +71,16 @@ export class Run<R> {
     if (this.#errorHasRun) return
     this.#errorHasRun = true
     const caller = this.#enter(sdk, hints)
-    return this.stack.error.length === 0 ? undefined : new OnError(this, caller, sdk, error).observe()
+    return this.stack.error.length === 0
+      ? undefined
+      : new OnError(this, caller, sdk, this.#viewOf(sdk), error).observe()
   }
 
   finally(sdk: SdkHookContext, details: SdkDetails, hints: SDK.HookHints | undefined): Settled<void> {
     if (this.#finallyHasRun) return
     this.#finallyHasRun = true
     const caller = this.#enter(sdk, hints)
-    return this.stack.finally.length === 0 ? undefined : new Resolved("finally", this, caller, sdk, details).observe()
+    return this.stack.finally.length === 0 ? undefined : this.#resolved("finally", caller, sdk, details).observe()
   }
 
   /** Runs the stages that are owed when the SDK will not run them: it was given up on, or it rejected. */
@@ -104,6 +108,18 @@ export class Run<R> {
     return this.#data[index] ??= make()
   }
 
+  #resolved(name: "after" | "finally", caller: Caller, sdk: SdkHookContext, details: SdkDetails): Resolved<R> {
+    const known = this.#details
+    this.#details = known !== undefined && EvaluationDetails.isCopyOf(known, details)
+      ? known
+      : EvaluationDetails.fromSdk(details)
+    return new Resolved(name, this, caller, sdk, this.#viewOf(sdk), this.#details)
+  }
+
+  #viewOf(sdk: SdkHookContext): View {
+    return this.#view = this.#view === undefined ? new View(sdk) : View.next(this.#view, sdk)
+  }
+
   #enter(sdk: SdkHookContext, hints: SDK.HookHints | undefined): Caller {
     this.#sdk = sdk
     if (this.#hasEntered && this.#caller !== undefined) return this.#caller = refind(this.#caller, sdk.context)
@@ -124,12 +140,12 @@ class Before<R> extends Stage<Function<R, "before">, R> {
   contributed: SDK.EvaluationContext | undefined = undefined
   #view: View
 
-  constructor(run: Run<R>, caller: Caller, sdk: SdkHookContext) {
+  constructor(run: Run<R>, caller: Caller, sdk: SdkHookContext, view: View) {
     super("before", run, run.stack.before, caller, sdk)
-    this.#view = new View(sdk)
+    this.#view = view
   }
-  protected call({ index, run }: Entry<Function<R, "before">>): Program<R> {
-    return run(this.#view, this.caller.hints, this.run.dataOf(index))
+  protected call(entry: Entry<Function<R, "before">>): Program<R> {
+    return entry.run(this.#view, this.caller.hints, this.dataOf(entry))
   }
   protected override take(result: unknown, entry: Entry<unknown>): void {
     if (result === undefined) return
@@ -167,13 +183,20 @@ class Resolved<R> extends Stage<Function<R, "after" | "finally">, R> {
   readonly #view: View
   readonly #details: EvaluationDetails.EvaluationDetails
 
-  constructor(name: "after" | "finally", run: Run<R>, caller: Caller, sdk: SdkHookContext, details: SdkDetails) {
+  constructor(
+    name: "after" | "finally",
+    run: Run<R>,
+    caller: Caller,
+    sdk: SdkHookContext,
+    view: View,
+    details: EvaluationDetails.EvaluationDetails
+  ) {
     super(name, run, run.stack[name], caller, sdk)
-    this.#view = new View(sdk)
-    this.#details = EvaluationDetails.fromSdk(details)
+    this.#view = view
+    this.#details = details
   }
-  protected call({ index, run }: Entry<Function<R, "after" | "finally">>): Program<R> {
-    return run(this.#view, this.#details, this.caller.hints, this.run.dataOf(index))
+  protected call(entry: Entry<Function<R, "after" | "finally">>): Program<R> {
+    return entry.run(this.#view, this.#details, this.caller.hints, this.dataOf(entry))
   }
 }
 
@@ -181,12 +204,12 @@ class OnError<R> extends Stage<Function<R, "error">, R> {
   readonly #view: View
   readonly #error: EvaluationError.EvaluationError
 
-  constructor(run: Run<R>, caller: Caller, sdk: SdkHookContext, error: unknown) {
+  constructor(run: Run<R>, caller: Caller, sdk: SdkHookContext, view: View, error: unknown) {
     super("error", run, run.stack.error, caller, sdk)
-    this.#view = new View(sdk)
+    this.#view = view
     this.#error = EvaluationError.isEvaluationError(error) ? error : EvaluationError.fromUnknown(error, sdk.flagKey)
   }
-  protected call({ index, run }: Entry<Function<R, "error">>): Program<R> {
-    return run(this.#view, this.#error, this.caller.hints, this.run.dataOf(index))
+  protected call(entry: Entry<Function<R, "error">>): Program<R> {
+    return entry.run(this.#view, this.#error, this.caller.hints, this.dataOf(entry))
   }
 }

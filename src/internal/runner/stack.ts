@@ -13,6 +13,7 @@ export interface Entry<F> {
   /** The place in the stack, which is also the place of the hook's data. */
   readonly index: number
   readonly isObserved: boolean
+  readonly hasData: boolean
   readonly run: F
 }
 
@@ -79,7 +80,9 @@ const entriesOf = <R, F>(
   const entries: Array<Entry<F>> = []
   parts.forEach((part, index) => {
     const run = stage(part)
-    if (run !== undefined) entries.push({ name: part.name, index, isObserved: part.isObserved, run })
+    if (run === undefined) return
+    const { hookData, isObserved, name } = part
+    entries.push({ name, index, isObserved, hasData: hookData !== undefined, run })
   })
   return entries
 }

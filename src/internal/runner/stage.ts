@@ -61,6 +61,10 @@ export abstract class Stage<F, R> {
   /** Called before the stage rejects the evaluation. */
   protected onReject(): void {}
 
+  protected dataOf(entry: Entry<F>): unknown {
+    return entry.hasData ? this.run.dataOf(entry.index) : undefined
+  }
+
   while(): boolean {
     return this.#index < this.#entries.length
   }
