@@ -366,6 +366,7 @@ const checkSnippets = async () => {
         types: ["node"],
         paths: {
           "effect-openfeature": ["../../src/index.ts"],
+          "effect-openfeature/otel": ["../../src/otel/index.ts"],
           "effect-openfeature/testing": ["../../src/testing/index.ts"],
           "effect-openfeature/*": ["../../src/*.ts"]
         },

@@ -40,6 +40,7 @@ const modules = files.filter((file) => /^dist\/.+\.js$/.test(file)).map((file) =
 const isBarrel = (module) => module === "index" || module.endsWith("/index")
 const open = [
   manifest.name,
+  `${manifest.name}/otel`,
   `${manifest.name}/testing`,
   ...modules.filter((module) => !isBarrel(module) && !module.startsWith("internal/"))
     .map((module) => `${manifest.name}/${module}`)
@@ -61,7 +62,7 @@ const importing = (specifier) =>
 const needsTelemetry = new Set()
 for (const specifier of open) {
   const result = importing(specifier)
-  if (!result.ok && specifier.startsWith(`${manifest.name}/hooks/`) && result.output.includes("'@opentelemetry/api'")) {
+  if (!result.ok && /\/otel($|\/)/.test(specifier) && result.output.includes("'@opentelemetry/api'")) {
     needsTelemetry.add(specifier)
   } else check(`import ${specifier}`, result.ok, result.output)
 }

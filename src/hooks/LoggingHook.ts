@@ -7,39 +7,36 @@
  */
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
-import * as EvaluationContext from "../EvaluationContext.ts"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
-import { oneLine, printValue } from "../internal/text.ts"
+import * as Privacy from "../Privacy.ts"
 
 /**
- * The settings of a logging hook.
+ * The settings of a logging hook, with those of `Privacy` for what may be told.
  *
  * **Details**
  *
  * - `before`, `after`, `error`: the level of that stage's record, or `false` for
  *   none; `"Debug"`, `"Debug"` and `"Error"` by default.
- * - `values`: adds `default_value` and `value`; `false` by default.
- * - `errorMessage`: adds `error_message`; `false` by default.
- * - `context`: the attributes of the evaluation context to add as
- *   `evaluation_context`, by name, `targetingKey` among them; none by default.
- * - `maxLength`: the longest text of a field in characters, 500 by default.
+ * - `values` adds `default_value` and `value`, `errorMessage` adds
+ *   `error_message`, `context` adds `evaluation_context`, and `targetingKey` adds
+ *   `targeting_key`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface Options extends Privacy.Options {
   readonly before?: LogLevel.Severity | false | undefined
   readonly after?: LogLevel.Severity | false | undefined
   readonly error?: LogLevel.Severity | false | undefined
-  readonly values?: boolean | undefined
-  readonly errorMessage?: boolean | undefined
-  readonly context?: ReadonlyArray<string> | undefined
-  readonly maxLength?: number | undefined
 }
 
 type Fields = Record<string, string>
+
+const set = (fields: Fields, name: string, text: string | undefined): void => {
+  if (text !== undefined) fields[name] = text
+}
 
 /**
  * Creates a hook that logs a record per stage.
@@ -63,8 +60,8 @@ type Fields = Record<string, string>
  * Effect's default minimum level is `Info`, so the default levels of `before`
  * and `after` are silent until you lower it or raise them.
  *
- * Throws a `RangeError` when `maxLength` is not an integer of at least 1, or no
- * stage is logged.
+ * Throws a `RangeError` when a limit of `Privacy` is not an integer of at least
+ * 1, or no stage is logged.
  *
  * **Example** (Logging what was resolved, with the plan of the user)
  *
@@ -79,10 +76,7 @@ type Fields = Record<string, string>
  * @since 0.1.0
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
-  const maxLength = options.maxLength ?? 500
-  if (!Number.isInteger(maxLength) || maxLength < 1) {
-    throw new RangeError(`LoggingHook.make: maxLength must be an integer >= 1, got ${maxLength}`)
-  }
+  const privacy = Privacy.make("LoggingHook.make", options)
   const { after = "Debug", before = "Debug", error = "Error" } = options
   if (before === false && after === false && error === false) {
     throw new RangeError("LoggingHook.make: at least one of before, after and error must be logged")
@@ -91,21 +85,21 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   const common = (stage: string, context: HookContext): Fields => {
     const fields: Fields = {
       stage,
-      provider_name: oneLine(context.providerMetadata.name, maxLength),
-      flag_key: oneLine(context.flagKey, maxLength)
+      provider_name: privacy.print(context.providerMetadata.name),
+      flag_key: privacy.print(context.flagKey)
     }
     const { domain } = context.clientMetadata
-    if (domain !== undefined) fields["domain"] = oneLine(domain, maxLength)
-    if (options.values === true) fields["default_value"] = printValue(context.defaultValue, maxLength)
-    if (options.context !== undefined) {
-      fields["evaluation_context"] = printValue(EvaluationContext.pick(context.context, options.context), maxLength)
-    }
+    if (domain !== undefined) fields["domain"] = privacy.print(domain)
+    if (privacy.values) set(fields, "default_value", privacy.write("default_value", context.defaultValue))
+    set(fields, "targeting_key", privacy.targetingKey(context))
+    const attributes = privacy.attributes(context)
+    if (attributes !== undefined) fields["evaluation_context"] = privacy.print(attributes)
     return fields
   }
   const resolved = (fields: Fields, details: EvaluationDetails): Fields => {
-    if (details.reason !== undefined) fields["reason"] = oneLine(details.reason, maxLength)
-    if (details.variant !== undefined) fields["variant"] = oneLine(details.variant, maxLength)
-    if (options.values === true) fields["value"] = printValue(details.value, maxLength)
+    if (details.reason !== undefined) fields["reason"] = privacy.print(details.reason)
+    if (details.variant !== undefined) set(fields, "variant", privacy.write("variant", details.variant))
+    if (privacy.values) set(fields, "value", privacy.write("value", details.value))
     return fields
   }
   // The fields are made only for a record that somebody will see.
@@ -129,7 +123,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
         log(error, "a feature flag evaluation failed", () => {
           const fields = common("error", context)
           fields["error_code"] = failure.code
-          if (options.errorMessage === true) fields["error_message"] = oneLine(failure.message, maxLength)
+          set(fields, "error_message", privacy.errorMessage(failure.message))
           return fields
         })
   }))

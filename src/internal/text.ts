@@ -18,15 +18,19 @@ export const truncate = (text: string, max: number): string =>
 export const oneLine = (text: string, max: number): string =>
   truncate(truncate(text, max).replace(unsafe, escapeChar), max)
 
-const maxDepth = 8
-const maxNodes = 1000
+export interface Limits {
+  readonly maxDepth: number
+  readonly maxNodes: number
+}
+
+const defaults: Limits = { maxDepth: 8, maxNodes: 1000 }
 
 /**
  * Prints any value as one bounded line, JSON where JSON can say it and a marker
  * where it cannot. Depth and number of nodes are bounded, cycles are cut, and
  * nothing that a value does when it is read gets out.
  */
-export const printValue = (value: unknown, max: number): string => {
+export const printValue = (value: unknown, max: number, { maxDepth, maxNodes }: Limits = defaults): string => {
   const path: Array<object> = []
   let nodes = 0
   let length = 0

@@ -1,0 +1,217 @@
+/**
+ * A hook that traces evaluations, with the OpenTelemetry API or with the tracer
+ * of Effect.
+ *
+ * @since 0.1.0
+ */
+import type * as Otel from "@opentelemetry/api"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { EvaluationDetails } from "../EvaluationDetails.ts"
+import * as FeatureHook from "../FeatureHook.ts"
+import { Open, OpenList } from "../internal/otel/open.ts"
+import { current, type EvaluationSpan, start } from "../internal/otel/span.ts"
+import * as Privacy from "../Privacy.ts"
+import * as EvaluationEvent from "./EvaluationEvent.ts"
+import * as SemanticConventions from "./SemanticConventions.ts"
+
+/**
+ * The settings of a tracing hook, with those of `Privacy` for what may be told.
+ *
+ * **Details**
+ *
+ * - `version`: whose names the attributes have, `"1.45"` by default.
+ * - `setStatus`: whether a failed evaluation makes the span a failed one; `true`
+ *   by default.
+ * - `recordException`: whether it adds an `exception` event; `false` by default.
+ * - `maxDuration`: when the span of an evaluation that hangs is ended, with the
+ *   error type `timeout`; 30 seconds by default.
+ * - `tracerProvider`: by default Effect's tracer where there is one, otherwise
+ *   the global provider of the OpenTelemetry API.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends Privacy.Options {
+  readonly version?: SemanticConventions.Version | undefined
+  readonly setStatus?: boolean | undefined
+  readonly recordException?: boolean | undefined
+  readonly maxDuration?: Duration.Input | undefined
+  readonly tracerProvider?: Otel.TracerProvider | undefined
+}
+
+/**
+ * The settings of a hook that writes attributes on the caller's span.
+ *
+ * **Details**
+ *
+ * - `maxFlags`: how many flags are written on one span, 100 by default.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AttributeOptions extends Privacy.Options {
+  readonly maxFlags?: number | undefined
+}
+
+class Evaluation extends Open {
+  span: EvaluationSpan | undefined = undefined
+  override onExpired(): void {
+    this.span?.set({ [SemanticConventions.attributes.errorType.names["1.45"]]: "timeout" })
+    this.span?.status({ type: "timeout", message: undefined })
+    this.span?.end()
+  }
+}
+
+// Looks after spans for as long as any is open. It runs without the services of
+// whoever happened to open the first.
+const watch = (list: OpenList, every: Duration.Duration, clock: Clock.Clock, onEnd: () => void): void => {
+  const round: Effect.Effect<void> = Effect.suspend(() => {
+    list.expire(clock.monotonicTimeNanosUnsafe())
+    if (!list.isEmpty) return Effect.andThen(Effect.sleep(every), round)
+    onEnd()
+    return Effect.void
+  })
+  Effect.runForkWith(Context.make(Clock.Clock, clock))(Effect.andThen(Effect.sleep(every), round))
+}
+
+/**
+ * Creates a hook that makes a span of every evaluation.
+ *
+ * **Details**
+ *
+ * The span is called `feature_flag.evaluation`, has the attributes of the event
+ * of that name, and lasts from the hook's `before` to its `finally`. It ends when
+ * the evaluation has failed and, after `maxDuration`, when it hangs. Its parent is
+ * the span of the caller: Effect's where Effect is traced, otherwise the active
+ * one of the OpenTelemetry context.
+ *
+ * It is an observer: whatever goes wrong in it is reported to `HookFailures`.
+ *
+ * **Gotchas**
+ *
+ * The semantic conventions define no such span. While the evaluation runs the
+ * span is not the active one: the SDK gives a hook no way to run the provider.
+ *
+ * Throws a `RangeError` when `maxDuration` is not finite and positive, or a limit
+ * of `Privacy` is not an integer of at least 1.
+ *
+ * **Example** (A span for each evaluation)
+ *
+ * ```ts
+ * import { OpenFeature } from "@openfeature/server-sdk"
+ * import { OpenFeatureHook } from "effect-openfeature"
+ * import { OtelTracingHook } from "effect-openfeature/otel"
+ *
+ * OpenFeature.getClient("checkout").addHooks(OpenFeatureHook.make(OtelTracingHook.make({ maxDuration: "5 seconds" })))
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options = {}): FeatureHook.FeatureHook => {
+  const { recordException = false, setStatus = true, tracerProvider, version } = options
+  const privacy = Privacy.make("OtelTracingHook.make", options)
+  const limit = Duration.fromInputUnsafe(options.maxDuration ?? "30 seconds")
+  if (!Duration.isFinite(limit) || !Duration.isPositive(limit)) {
+    throw new RangeError("OtelTracingHook.make: maxDuration must be finite and positive")
+  }
+  const every = Duration.min(limit, Duration.seconds(1))
+  const list = new OpenList(Duration.toNanosUnsafe(limit))
+  let isWatched = false
+  const open = (evaluation: Evaluation, clock: Clock.Clock): void => {
+    list.add(evaluation, clock.monotonicTimeNanosUnsafe())
+    if (isWatched) return
+    isWatched = true
+    watch(list, every, clock, () => void (isWatched = false))
+  }
+  const close = (span: EvaluationSpan, attributes: EvaluationEvent.Attributes, details: EvaluationDetails): void => {
+    span.set(attributes)
+    const type = EvaluationEvent.errorTypeOf(details)
+    if (type !== undefined) {
+      const failure = { type, message: privacy.errorMessage(details.errorMessage) }
+      if (recordException) span.exception(failure)
+      if (setStatus) span.status(failure)
+    }
+    span.end()
+  }
+
+  return FeatureHook.observe(FeatureHook.make("otel-tracing", {
+    hookData: () => new Evaluation(),
+    before: (_context, _hints, evaluation) =>
+      Effect.withFiber((fiber) =>
+        Effect.map(start(fiber, SemanticConventions.event, tracerProvider), (span) => {
+          evaluation.span = span
+          open(evaluation, fiber.getRef(Clock.Clock))
+        })
+      ),
+    finally: (context, details, _hints, evaluation) =>
+      Effect.sync(() => {
+        const { span } = evaluation
+        if (span === undefined || !list.remove(evaluation)) return
+        close(span, EvaluationEvent.attributesOf(context, details, privacy, version), details)
+      })
+  }))
+}
+
+/**
+ * Creates a hook that writes each flag on the span that the caller is in.
+ *
+ * **Details**
+ *
+ * The attribute is `feature_flag.evaluation.<flag key>`, its value the variant;
+ * without one a boolean or a number stands for itself, and any other value where
+ * `values` is set; after an error it is `error:` with the type.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when `maxFlags` or a limit of `Privacy` is not an integer
+ * of at least 1.
+ *
+ * **Example** (Seeing in a trace which flags a request had)
+ *
+ * ```ts
+ * import { OpenFeature } from "@openfeature/server-sdk"
+ * import { OpenFeatureHook } from "effect-openfeature"
+ * import { OtelTracingHook } from "effect-openfeature/otel"
+ *
+ * OpenFeature.getClient("checkout").addHooks(OpenFeatureHook.make(OtelTracingHook.makeAttributes()))
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeAttributes = (options: AttributeOptions = {}): FeatureHook.FeatureHook => {
+  const { maxFlags = 100 } = options
+  const privacy = Privacy.make("OtelTracingHook.makeAttributes", options)
+  if (!Number.isInteger(maxFlags) || maxFlags < 1) {
+    throw new RangeError(`OtelTracingHook.makeAttributes: maxFlags must be an integer >= 1, got ${maxFlags}`)
+  }
+  const written = new WeakMap<object, Set<string>>()
+  const resultOf = (details: EvaluationDetails): string | number | boolean | undefined => {
+    const { value, variant } = details
+    const errorType = EvaluationEvent.errorTypeOf(details)
+    if (errorType !== undefined) return `error:${errorType}`
+    if (variant !== undefined) return privacy.write("variant", variant)
+    return typeof value === "boolean" || typeof value === "number" || privacy.values
+      ? EvaluationEvent.written(privacy, privacy.keep("value", value))
+      : undefined
+  }
+  return FeatureHook.observe(FeatureHook.make("otel-attributes", {
+    finally: (context, details) =>
+      Effect.withFiber((fiber) => {
+        const span = current(fiber)
+        if (span === undefined) return Effect.void
+        const flags = written.get(span.key) ?? new Set()
+        written.set(span.key, flags)
+        const flagKey = privacy.print(context.flagKey)
+        if (flags.size >= maxFlags && !flags.has(flagKey)) return Effect.void
+        flags.add(flagKey)
+        const result = resultOf(details)
+        if (result !== undefined) span.set({ [`feature_flag.evaluation.${flagKey}`]: result })
+        return Effect.void
+      })
+  }))
+}
