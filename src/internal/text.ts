@@ -6,7 +6,8 @@ import { attempt } from "./foreign.ts"
 
 // C0, DEL, C1, line and paragraph separators, and the bidirectional controls.
 // oxlint-disable-next-line no-control-regex -- control characters are what this is about
-const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
+const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/
+const everyUnsafe = new RegExp(unsafe, "g")
 
 const escapeChar = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
 
@@ -15,8 +16,10 @@ export const truncate = (text: string, max: number): string =>
   text.length <= max ? text : `${text.slice(0, Math.max(0, max - 1))}…`
 
 /** Escapes what would break a line or steer a terminal, then cuts. */
-export const oneLine = (text: string, max: number): string =>
-  truncate(truncate(text, max).replace(unsafe, escapeChar), max)
+export const oneLine = (text: string, max: number): string => {
+  const cut = truncate(text, max)
+  return unsafe.test(cut) ? truncate(cut.replace(everyUnsafe, escapeChar), max) : cut
+}
 
 export interface Limits {
   readonly maxDepth: number

@@ -50,7 +50,7 @@ export class View implements HookContext {
   }
   get providerMetadata(): Readonly<SDK.ProviderMetadata> {
     const { providerMetadata } = this.#sdk
-    return Object.freeze({ ...providerMetadata, name: readString(providerMetadata, "name") ?? "unknown" })
+    return Object.freeze({ ...providerMetadata, name: View.providerName(this) })
   }
   get logger(): SDK.Logger {
     return this.#sdk.logger
@@ -68,6 +68,9 @@ export class View implements HookContext {
     const isCurrent = view.#contributed === undefined && (view.#snapshot === undefined || view.#isFinal)
     return isCurrent && view.#sdk === sdk ? view : new View(sdk)
   }
+  static providerName(view: View): string {
+    return readString(view.#sdk.providerMetadata, "name") ?? "unknown"
+  }
   static copy(view: View): View {
     return new View(view.#sdk, view.#contributed)
   }
@@ -77,6 +80,10 @@ export class View implements HookContext {
     view.#snapshot = undefined
   }
 }
+
+/** The provider's name, without a copy of what else it tells of itself. */
+export const providerNameOf = (context: HookContext): string =>
+  context instanceof View ? View.providerName(context) : context.providerMetadata.name
 
 /** A view of the same evaluation that can be released by itself. */
 export const copyOf = (context: HookContext): HookContext => context instanceof View ? View.copy(context) : context

@@ -6,6 +6,7 @@
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import type { ErrorCode } from "../EvaluationError.ts"
 import type { HookContext } from "../HookContext.ts"
+import { providerNameOf } from "../internal/view.ts"
 import type * as Privacy from "../Privacy.ts"
 import * as SemanticConventions from "./SemanticConventions.ts"
 
@@ -86,7 +87,7 @@ export const attributesOf = (
   }
   const errorType = errorTypeOf(details)
   set("key", privacy.print(context.flagKey))
-  set("provider", privacy.print(context.providerMetadata.name))
+  set("provider", privacy.print(providerNameOf(context)))
   set("reason", SemanticConventions.reasonOf(details.reason))
   if (variant !== undefined) set("variant", privacy.write("variant", variant))
   if (errorType !== undefined) {

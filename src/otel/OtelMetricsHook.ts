@@ -16,6 +16,7 @@ import { Follower } from "../internal/otel/aggregate.ts"
 import { LabelCache, type Labels } from "../internal/otel/cache.ts"
 import * as Labeller from "../internal/otel/labels.ts"
 import { Open } from "../internal/otel/open.ts"
+import { providerNameOf } from "../internal/view.ts"
 import type { Attributes } from "./EvaluationEvent.ts"
 import * as SemanticConventions from "./SemanticConventions.ts"
 
@@ -136,7 +137,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     return counts
   }
   const request = (bound: Bound, context: HookContext, evaluation: Evaluation): Counts => {
-    evaluation.provider = context.providerMetadata.name
+    evaluation.provider = providerNameOf(context)
     const counts = countsOf(bound, "requests", labelsOf(context, evaluation.provider, undefined))
     counts.requests++
     return counts
@@ -244,7 +245,7 @@ export const makeMetric = (options: MetricOptions = {}): Effect.Effect<FeatureHo
       return made
     }
     const request = (context: HookContext, evaluation: Measured): Metrics => {
-      evaluation.provider = context.providerMetadata.name
+      evaluation.provider = providerNameOf(context)
       return of(known.requests, labelsOf(context, evaluation.provider, undefined))
     }
     return FeatureHook.observe(FeatureHook.make("otel-metrics", {

@@ -6,7 +6,7 @@
 import { writeFileSync } from "node:fs"
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
-import { cases } from "./cases.ts"
+import { cases, type Result as Figure } from "./cases.ts"
 import * as Clients from "./clients.ts"
 import { allocated, measure, summarize } from "./measure.ts"
 
@@ -25,6 +25,7 @@ interface Result {
   readonly ratio: number
   readonly low: number
   readonly high: number
+  readonly floor: number | undefined
   readonly target: number
   readonly met: boolean
 }
@@ -32,12 +33,14 @@ interface Result {
 const number = (value: number): string => value.toFixed(2)
 const results: Array<Result> = []
 
-const report = (name: string, title: string, target: number, figure: { median: number; low: number; high: number }) => {
+const report = (name: string, title: string, target: number, figure: Figure) => {
   const ratio = figure.median
-  const result = { name, title, ratio, low: figure.low, high: figure.high, target, met: ratio <= target }
+  const { floor, high, low } = figure
+  const result = { name, title, ratio, low, high, floor, target, met: ratio <= target }
   results.push(result)
   console.log(
-    `${name.padEnd(14)} ${number(ratio).padStart(6)}  (${number(result.low)} to ${number(result.high)})`.padEnd(44) +
+    `${name.padEnd(14)} ${number(ratio).padStart(6)}  (${number(result.low)} to ${number(result.high)})`.padEnd(42) +
+      (floor === undefined ? "" : `floor ${number(floor)}`).padEnd(12) +
       `target ${number(target)}  ${result.met ? "met" : "MISSED"}  ${title}`
   )
 }

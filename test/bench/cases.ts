@@ -14,6 +14,11 @@ import {
   MetricsHook,
   TimingHook
 } from "effect-openfeature"
+import { metrics, trace } from "@opentelemetry/api"
+import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics"
+import { BasicTracerProvider } from "@opentelemetry/sdk-trace-base"
+import * as Peer from "@openfeature/open-telemetry-hooks"
+import { OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import { execFileSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import * as Clients from "./clients.ts"
@@ -23,28 +28,42 @@ export interface Case {
   readonly name: string
   readonly title: string
   readonly target: number
-  readonly run: (options: Options) => Promise<Summary>
+  readonly run: (options: Options) => Promise<Result>
 }
 
-/** Ratio of the times that two variants add to a third. */
-const added = async (none: Batch, reference: Batch, ours: Batch, options: Options): Promise<Summary> =>
-  summarize(
-    await measure({ none, reference, ours }, options),
-    (round) => (round.ours - round.none) / (round.reference - round.none)
-  )
+export interface Result extends Summary {
+  /** The ratio of fibers that run the same effects and do nothing else. */
+  readonly floor?: number | undefined
+}
+
+/** Ratio of the times that two variants add to a third, beside that of the least possible. */
+const added = async (
+  none: Batch,
+  reference: Batch,
+  ours: Batch,
+  bare: Batch,
+  options: Options
+): Promise<Result> => {
+  const rounds = await measure({ none, reference, ours, bare }, options)
+  const over = (variant: "ours" | "bare") =>
+    summarize(rounds, (round) => (round[variant] - round.none) / (round.reference - round.none))
+  return { ...over("ours"), floor: over("bare").median }
+}
 
 const ratio = async (reference: Batch, ours: Batch, options: Options): Promise<Summary> =>
   summarize(await measure({ reference, ours }, options), (round) => round.ours / round.reference)
 
 const addedBy = (
   reference: () => ReadonlyArray<Hook>,
-  ours: () => ReadonlyArray<FeatureHook.FeatureHook<unknown>>
+  ours: () => ReadonlyArray<FeatureHook.FeatureHook<unknown>>,
+  bare: () => Hook
 ): Case["run"] =>
 async (options) =>
   added(
     Clients.evaluating(await Clients.client([])),
     Clients.evaluating(await Clients.client(reference())),
     Clients.evaluating(await Clients.client(Clients.bridged(ours()))),
+    Clients.evaluating(await Clients.client([bare()])),
     options
   )
 
@@ -162,6 +181,28 @@ const registration: Case["run"] = async (options) => {
   return summarize(figures, (figure) => figure)
 }
 
+class Reader extends MetricReader {
+  protected override onForceFlush = () => Promise.resolve()
+  protected override onShutdown = () => Promise.resolve()
+}
+
+// The same SDK for both: the peer finds it only when it is registered before.
+const telemetry = (): void => {
+  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [new Reader()] }))
+  trace.setGlobalTracerProvider(new BasicTracerProvider())
+}
+
+const otel = (peer: () => Hook, ours: () => FeatureHook.FeatureHook): Case["run"] => async (options) => {
+  telemetry()
+  const none = Clients.evaluating(await Clients.client([]))
+  const reference = Clients.evaluating(await Clients.client([peer()]))
+  const own = Clients.evaluating(await Clients.client(Clients.bridged([ours()])))
+  return summarize(
+    await measure({ none, reference, ours: own }, options),
+    (round) => (round.ours - round.none) / (round.reference - round.none)
+  )
+}
+
 const large = (): EvaluationContext => {
   const context: EvaluationContext = { targetingKey: "user-1" }
   for (let i = 0; i < 10_000; i++) context[`attribute-${i}`] = i
@@ -198,19 +239,31 @@ export const cases: ReadonlyArray<Case> = [
     name: `hooks-${count}`,
     title: `added time: ${count} Effect hooks in one stack / as many hand-written async ones`,
     target,
-    run: addedBy(() => Clients.times(count, Clients.handwritten), () => Clients.times(count, Clients.effect))
+    run: addedBy(
+      () => Clients.times(count, Clients.handwritten),
+      () => Clients.times(count, Clients.effect),
+      () => Clients.bare(Clients.times(count, Clients.bareEffect))
+    )
   })),
   {
     name: "sparse-10",
     title: "added time: 10 hooks of one stage each / the same by hand",
     target: 0.35,
-    run: addedBy(() => Clients.times(10, Clients.sparseHandwritten), () => Clients.times(10, Clients.sparseEffect))
+    run: addedBy(
+      () => Clients.times(10, Clients.sparseHandwritten),
+      () => Clients.times(10, Clients.sparseEffect),
+      () => Clients.bare(Clients.times(10, Clients.bareSparse))
+    )
   },
   {
     name: "async-10",
     title: "added time: 10 hooks whose after awaits a promise / the same by hand",
     target: 1,
-    run: addedBy(() => Clients.times(10, Clients.asyncHandwritten), () => Clients.times(10, Clients.asyncEffect))
+    run: addedBy(
+      () => Clients.times(10, Clients.asyncHandwritten),
+      () => Clients.times(10, Clients.asyncEffect),
+      () => Clients.bare(Clients.times(10, Clients.bareAsync))
+    )
   },
   {
     name: "growth",
@@ -242,13 +295,10 @@ export const cases: ReadonlyArray<Case> = [
     name: "builtins",
     title: "added time: timing, logging (level off), validator, metrics callback / the same four by hand",
     target: 0.6,
-    run: async (options) =>
-      added(
-        Clients.evaluating(await Clients.client([])),
-        Clients.evaluating(await Clients.client(builtinsByHand())),
-        Clients.evaluating(await Clients.client(Clients.bridged(builtins()))),
-        options
-      )
+    run: addedBy(builtinsByHand, builtins, () => {
+      const { before } = Clients.bareEffect()
+      return Clients.bare([{ before }, { before, after: before }, { before }, { before, finally: before }])
+    })
   },
   {
     name: "registration",
@@ -268,6 +318,24 @@ export const cases: ReadonlyArray<Case> = [
         options
       )
     }
+  },
+  {
+    name: "otel-metrics",
+    title: "added time: OtelMetricsHook without durations / the peer's MetricsHook, same meter provider",
+    target: 0.3,
+    run: otel(() => new Peer.MetricsHook(), () => OtelMetricsHook.make({ duration: false }))
+  },
+  {
+    name: "otel-duration",
+    title: "added time: OtelMetricsHook with durations / the peer's MetricsHook, which has none",
+    target: 0.5,
+    run: otel(() => new Peer.MetricsHook(), () => OtelMetricsHook.make())
+  },
+  {
+    name: "otel-tracing",
+    title: "added time: OtelTracingHook / the peer's SpanHook, same tracer provider",
+    target: 0.8,
+    run: otel(() => new Peer.SpanHook(), () => OtelTracingHook.make())
   },
   {
     name: "import",

@@ -96,6 +96,49 @@ export const asyncEffect = (index: number): FeatureHook.FeatureHook =>
     finally: () => Effect.sync(step)
   })
 
+interface Stages {
+  readonly before?: (() => Effect.Effect<unknown>) | undefined
+  readonly after?: (() => Effect.Effect<unknown>) | undefined
+  readonly finally?: (() => Effect.Effect<unknown>) | undefined
+}
+
+/**
+ * The least that Effect hooks can cost: per stage one fiber that runs them, and
+ * none of what makes hooks safe. No errors, no contexts, details, hints or data.
+ */
+export const bare = (hooks: ReadonlyArray<Stages>): Hook => {
+  const stage = (name: keyof Stages) => {
+    const effects = hooks.flatMap((hook) => hook[name] ?? [])
+    return () => {
+      if (effects.length === 0) return undefined
+      let index = 0
+      const fiber = Effect.runFork(Effect.whileLoop({
+        while: () => index < effects.length,
+        body: () => effects[index]?.() ?? Effect.void,
+        step: () => index++
+      }))
+      if (fiber.pollUnsafe() !== undefined) return undefined
+      return new Promise<void>((resolve) => fiber.addObserver(() => resolve()))
+    }
+  }
+  return { before: stage("before"), after: stage("after"), finally: stage("finally") }
+}
+
+export const bareEffect = (): Stages => ({
+  before: () => Effect.sync(step),
+  after: () => Effect.sync(step),
+  finally: () => Effect.sync(step)
+})
+
+export const bareSparse = (index: number): Stages => ({
+  [stageNames[index % stageNames.length] ?? "before"]: () => Effect.sync(step)
+})
+
+export const bareAsync = (): Stages => ({
+  ...bareEffect(),
+  after: () => Effect.map(Effect.promise(() => promise), step)
+})
+
 export const bridged = (hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown>>): ReadonlyArray<Hook> => [
   OpenFeatureHook.make(...hooks)
 ]

@@ -17,10 +17,6 @@ interface Entry<A> {
   readonly value: A
 }
 
-const same = (self: Labels, that: Labels): boolean =>
-  self.provider === that.provider && self.reason === that.reason && self.errorType === that.errorType &&
-  self.extra === that.extra
-
 export class LabelCache<A> {
   readonly #byFlag = new Map<string, Map<string | undefined, Array<Entry<A>>>>()
   readonly #limit: number
@@ -32,10 +28,13 @@ export class LabelCache<A> {
   get isFull(): boolean {
     return this.#size >= this.#limit
   }
-  get(labels: Labels): A | undefined {
-    const entries = this.#byFlag.get(labels.flagKey)?.get(labels.variant)
-    if (entries !== undefined) {
-      for (const entry of entries) if (same(entry.labels, labels)) return entry.value
+  get({ errorType, extra, flagKey, provider, reason, variant }: Labels): A | undefined {
+    const entries = this.#byFlag.get(flagKey)?.get(variant)
+    if (entries === undefined) return undefined
+    for (const { labels, value } of entries) {
+      const isSame = labels.provider === provider && labels.reason === reason && labels.errorType === errorType &&
+        labels.extra === extra
+      if (isSame) return value
     }
     return undefined
   }
