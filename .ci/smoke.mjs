@@ -70,7 +70,11 @@ for (const specifier of new Set(blocked)) {
   const { ok, output } = importing(specifier)
   check(`${specifier} is not exported`, !ok && output.includes("ERR_PACKAGE_PATH_NOT_EXPORTED"), output)
 }
-install(pinned("@opentelemetry/api"), pinned("@types/node"))
+install(
+  ...["@opentelemetry/api", "@opentelemetry/sdk-metrics", "@opentelemetry/exporter-prometheus", "@types/node"].map(
+    pinned
+  )
+)
 for (const specifier of needsTelemetry) {
   const { ok, output } = importing(specifier)
   check(`import ${specifier} together with @opentelemetry/api`, ok, output)
