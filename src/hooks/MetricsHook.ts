@@ -10,6 +10,7 @@ import * as Metric from "effect/Metric"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
+import { durationBoundaries } from "../internal/buckets.ts"
 import { oneLine } from "../internal/text.ts"
 
 /**
@@ -116,26 +117,7 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_eval
  */
 export const histogram: Metric.Histogram<number> = Metric.histogram("feature_flag_evaluation_duration_seconds", {
   description: "Duration of feature flag evaluations in seconds",
-  boundaries: [
-    0.00001,
-    0.000025,
-    0.00005,
-    0.0001,
-    0.00025,
-    0.0005,
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1,
-    5,
-    10
-  ]
+  boundaries: durationBoundaries
 })
 
 /**

@@ -11,6 +11,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
+import type { HookContext } from "../HookContext.ts"
+import * as HookFailures from "../HookFailures.ts"
 import { Open, OpenList } from "../internal/otel/open.ts"
 import { current, type EvaluationSpan, start } from "../internal/otel/span.ts"
 import * as Privacy from "../Privacy.ts"
@@ -56,25 +58,41 @@ export interface AttributeOptions extends Privacy.Options {
   readonly maxFlags?: number | undefined
 }
 
+const name = "otel-tracing"
+
 class Evaluation extends Open {
   span: EvaluationSpan | undefined = undefined
   override onExpired(): void {
-    this.span?.set({ [SemanticConventions.attributes.errorType.names["1.45"]]: "timeout" })
-    this.span?.status({ type: "timeout", message: undefined })
-    this.span?.end()
+    const { span } = this
+    if (span === undefined) return
+    ended(span, () => {
+      span.set({ [SemanticConventions.attributes.errorType.names["1.45"]]: "timeout" })
+      span.status({ type: "timeout", message: undefined })
+    })
+  }
+}
+
+// A span that cannot be described is still one that ends.
+const ended = (span: EvaluationSpan, describe: () => void): void => {
+  try {
+    describe()
+  } finally {
+    span.end()
   }
 }
 
 // Looks after spans for as long as any is open. It runs without the services of
 // whoever happened to open the first.
 const watch = (list: OpenList, every: Duration.Duration, clock: Clock.Clock, onEnd: () => void): void => {
+  const expire = Effect.sync(() => list.expire(clock.monotonicTimeNanosUnsafe())).pipe(
+    Effect.catchCause((cause) => HookFailures.report({ hook: name, stage: "finally", flagKey: "", cause }))
+  )
   const round: Effect.Effect<void> = Effect.suspend(() => {
-    list.expire(clock.monotonicTimeNanosUnsafe())
-    if (!list.isEmpty) return Effect.andThen(Effect.sleep(every), round)
+    if (!list.isEmpty) return Effect.sleep(every).pipe(Effect.andThen(expire), Effect.andThen(round))
     onEnd()
     return Effect.void
   })
-  Effect.runForkWith(Context.make(Clock.Clock, clock))(Effect.andThen(Effect.sleep(every), round))
+  Effect.runForkWith(Context.make(Clock.Clock, clock))(round)
 }
 
 /**
@@ -127,18 +145,16 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     isWatched = true
     watch(list, every, clock, () => void (isWatched = false))
   }
-  const close = (span: EvaluationSpan, attributes: EvaluationEvent.Attributes, details: EvaluationDetails): void => {
-    span.set(attributes)
+  const describe = (span: EvaluationSpan, context: HookContext, details: EvaluationDetails): void => {
+    span.set(EvaluationEvent.attributesOf(context, details, privacy, version))
     const type = EvaluationEvent.errorTypeOf(details)
-    if (type !== undefined) {
-      const failure = { type, message: privacy.errorMessage(details.errorMessage) }
-      if (recordException) span.exception(failure)
-      if (setStatus) span.status(failure)
-    }
-    span.end()
+    if (type === undefined) return
+    const failure = { type, message: privacy.errorMessage(details.errorMessage) }
+    if (recordException) span.exception(failure)
+    if (setStatus) span.status(failure)
   }
 
-  return FeatureHook.observe(FeatureHook.make("otel-tracing", {
+  return FeatureHook.observe(FeatureHook.make(name, {
     hookData: () => new Evaluation(),
     before: (_context, _hints, evaluation) =>
       Effect.withFiber((fiber) =>
@@ -151,7 +167,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
       Effect.sync(() => {
         const { span } = evaluation
         if (span === undefined || !list.remove(evaluation)) return
-        close(span, EvaluationEvent.attributesOf(context, details, privacy, version), details)
+        ended(span, () => describe(span, context, details))
       })
   }))
 }
@@ -203,14 +219,14 @@ export const makeAttributes = (options: AttributeOptions = {}): FeatureHook.Feat
     finally: (context, details) =>
       Effect.withFiber((fiber) => {
         const span = current(fiber)
-        if (span === undefined) return Effect.void
+        const result = span && resultOf(details)
+        if (span === undefined || result === undefined) return Effect.void
         const flags = written.get(span.key) ?? new Set()
         written.set(span.key, flags)
         const flagKey = privacy.print(context.flagKey)
         if (flags.size >= maxFlags && !flags.has(flagKey)) return Effect.void
         flags.add(flagKey)
-        const result = resultOf(details)
-        if (result !== undefined) span.set({ [`feature_flag.evaluation.${flagKey}`]: result })
+        span.set({ [`feature_flag.evaluation.${flagKey}`]: result })
         return Effect.void
       })
   }))

@@ -8,6 +8,7 @@
  *
  * @since 0.1.0
  */
+import { durationBoundaries as boundaries } from "../internal/buckets.ts"
 
 /**
  * The version of the conventions that the table follows.
@@ -157,27 +158,7 @@ export const metrics = {
  * @category names
  * @since 0.1.0
  */
-export const durationBoundaries: ReadonlyArray<number> = [
-  0.00001,
-  0.000025,
-  0.00005,
-  0.0001,
-  0.00025,
-  0.0005,
-  0.001,
-  0.0025,
-  0.005,
-  0.01,
-  0.025,
-  0.05,
-  0.1,
-  0.25,
-  0.5,
-  1,
-  2.5,
-  5,
-  10
-]
+export const durationBoundaries: ReadonlyArray<number> = boundaries
 
 const reasons: ReadonlyMap<string, string> = new Map(
   ["static", "default", "targeting_match", "split", "cached", "disabled", "unknown", "stale", "error"].map(

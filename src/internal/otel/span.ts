@@ -4,10 +4,12 @@
  */
 import type * as Otel from "@opentelemetry/api"
 import { context, SpanStatusCode, trace } from "@opentelemetry/api"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type * as Tracer from "effect/Tracer"
+import * as Option from "effect/Option"
+import * as Tracer from "effect/Tracer"
 import type { Attributes } from "../../otel/EvaluationEvent.ts"
 
 export interface Failure {
@@ -28,13 +30,20 @@ type AnyFiber = Fiber.Fiber<unknown, unknown>
 const effectSpan = (fiber: AnyFiber): Tracer.AnySpan | undefined =>
   fiber.cache.tracer === undefined ? undefined : fiber.cache.span
 
+// A span that is not exported has no children; those of its parent they are.
+const propagated = (span: Tracer.AnySpan | undefined): Tracer.AnySpan | undefined => {
+  if (span === undefined || !Context.get(span.annotations, Tracer.DisablePropagation)) return span
+  return span._tag === "Span" ? propagated(Option.getOrUndefined(span.parent)) : undefined
+}
+
 /** The caller's OpenTelemetry context, with Effect's span where Effect is traced. */
 export const contextOf = (fiber: AnyFiber): Otel.Context => {
   const active = context.active()
-  const span = effectSpan(fiber)
+  const span = propagated(effectSpan(fiber))
   if (span === undefined) return active
   const { sampled, spanId, traceId } = span
-  return trace.setSpanContext(active, { traceId, spanId, traceFlags: sampled ? 1 : 0 })
+  // Effect takes over the short trace ids of B3 as they are.
+  return trace.setSpanContext(active, { traceId: traceId.padStart(32, "0"), spanId, traceFlags: sampled ? 1 : 0 })
 }
 
 export const start = (
