@@ -17,11 +17,16 @@ import * as SemanticConventions from "./SemanticConventions.ts"
 
 /**
  * What this hook needs of the Logs API: `logs` of `@opentelemetry/api-logs`, or
- * a logger provider.
+ * of `@opentelemetry/api` since 1.10, or a logger provider.
  *
  * **Details**
  *
  * It is handed in, so that nothing here imports a package that you may not have.
+ *
+ * **Gotchas**
+ *
+ * Version 3 of the OpenTelemetry SDK has its logger provider in
+ * `@opentelemetry/api`; the `logs` of `@opentelemetry/api-logs` do not reach it.
  *
  * @category models
  * @since 0.1.0

@@ -185,7 +185,8 @@ const metricsOf = (attributes: Attributes, durationAttributes: Attributes) => {
     error: withAttributes(Metric.counter(error.name, { ...error, incremental: true }), attributes),
     duration: withAttributes(
       Metric.histogram(duration.name, { ...duration, boundaries: SemanticConventions.durationBoundaries }),
-      durationAttributes
+      // Effect's OTLP exporter takes the unit from here.
+      { ...durationAttributes, unit: duration.unit }
     )
   }
 }

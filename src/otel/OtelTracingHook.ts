@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type * as Otel from "@opentelemetry/api"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -13,6 +14,7 @@ import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as HookFailures from "../HookFailures.ts"
+import { attemptEither } from "../internal/foreign.ts"
 import { Open, OpenList } from "../internal/otel/open.ts"
 import { current, type EvaluationSpan, start } from "../internal/otel/span.ts"
 import * as Privacy from "../Privacy.ts"
@@ -61,13 +63,18 @@ export interface AttributeOptions extends Privacy.Options {
 const name = "otel-tracing"
 
 class Evaluation extends Open {
+  flagKey = ""
   span: EvaluationSpan | undefined = undefined
   override onExpired(): void {
-    const { span } = this
+    const { flagKey, span } = this
     if (span === undefined) return
-    ended(span, () => {
-      span.set({ [SemanticConventions.attributes.errorType.names["1.45"]]: "timeout" })
-      span.status({ type: "timeout", message: undefined })
+    attemptEither(() =>
+      ended(span, () => {
+        span.set({ [SemanticConventions.attributes.errorType.names["1.45"]]: "timeout" })
+        span.status({ type: "timeout", message: undefined })
+      }), (error) => {
+      const failure = { hook: name, stage: "finally", flagKey, cause: Cause.die(error) } as const
+      Effect.runForkWith(Context.empty())(HookFailures.report(failure))
     })
   }
 }
@@ -84,15 +91,13 @@ const ended = (span: EvaluationSpan, describe: () => void): void => {
 // Looks after spans for as long as any is open. It runs without the services of
 // whoever happened to open the first.
 const watch = (list: OpenList, every: Duration.Duration, clock: Clock.Clock, onEnd: () => void): void => {
-  const expire = Effect.sync(() => list.expire(clock.monotonicTimeNanosUnsafe())).pipe(
-    Effect.catchCause((cause) => HookFailures.report({ hook: name, stage: "finally", flagKey: "", cause }))
-  )
   const round: Effect.Effect<void> = Effect.suspend(() => {
-    if (!list.isEmpty) return Effect.sleep(every).pipe(Effect.andThen(expire), Effect.andThen(round))
+    list.expire(clock.monotonicTimeNanosUnsafe())
+    if (!list.isEmpty) return Effect.andThen(Effect.sleep(every), round)
     onEnd()
     return Effect.void
   })
-  Effect.runForkWith(Context.make(Clock.Clock, clock))(round)
+  Effect.runForkWith(Context.make(Clock.Clock, clock))(Effect.andThen(Effect.sleep(every), round))
 }
 
 /**
@@ -156,9 +161,10 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
 
   return FeatureHook.observe(FeatureHook.make(name, {
     hookData: () => new Evaluation(),
-    before: (_context, _hints, evaluation) =>
+    before: (context, _hints, evaluation) =>
       Effect.withFiber((fiber) =>
         Effect.map(start(fiber, SemanticConventions.event, tracerProvider), (span) => {
+          evaluation.flagKey = context.flagKey
           evaluation.span = span
           open(evaluation, fiber.getRef(Clock.Clock))
         })

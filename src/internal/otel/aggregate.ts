@@ -99,7 +99,8 @@ const aggregateOf = (provider: Otel.MeterProvider, takesWaiting: boolean): Aggre
   const known = aggregates.get(provider)
   if (known !== undefined) return known
   const meter = provider.getMeter(scope)
-  if (meter === noop) return waiting
+  // One that is given and does nothing is meant to silence the hook.
+  if (meter === noop) return takesWaiting ? waiting : new Aggregate()
   const aggregate = takesWaiting ? waiting : new Aggregate()
   if (takesWaiting) waiting = new Aggregate()
   aggregate.bind(meter)
