@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as Redacted from "effect/Redacted"
+// oxlint-disable-next-line no-restricted-imports -- Effect has no keyed hash, and the SDK is for servers
 import { createHmac } from "node:crypto"
 import type { EvaluationContext } from "./EvaluationContext.ts"
 import { attempt, readOwn } from "./internal/foreign.ts"
@@ -26,8 +27,8 @@ import { oneLine, printValue } from "./internal/text.ts"
  * - `targetingKey`: `"omit"`, `"raw"`, or a function that writes it, such as
  *   `Privacy.hmac`. By default it is left out, unless `context` names it.
  * - `maxLength`: the longest text in characters, 500 by default.
- * - `maxDepth`, `maxSize`: how deep structures are written, and how many of
- *   their members; 8 and 1000 by default.
+ * - `maxDepth`, `maxSize`: how deep structures are written, and how many keys
+ *   and values of them; 8 and 1000 by default.
  * - `redact`: sees every text and value that would be written, with its name
  *   (`value`, `default_value`, `error_message`, `targeting_key`, `variant`,
  *   `context.plan`, `metadata.version`), and gives back what is written instead,
@@ -127,20 +128,20 @@ export const make = (owner: string, options: Options = {}): Privacy => {
   }
   const key = (found: unknown): unknown => {
     if (writer === "omit") return undefined
-    const written = typeof writer === "function" && typeof found === "string"
-      ? attempt(() => writer(found), () => redacted)
-      : found
-    return keep("targeting_key", written)
+    if (typeof writer !== "function") return keep("targeting_key", found)
+    // What the function cannot write is not told in its place.
+    if (typeof found !== "string") return undefined
+    return keep("targeting_key", attempt(() => writer(found), () => redacted))
   }
   const attributes = ({ context }: Evaluation) => {
-    const kept: Record<string, unknown> = {}
+    const kept: Array<readonly [string, unknown]> = []
     for (const name of names) {
       const found = readOwn(context, name)
       if (found === undefined) continue
       const value = name === "targetingKey" ? key(found) : keep(`context.${name}`, found)
-      if (value !== undefined) kept[name] = value
+      if (value !== undefined) kept.push([name, value])
     }
-    return kept
+    return Object.fromEntries(kept)
   }
   return {
     values: options.values === true,
@@ -187,7 +188,7 @@ export const make = (owner: string, options: Options = {}): Privacy => {
  * @category constructors
  * @since 0.1.0
  */
-export const hmac = (secret: Redacted.Redacted<string>): (targetingKey: string) => string => {
+export const hmac = (secret: Redacted.Redacted): (targetingKey: string) => string => {
   const key = Redacted.value(secret)
   if (new TextEncoder().encode(key).length < 16) {
     throw new RangeError("Privacy.hmac: the secret must have at least 16 bytes")

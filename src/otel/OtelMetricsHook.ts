@@ -12,12 +12,13 @@ import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import type { Aggregate, Bound, Counts } from "../internal/otel/aggregate.ts"
-import { Follower } from "../internal/otel/aggregate.ts"
+import { Follower, Table } from "../internal/otel/aggregate.ts"
 import { LabelCache, type Labels } from "../internal/otel/cache.ts"
 import * as Labeller from "../internal/otel/labels.ts"
 import { Open } from "../internal/otel/open.ts"
 import { providerNameOf } from "../internal/view.ts"
 import type { Attributes } from "./EvaluationEvent.ts"
+import type * as Privacy from "../Privacy.ts"
 import * as SemanticConventions from "./SemanticConventions.ts"
 
 /**
@@ -35,12 +36,13 @@ import * as SemanticConventions from "./SemanticConventions.ts"
  * - `dimensions`: the names of flag metadata to add as attributes to the metrics
  *   of results.
  * - `exclude`: the names of attributes to leave out, whoever has set them.
+ * - `redact`: that of `Privacy`, for the variant and for `dimensions`.
  * - `version`: whose names the attributes have, `"1.45"` by default.
  *
  * @category models
  * @since 0.1.0
  */
-export interface MetricOptions {
+export interface MetricOptions extends Pick<Privacy.Options, "redact"> {
   readonly duration?: boolean | undefined
   readonly maxSeries?: number | undefined
   readonly attributes?:
@@ -173,21 +175,24 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   }))
 }
 
+const textsOf = (attributes: Attributes): Record<string, string> =>
+  Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, String(value)]))
+
 // The metrics of one combination of labels.
-const metricsOf = (attributes: Attributes, durationAttributes: Attributes) => {
+const metricsOf = (series: Attributes, durationSeries: Attributes) => {
   const { active, duration, error, requests, success } = SemanticConventions.metrics
-  const withAttributes = <M extends Metric.Metric<number, unknown>>(metric: M, attributes: Attributes) =>
-    Metric.withAttributes(metric, Object.entries(attributes).map(([name, value]) => [name, String(value)] as const))
+  const attributes = textsOf(series)
   return {
-    requests: withAttributes(Metric.counter(requests.name, { ...requests, incremental: true }), attributes),
-    active: withAttributes(Metric.gauge(active.name, active), attributes),
-    success: withAttributes(Metric.counter(success.name, { ...success, incremental: true }), attributes),
-    error: withAttributes(Metric.counter(error.name, { ...error, incremental: true }), attributes),
-    duration: withAttributes(
-      Metric.histogram(duration.name, { ...duration, boundaries: SemanticConventions.durationBoundaries }),
+    requests: Metric.counter(requests.name, { ...requests, attributes, incremental: true }),
+    active: Metric.gauge(active.name, { ...active, attributes }),
+    success: Metric.counter(success.name, { ...success, attributes, incremental: true }),
+    error: Metric.counter(error.name, { ...error, attributes, incremental: true }),
+    duration: Metric.histogram(duration.name, {
+      ...duration,
       // Effect's OTLP exporter takes the unit from here.
-      { ...durationAttributes, unit: duration.unit }
-    )
+      attributes: { ...textsOf(durationSeries), unit: duration.unit },
+      boundaries: SemanticConventions.durationBoundaries
+    })
   }
 }
 type Metrics = ReturnType<typeof metricsOf>
@@ -233,21 +238,19 @@ export const makeMetric = (options: MetricOptions = {}): Effect.Effect<FeatureHo
   Effect.sync(() => {
     const { attributesOf, labelsOf, maxSeries } = Labeller.make("OtelMetricsHook.makeMetric", options)
     const isTimed = options.duration !== false
-    const overflow = { "otel.metric.overflow": true }
-    const rest = metricsOf(overflow, overflow)
     const known = { requests: new LabelCache<Metrics>(maxSeries), results: new LabelCache<Metrics>(maxSeries) }
-    const of = (table: LabelCache<Metrics>, labels: Labels): Metrics => {
-      const found = table.get(labels)
+    const tables = { requests: new Table(metricsOf), results: new Table(metricsOf) }
+    const of = (table: "requests" | "results", labels: Labels): Metrics => {
+      const found = known[table].get(labels)
       if (found !== undefined) return found
-      if (table.isFull) return rest
       const durationLabels = { ...labels, variant: undefined, reason: undefined }
-      const made = metricsOf(attributesOf(labels), attributesOf(durationLabels))
-      table.set(labels, made)
+      const made = tables[table].of(attributesOf(labels), attributesOf(durationLabels), maxSeries)
+      known[table].set(labels, made)
       return made
     }
     const request = (context: HookContext, evaluation: Measured): Metrics => {
       evaluation.provider = providerNameOf(context)
-      return of(known.requests, labelsOf(context, evaluation.provider, undefined))
+      return of("requests", labelsOf(context, evaluation.provider, undefined))
     }
     return FeatureHook.observe(FeatureHook.make("otel-metrics", {
       hookData: () => new Measured(),
@@ -264,7 +267,7 @@ export const makeMetric = (options: MetricOptions = {}): Effect.Effect<FeatureHo
           const begun = started === undefined
             ? Metric.update(request(context, evaluation).requests, 1)
             : Metric.modify(started.active, -1)
-          const { duration, error, success } = of(known.results, labelsOf(context, evaluation.provider, details))
+          const { duration, error, success } = of("results", labelsOf(context, evaluation.provider, details))
           const counted = Effect.andThen(begun, Metric.update(details.errorCode === undefined ? success : error, 1))
           return isTimed && started !== undefined
             ? Effect.andThen(counted, Metric.update(duration, secondsSince(startedAt, clock)))

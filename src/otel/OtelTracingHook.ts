@@ -30,6 +30,7 @@ import * as SemanticConventions from "./SemanticConventions.ts"
  * - `setStatus`: whether a failed evaluation makes the span a failed one; `true`
  *   by default.
  * - `recordException`: whether it adds an `exception` event; `false` by default.
+ *   Effect's own exporter adds one of its own to every span that failed.
  * - `maxDuration`: when the span of an evaluation that hangs is ended, with the
  *   error type `timeout`; 30 seconds by default.
  * - `tracerProvider`: by default Effect's tracer where there is one, otherwise

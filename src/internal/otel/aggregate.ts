@@ -30,20 +30,25 @@ export class Counts {
 const overflow: Attributes = { "otel.metric.overflow": true }
 
 /** Series by their attributes; what finds no room counts on one series for the rest, so totals stay exact. */
-class Table {
-  readonly #known = new Map<string, Counts>()
-  readonly #rest = new Counts(overflow, overflow)
+export class Table<A> {
+  readonly #known = new Map<string, A>()
+  readonly #make: (attributes: Attributes, durationAttributes: Attributes) => A
+  readonly #rest: A
 
-  of(attributes: Attributes, durationAttributes: Attributes, limit: number): Counts {
+  constructor(make: (attributes: Attributes, durationAttributes: Attributes) => A) {
+    this.#make = make
+    this.#rest = make(overflow, overflow)
+  }
+  of(attributes: Attributes, durationAttributes: Attributes, limit: number): A {
     const key = JSON.stringify(Object.entries(attributes).sort(([a], [b]) => a < b ? -1 : 1))
     const found = this.#known.get(key)
     if (found !== undefined) return found
     if (this.#known.size >= limit) return this.#rest
-    const made = new Counts(attributes, durationAttributes)
+    const made = this.#make(attributes, durationAttributes)
     this.#known.set(key, made)
     return made
   }
-  forEach(f: (counts: Counts) => void): void {
+  forEach(f: (counts: A) => void): void {
     this.#known.forEach(f)
     f(this.#rest)
   }
@@ -52,12 +57,38 @@ class Table {
 /** An evaluation counts as active for no longer than this; its provider hangs. */
 const maxActive = 10n * 60n * 1_000_000_000n
 
+const countsOf = (attributes: Attributes, durationAttributes: Attributes) => new Counts(attributes, durationAttributes)
+
 export class Aggregate {
-  readonly requests = new Table()
-  readonly results = new Table()
+  readonly requests = new Table(countsOf)
+  readonly results = new Table(countsOf)
+  readonly #adopted: Array<Aggregate> = []
   readonly open = new OpenList(maxActive)
   clock: Clock.Clock | undefined = undefined
   duration: Otel.Histogram | undefined = undefined
+
+  get hasCounted(): boolean {
+    return this.clock !== undefined
+  }
+  /** Exports what another has counted, too. The evaluations that it has begun end there. */
+  adopt(other: Aggregate): void {
+    this.#adopted.push(other)
+  }
+  // A meter takes only one figure per series.
+  #forEach(table: "requests" | "results", f: (counts: Counts) => void): void {
+    if (this.#adopted.length === 0) return this[table].forEach(f)
+    const sums = new Table(countsOf)
+    for (const { [table]: own } of [this, ...this.#adopted]) {
+      own.forEach((counts) => {
+        const sum = sums.of(counts.attributes, counts.durationAttributes, Infinity)
+        sum.requests += counts.requests
+        sum.active += counts.active
+        sum.success += counts.success
+        sum.error += counts.error
+      })
+    }
+    sums.forEach(f)
+  }
 
   bind(meter: Otel.Meter): void {
     const { active, duration, error, requests, success } = SemanticConventions.metrics
@@ -73,13 +104,15 @@ export class Aggregate {
       advice: { explicitBucketBoundaries: Array.from(SemanticConventions.durationBoundaries) }
     })
     meter.addBatchObservableCallback((result) => {
-      if (this.clock !== undefined) this.open.expire(this.clock.monotonicTimeNanosUnsafe())
-      this.requests.forEach((counts) => {
+      for (const { clock, open } of [this, ...this.#adopted]) {
+        if (clock !== undefined) open.expire(clock.monotonicTimeNanosUnsafe())
+      }
+      this.#forEach("requests", (counts) => {
         if (counts.requests === 0) return
         result.observe(instruments.requests, counts.requests, counts.attributes)
         result.observe(instruments.active, counts.active, counts.attributes)
       })
-      this.results.forEach((counts) => {
+      this.#forEach("results", (counts) => {
         if (counts.success > 0) result.observe(instruments.success, counts.success, counts.attributes)
         if (counts.error > 0) result.observe(instruments.error, counts.error, counts.attributes)
       })
@@ -97,7 +130,13 @@ let waiting = new Aggregate()
 
 const aggregateOf = (provider: Otel.MeterProvider, takesWaiting: boolean): Aggregate => {
   const known = aggregates.get(provider)
-  if (known !== undefined) return known
+  if (known !== undefined) {
+    if (takesWaiting && waiting.hasCounted) {
+      known.adopt(waiting)
+      waiting = new Aggregate()
+    }
+    return known
+  }
   const meter = provider.getMeter(scope)
   // One that is given and does nothing is meant to silence the hook.
   if (meter === noop) return takesWaiting ? waiting : new Aggregate()

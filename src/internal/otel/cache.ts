@@ -25,9 +25,6 @@ export class LabelCache<A> {
   constructor(limit: number) {
     this.#limit = limit
   }
-  get isFull(): boolean {
-    return this.#size >= this.#limit
-  }
   get({ errorType, extra, flagKey, provider, reason, variant }: Labels): A | undefined {
     const entries = this.#byFlag.get(flagKey)?.get(variant)
     if (entries === undefined) return undefined
@@ -39,7 +36,7 @@ export class LabelCache<A> {
     return undefined
   }
   set(labels: Labels, value: A): void {
-    if (this.isFull) return
+    if (this.#size >= this.#limit) return
     this.#size++
     const ofFlag = this.#byFlag.get(labels.flagKey) ?? new Map<string | undefined, Array<Entry<A>>>()
     this.#byFlag.set(labels.flagKey, ofFlag)

@@ -5,19 +5,21 @@ import type { EvaluationDetails } from "../../EvaluationDetails.ts"
 import type { HookContext } from "../../HookContext.ts"
 import * as EvaluationEvent from "../../otel/EvaluationEvent.ts"
 import * as SemanticConventions from "../../otel/SemanticConventions.ts"
-import { attempt } from "../foreign.ts"
-import { oneLine } from "../text.ts"
+import * as Privacy from "../../Privacy.ts"
+import { attempt, readOwn } from "../foreign.ts"
 import type { Labels } from "./cache.ts"
 
 type Attributes = EvaluationEvent.Attributes
 
-export interface Options {
+export interface Options extends Pick<Privacy.Options, "redact"> {
   readonly maxSeries?: number | undefined
   readonly attributes?: ((context: HookContext, details: EvaluationDetails | undefined) => Attributes) | undefined
   readonly dimensions?: ReadonlyArray<string> | undefined
   readonly exclude?: ReadonlyArray<string> | undefined
   readonly version?: SemanticConventions.Version | undefined
 }
+
+const maxLength = 256
 
 export interface Labeller {
   readonly maxSeries: number
@@ -30,22 +32,19 @@ export const make = (owner: string, options: Options): Labeller => {
   if (!Number.isInteger(maxSeries) || maxSeries < 1) {
     throw new RangeError(`${owner}: maxSeries must be an integer >= 1, got ${maxSeries}`)
   }
+  const privacy = Privacy.make(owner, { redact: options.redact, maxLength })
   const hasExtra = further !== undefined || dimensions.length > 0
   const extraOf = (context: HookContext, details: EvaluationDetails | undefined): Attributes => {
     const extra: Attributes = {}
-    const add = (source: Readonly<Record<string, unknown>>, names: ReadonlyArray<string>) => {
-      for (const name of names) {
-        const value = Object.hasOwn(source, name) ? source[name] : undefined
-        if (typeof value === "string") extra[name] = oneLine(value, 256)
-        else if (typeof value === "number" || typeof value === "boolean") extra[name] = value
-      }
+    const add = (name: string, value: unknown): void => {
+      if (typeof value === "string") extra[name] = privacy.print(value)
+      else if (typeof value === "boolean" || Number.isFinite(value)) Object.assign(extra, { [name]: value })
     }
-    if (details !== undefined) attempt(() => add(details.flagMetadata, dimensions), () => undefined)
+    for (const name of details === undefined ? [] : dimensions) {
+      add(name, privacy.keep(`metadata.${name}`, readOwn(details?.flagMetadata, name)))
+    }
     if (further !== undefined) {
-      attempt(() => {
-        const found = further(context, details)
-        add(found, Object.keys(found))
-      }, () => undefined)
+      for (const [name, value] of attempt(() => Object.entries(further(context, details)), () => [])) add(name, value)
     }
     return extra
   }
@@ -60,10 +59,11 @@ export const make = (owner: string, options: Options): Labeller => {
   const names = SemanticConventions.attributes
   const attributesOf = ({ errorType, extra, flagKey, provider, reason, variant }: Labels): Attributes => {
     const attributes: Attributes = {
-      [names.key.names[version]]: oneLine(flagKey, 256),
-      [names.provider.names[version]]: oneLine(provider, 256)
+      [names.key.names[version]]: privacy.print(flagKey),
+      [names.provider.names[version]]: privacy.print(provider)
     }
-    if (variant !== undefined) attributes[names.variant.names[version]] = oneLine(variant, 256)
+    const written = variant === undefined ? undefined : privacy.write("variant", variant)
+    if (written !== undefined) attributes[names.variant.names[version]] = written
     if (reason !== undefined) attributes[names.reason.names[version]] = reason
     if (errorType !== undefined) attributes[names.errorType.names[version]] = errorType
     if (extra !== "") Object.assign(attributes, JSON.parse(extra))
