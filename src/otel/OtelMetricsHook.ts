@@ -111,7 +111,8 @@ const secondsSince = (start: bigint, clock: Clock.Clock): number => {
  *
  * Throws a `RangeError` when `maxSeries` is not an integer of at least 1.
  *
- * Hooks that count for the same meter provider share its series.
+ * Hooks that count for the same meter provider share its series. What was
+ * counted before there was one is exported from the next evaluation on.
  *
  * **Example** (Counting for the global meter provider)
  *
@@ -161,6 +162,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     finally: (context, details, _hints, evaluation) =>
       Effect.clockWith((clock) => {
         const bound = follower.current
+        bound.aggregate.clock = clock
         // Where a hook before this one has failed, there was no `before`.
         if (evaluation.counts === undefined) request(bound, context, evaluation)
         else if (evaluation.aggregate?.open.remove(evaluation) === true) evaluation.counts.active--
@@ -217,6 +219,8 @@ class Measured {
  *
  * Throws a `RangeError` when `maxSeries` is not an integer of at least 1.
  *
+ * An evaluation that never ends stays active.
+ *
  * **Example** (Counting without an OpenTelemetry SDK)
  *
  * ```ts
@@ -234,9 +238,9 @@ class Measured {
  * @category constructors
  * @since 0.1.0
  */
-export const makeMetric = (options: MetricOptions = {}): Effect.Effect<FeatureHook.FeatureHook> =>
-  Effect.sync(() => {
-    const { attributesOf, labelsOf, maxSeries } = Labeller.make("OtelMetricsHook.makeMetric", options)
+export const makeMetric = (options: MetricOptions = {}): Effect.Effect<FeatureHook.FeatureHook> => {
+  const { attributesOf, labelsOf, maxSeries } = Labeller.make("OtelMetricsHook.makeMetric", options)
+  return Effect.sync(() => {
     const isTimed = options.duration !== false
     const known = { requests: new LabelCache<Metrics>(maxSeries), results: new LabelCache<Metrics>(maxSeries) }
     const tables = { requests: new Table(metricsOf), results: new Table(metricsOf) }
@@ -275,3 +279,4 @@ export const makeMetric = (options: MetricOptions = {}): Effect.Effect<FeatureHo
         })
     }))
   })
+}

@@ -16,7 +16,7 @@ import type { HookContext } from "../HookContext.ts"
 import * as HookFailures from "../HookFailures.ts"
 import { attemptEither } from "../internal/foreign.ts"
 import { Open, OpenList } from "../internal/otel/open.ts"
-import { current, type EvaluationSpan, start } from "../internal/otel/span.ts"
+import { current, type EvaluationSpan, Spans } from "../internal/otel/span.ts"
 import * as Privacy from "../Privacy.ts"
 import * as EvaluationEvent from "./EvaluationEvent.ts"
 import * as SemanticConventions from "./SemanticConventions.ts"
@@ -143,6 +143,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     throw new RangeError("OtelTracingHook.make: maxDuration must be finite and positive")
   }
   const every = Duration.min(limit, Duration.seconds(1))
+  const spans = new Spans(tracerProvider)
   const list = new OpenList(Duration.toNanosUnsafe(limit))
   let isWatched = false
   const open = (evaluation: Evaluation, clock: Clock.Clock): void => {
@@ -164,7 +165,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     hookData: () => new Evaluation(),
     before: (context, _hints, evaluation) =>
       Effect.withFiber((fiber) =>
-        Effect.map(start(fiber, SemanticConventions.event, tracerProvider), (span) => {
+        Effect.map(spans.start(fiber, SemanticConventions.event), (span) => {
           evaluation.flagKey = context.flagKey
           evaluation.span = span
           open(evaluation, fiber.getRef(Clock.Clock))

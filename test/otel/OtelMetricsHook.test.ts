@@ -781,6 +781,39 @@ describe("make", () => {
         yield* Fixtures.run(hook)
         assert.strictEqual(total(yield* series, requests.name), 3)
       }))
+
+    it.effect("loses no count of a hook that only saw the end of evaluations", () =>
+      collectFailures(() =>
+        Effect.gen(function*() {
+          yield* withoutGlobal
+          const { provider, series } = metering()
+          const hook = OtelMetricsHook.make()
+          yield* Fixtures.run(FeatureHook.combine(failing("before", Effect.fail("no")), hook))
+          yield* Fixtures.run(OtelMetricsHook.make({ meterProvider: provider }))
+          yield* asGlobal(provider)
+          yield* Fixtures.run(hook)
+          const counted = yield* series
+          assert.strictEqual(total(counted, requests.name), 3)
+          assert.strictEqual(total(counted, error.name), 1)
+        })
+      ))
+
+    it.effect("keeps what it counts after metrics.disable() for the next provider, though another hook has seen the first", () =>
+      Effect.gen(function*() {
+        yield* withoutGlobal
+        const [first, second] = [metering(), metering()]
+        const [hook, other] = [OtelMetricsHook.make(), OtelMetricsHook.make()]
+        yield* Fixtures.run(hook)
+        yield* asGlobal(first.provider)
+        yield* Fixtures.run(other)
+        assert.strictEqual(total(yield* first.series, requests.name), 2)
+        metrics.disable()
+        yield* Fixtures.run(hook)
+        yield* asGlobal(second.provider)
+        yield* Fixtures.run(hook)
+        assert.strictEqual(total(yield* first.series, requests.name), 2)
+        assert.strictEqual(total(yield* second.series, requests.name), 2)
+      }))
   })
 
   describe("with a meter provider of its own", () => {

@@ -65,6 +65,8 @@ export class Aggregate {
   readonly #adopted: Array<Aggregate> = []
   readonly open = new OpenList(maxActive)
   clock: Clock.Clock | undefined = undefined
+  /** Whose it is, as soon as it does not wait any more. */
+  provider: Otel.MeterProvider | undefined = undefined
   duration: Otel.Histogram | undefined = undefined
 
   get hasCounted(): boolean {
@@ -133,6 +135,7 @@ const aggregateOf = (provider: Otel.MeterProvider, takesWaiting: boolean): Aggre
   if (known !== undefined) {
     if (takesWaiting && waiting.hasCounted) {
       known.adopt(waiting)
+      waiting.provider = provider
       waiting = new Aggregate()
     }
     return known
@@ -143,6 +146,7 @@ const aggregateOf = (provider: Otel.MeterProvider, takesWaiting: boolean): Aggre
   const aggregate = takesWaiting ? waiting : new Aggregate()
   if (takesWaiting) waiting = new Aggregate()
   aggregate.bind(meter)
+  aggregate.provider = provider
   aggregates.set(provider, aggregate)
   return aggregate
 }
@@ -167,7 +171,9 @@ export class Follower {
   }
   get current(): Bound {
     const provider = this.#given ?? metrics.getMeterProvider()
-    if (this.#bound?.provider === provider) return this.#bound
+    const bound = this.#bound
+    // What waited may have gone to another provider since, by way of another hook.
+    if (bound?.provider === provider && (bound.aggregate.provider ?? provider) === provider) return bound
     const aggregate = aggregateOf(provider, this.#given === undefined)
     const requests = new LabelCache<Counts>(this.#maxSeries)
     const results = new LabelCache<Counts>(this.#maxSeries)

@@ -3,8 +3,9 @@
  * of Effect where one is installed.
  */
 import type * as Otel from "@opentelemetry/api"
-import { context, SpanStatusCode, trace } from "@opentelemetry/api"
+import { context, ProxyTracerProvider, SpanStatusCode, trace } from "@opentelemetry/api"
 import * as Context from "effect/Context"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -18,10 +19,10 @@ export interface Failure {
 }
 
 export interface EvaluationSpan {
-  readonly set: (attributes: Attributes) => void
-  readonly status: (failure: Failure) => void
-  readonly exception: (failure: Failure) => void
-  readonly end: () => void
+  set(attributes: Attributes): void
+  status(failure: Failure): void
+  exception(failure: Failure): void
+  end(): void
 }
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
@@ -46,49 +47,83 @@ export const contextOf = (fiber: AnyFiber): Otel.Context => {
   return trace.setSpanContext(active, { traceId: traceId.padStart(32, "0"), spanId, traceFlags: sampled ? 1 : 0 })
 }
 
-export const start = (
-  fiber: AnyFiber,
-  name: string,
-  provider: Otel.TracerProvider | undefined
-): Effect.Effect<EvaluationSpan> =>
-  provider === undefined && fiber.cache.tracer !== undefined
-    ? Effect.clockWith((clock) =>
-      Effect.map(Effect.makeSpan(name), (span) => ofEffect(span, () => clock.currentTimeNanosUnsafe()))
-    )
-    : Effect.sync(() =>
-      ofOtel((provider ?? trace).getTracer("effect-openfeature").startSpan(name, {}, contextOf(fiber)))
-    )
+/** Starts spans for one hook, whoever traces at the time. */
+export class Spans {
+  readonly #given: Otel.TracerProvider | undefined
+  #provider: Otel.TracerProvider | undefined = undefined
+  #tracer: Otel.Tracer | undefined = undefined
+
+  constructor(given: Otel.TracerProvider | undefined) {
+    this.#given = given
+  }
+  // A provider looks its tracers up by a text that it makes of their names.
+  #current(): Otel.Tracer {
+    const found = this.#given ?? trace.getTracerProvider()
+    const provider = found instanceof ProxyTracerProvider ? found.getDelegate() : found
+    if (this.#tracer !== undefined && provider === this.#provider) return this.#tracer
+    this.#provider = provider
+    return this.#tracer = provider.getTracer("effect-openfeature")
+  }
+  start(fiber: AnyFiber, name: string): Effect.Effect<EvaluationSpan> {
+    if (this.#given === undefined && fiber.cache.tracer !== undefined) {
+      return Effect.map(Effect.makeSpan(name), (span) => new EffectSpan(span, fiber.getRef(Clock.Clock)))
+    }
+    return Effect.succeed(new OtelSpan(this.#current().startSpan(name, undefined, contextOf(fiber))))
+  }
+}
 
 /** The span that the caller is in, by the object that it is. */
 export const current = (fiber: AnyFiber): Pick<EvaluationSpan, "set"> & { readonly key: object } | undefined => {
   const span = effectSpan(fiber)
-  if (span?._tag === "Span") return { key: span, set: setOn(span) }
+  if (span?._tag === "Span") {
+    return {
+      key: span,
+      set: (attributes) => new EffectSpan(span, fiber.getRef(Clock.Clock)).set(attributes)
+    }
+  }
   const active = trace.getActiveSpan()
   return active && { key: active, set: (attributes) => void active.setAttributes(attributes) }
 }
 
-const setOn = (span: Tracer.Span) => (attributes: Attributes): void => {
-  for (const [key, value] of Object.entries(attributes)) span.attribute(key, value)
+class OtelSpan implements EvaluationSpan {
+  readonly #span: Otel.Span
+  constructor(span: Otel.Span) {
+    this.#span = span
+  }
+  set(attributes: Attributes): void {
+    this.#span.setAttributes(attributes)
+  }
+  status({ message, type }: Failure): void {
+    this.#span.setStatus({ code: SpanStatusCode.ERROR, message: message ?? type })
+  }
+  exception({ message, type }: Failure): void {
+    this.#span.recordException({ name: type, message: message ?? type })
+  }
+  end(): void {
+    this.#span.end()
+  }
 }
 
-const ofOtel = (span: Otel.Span): EvaluationSpan => ({
-  set: (attributes) => void span.setAttributes(attributes),
-  status: ({ message, type }) => void span.setStatus({ code: SpanStatusCode.ERROR, message: message ?? type }),
-  exception: ({ message, type }) => span.recordException({ name: type, message: message ?? type }),
-  end: () => span.end()
-})
-
-const ofEffect = (span: Tracer.Span, now: () => bigint): EvaluationSpan => {
-  let exit: Exit.Exit<void, string> = Exit.void
-  return {
-    set: setOn(span),
-    // An exit that failed is what Effect's tracers take a status from.
-    status({ message, type }) {
-      exit = Exit.fail(message ?? type)
-    },
-    exception({ message, type }) {
-      span.event("exception", now(), { "exception.type": type, "exception.message": message ?? type })
-    },
-    end: () => span.end(now(), exit)
+class EffectSpan implements EvaluationSpan {
+  readonly #span: Tracer.Span
+  readonly #clock: Clock.Clock
+  #exit: Exit.Exit<void, string> = Exit.void
+  constructor(span: Tracer.Span, clock: Clock.Clock) {
+    this.#span = span
+    this.#clock = clock
+  }
+  set(attributes: Attributes): void {
+    for (const [key, value] of Object.entries(attributes)) this.#span.attribute(key, value)
+  }
+  // An exit that failed is what Effect's tracers take a status from.
+  status({ message, type }: Failure): void {
+    this.#exit = Exit.fail(message ?? type)
+  }
+  exception({ message, type }: Failure): void {
+    const attributes = { "exception.type": type, "exception.message": message ?? type }
+    this.#span.event("exception", this.#clock.currentTimeNanosUnsafe(), attributes)
+  }
+  end(): void {
+    this.#span.end(this.#clock.currentTimeNanosUnsafe(), this.#exit)
   }
 }

@@ -5,7 +5,7 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "
 import { Context, Effect, Exit, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import { afterAll, afterEach, beforeAll } from "vitest"
-import { contextOf, current, start } from "../../../src/internal/otel/span.ts"
+import { contextOf, current, Spans } from "../../../src/internal/otel/span.ts"
 
 const exporter = new InMemorySpanExporter()
 const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
@@ -124,7 +124,8 @@ describe("the context of a fiber", () => {
 })
 
 describe("a span that is started", () => {
-  const begin = (given?: BasicTracerProvider) => Effect.withFiber((fiber) => start(fiber, "evaluation", given))
+  const begin = (given?: BasicTracerProvider) =>
+    Effect.withFiber((fiber) => new Spans(given).start(fiber, "evaluation"))
 
   it.effect("is of the provider that is handed in, of Effect's tracer or of the global provider", () =>
     Effect.gen(function*() {
