@@ -12,6 +12,7 @@ import * as Redacted from "effect/Redacted"
 import { createHmac } from "node:crypto"
 import type { EvaluationContext } from "./EvaluationContext.ts"
 import { attempt, readOwn } from "./internal/foreign.ts"
+import * as Option from "./internal/option.ts"
 import { oneLine, printValue } from "./internal/text.ts"
 
 /**
@@ -29,7 +30,8 @@ import { oneLine, printValue } from "./internal/text.ts"
  * - `maxLength`: the longest text in characters, 500 by default.
  * - `maxDepth`, `maxSize`: how deep structures are written, and how many keys
  *   and values of them; 8 and 1000 by default.
- * - `redact`: sees every text and value that would be written, with its name
+ * - `redact`: sees what would be written of an evaluation, but for the flag's
+ *   key, the provider, the domain and the reason, each with its name
  *   (`value`, `default_value`, `error_message`, `targeting_key`, `variant`,
  *   `context.plan`, `metadata.version`), and gives back what is written instead,
  *   or `undefined` to leave it out. One that throws leaves `<redacted>`.
@@ -79,19 +81,13 @@ type Evaluation = { readonly context: EvaluationContext }
 
 const redacted = "<redacted>"
 
-const limit = (owner: string, name: "maxLength" | "maxDepth" | "maxSize", value: number): number => {
-  if (!Number.isInteger(value) || value < 1) {
-    throw new RangeError(`${owner}: ${name} must be an integer >= 1, got ${value}`)
-  }
-  return value
-}
-
 /**
  * Checks settings for the hook that is named, in the form `LoggingHook.make`.
  *
  * **Gotchas**
  *
- * Throws a `RangeError` when a limit is not an integer of at least 1.
+ * Throws a `RangeError` that names the option when a limit is not an integer of
+ * at least 1, or another option is not what it may be.
  *
  * **Example** (Writing the plan and a hash of the user)
  *
@@ -112,12 +108,16 @@ const limit = (owner: string, name: "maxLength" | "maxDepth" | "maxSize", value:
  * @since 0.1.0
  */
 export const make = (owner: string, options: Options = {}): Privacy => {
-  const { context: names = [], redact, targetingKey: writer } = options
-  const maxLength = limit(owner, "maxLength", options.maxLength ?? 500)
+  const { redact, targetingKey: writer } = options
+  const names = Option.names(owner, "context", options.context ?? [])
+  const maxLength = Option.positiveInteger(owner, "maxLength", options.maxLength ?? 500)
   const limits = {
-    maxDepth: limit(owner, "maxDepth", options.maxDepth ?? 8),
-    maxNodes: limit(owner, "maxSize", options.maxSize ?? 1000)
+    maxDepth: Option.positiveInteger(owner, "maxDepth", options.maxDepth ?? 8),
+    maxNodes: Option.positiveInteger(owner, "maxSize", options.maxSize ?? 1000)
   }
+  Option.optionalFunction(owner, "redact", redact)
+  // A misspelt "omit" must not tell the key.
+  if (typeof writer !== "function") Option.oneOf(owner, "targetingKey", [undefined, "omit", "raw"], writer)
   const print = (value: unknown): string =>
     typeof value === "string" ? oneLine(value, maxLength) : printValue(value, maxLength, limits)
   const keep = (name: string, value: unknown): unknown =>

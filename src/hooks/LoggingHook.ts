@@ -10,6 +10,7 @@ import * as LogLevel from "effect/LogLevel"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
+import { providerNameOf } from "../internal/view.ts"
 import * as Privacy from "../Privacy.ts"
 
 /**
@@ -85,7 +86,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   const common = (stage: string, context: HookContext): Fields => {
     const fields: Fields = {
       stage,
-      provider_name: privacy.print(context.providerMetadata.name),
+      provider_name: privacy.print(providerNameOf(context)),
       flag_key: privacy.print(context.flagKey)
     }
     const { domain } = context.clientMetadata

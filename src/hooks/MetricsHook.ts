@@ -11,6 +11,7 @@ import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import { durationBoundaries } from "../internal/buckets.ts"
+import * as Option from "../internal/option.ts"
 import { oneLine } from "../internal/text.ts"
 
 /**
@@ -199,10 +200,7 @@ const bounded = <A>(limit: number, names: ReadonlyArray<string>, make: (attribut
  * @since 0.1.0
  */
 export const makeMetric = (options?: MetricOptions | undefined): Effect.Effect<FeatureHook.FeatureHook> => {
-  const maxSeries = options?.maxSeries ?? 1000
-  if (!Number.isInteger(maxSeries) || maxSeries < 1) {
-    throw new RangeError(`MetricsHook.makeMetric: maxSeries must be an integer >= 1, got ${maxSeries}`)
-  }
+  const maxSeries = Option.positiveInteger("MetricsHook.makeMetric", "maxSeries", options?.maxSeries ?? 1000)
   return Effect.sync(() => {
     const counters = bounded(
       maxSeries,

@@ -38,13 +38,15 @@ const errorTypes: Readonly<Record<ErrorCode, string>> = {
 export const errorTypeOf = (details: EvaluationDetails): string | undefined =>
   details.errorCode === undefined ? undefined : errorTypes[details.errorCode]
 
+const isFinite = (value: unknown): value is number => Number.isFinite(value)
+
 /**
  * What an attribute can hold of a value that is kept.
  *
  * @internal
  */
 export const written = (privacy: Privacy.Privacy, kept: unknown): string | number | boolean | undefined =>
-  typeof kept === "boolean" || typeof kept === "number" || kept === undefined ? kept : privacy.print(kept)
+  typeof kept === "boolean" || isFinite(kept) || kept === undefined ? kept : privacy.print(kept)
 
 /**
  * The attributes of the event `feature_flag.evaluation`, in the names of a

@@ -6,9 +6,12 @@
  */
 import type * as Otel from "@opentelemetry/api"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type { Severity } from "effect/LogLevel"
+import * as LogLevel from "effect/LogLevel"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
+import * as Option from "../internal/option.ts"
 import { contextOf } from "../internal/otel/span.ts"
 import * as Privacy from "../Privacy.ts"
 import type { Attributes } from "./EvaluationEvent.ts"
@@ -73,6 +76,11 @@ const severityNumbers: Readonly<Record<Severity, number>> = {
   Fatal: 21
 }
 
+const severities: ReadonlyArray<Severity> = ["Trace", "Debug", "Info", "Warn", "Error", "Fatal"]
+
+const severityOf = (name: string, level: Severity): Severity =>
+  Option.oneOf("OtelEventHook.make", name, severities, level)
+
 /**
  * Creates a hook that tells of every evaluation in one event, in `finally`.
  *
@@ -88,7 +96,7 @@ const severityNumbers: Readonly<Record<Severity, number>> = {
  *
  * **Gotchas**
  *
- * Throws a `RangeError` when a limit of `Privacy` is not an integer of at least 1.
+ * Throws a `RangeError` that names the option when one is not what it may be.
  *
  * **Example** (Events through the global logger provider)
  *
@@ -105,27 +113,36 @@ const severityNumbers: Readonly<Record<Severity, number>> = {
  * @since 0.1.0
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
-  const { errorLevel = "Warn", level = "Info", logs, version } = options
+  const { logs } = options
+  const version = SemanticConventions.checkedVersion("OtelEventHook.make", options.version)
+  const level = severityOf("level", options.level ?? "Info")
+  const errorLevel = severityOf("errorLevel", options.errorLevel ?? "Warn")
   const privacy = Privacy.make("OtelEventHook.make", options)
   const levelOf = (details: EvaluationDetails): Severity => details.errorCode === undefined ? level : errorLevel
-  const emit = (attributes: Attributes, severity: Severity): Effect.Effect<void> =>
-    logs === undefined
-      ? Effect.annotateLogs(Effect.logWithLevel(severity)(SemanticConventions.event), {
-        "event.name": SemanticConventions.event,
-        ...attributes
-      })
-      : Effect.withFiber((fiber) => {
-        logs.getLogger("effect-openfeature").emit({
-          eventName: SemanticConventions.event,
-          severityNumber: severityNumbers[severity],
-          severityText: severity.toUpperCase(),
-          attributes,
-          context: contextOf(fiber)
-        })
-        return Effect.void
-      })
+  const emit = (attributes: Attributes, severity: Severity, fiber: Fiber.Fiber<unknown, unknown>) => {
+    if (logs === undefined) {
+      const annotations = { "event.name": SemanticConventions.event, ...attributes }
+      return Effect.annotateLogs(Effect.logWithLevel(severity)(SemanticConventions.event), annotations)
+    }
+    logs.getLogger("effect-openfeature").emit({
+      eventName: SemanticConventions.event,
+      severityNumber: severityNumbers[severity],
+      severityText: severity.toUpperCase(),
+      attributes,
+      context: contextOf(fiber)
+    })
+    return Effect.void
+  }
+  // Attributes are made only for an event that somebody will see.
+  const isSeen = (severity: Severity, fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+    logs !== undefined || LogLevel.isGreaterThanOrEqualTo(severity, fiber.cache.minimumLogLevel)
   return FeatureHook.observe(FeatureHook.make("otel-event", {
     finally: (context, details) =>
-      Effect.suspend(() => emit(EvaluationEvent.attributesOf(context, details, privacy, version), levelOf(details)))
+      Effect.withFiber((fiber) => {
+        const severity = levelOf(details)
+        return isSeen(severity, fiber)
+          ? emit(EvaluationEvent.attributesOf(context, details, privacy, version), severity, fiber)
+          : Effect.void
+      })
   }))
 }

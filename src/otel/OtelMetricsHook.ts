@@ -27,8 +27,8 @@ import * as SemanticConventions from "./SemanticConventions.ts"
  * **Details**
  *
  * - `duration`: whether durations are recorded; `true` by default.
- * - `maxSeries`: how many combinations of attributes each metric tells apart,
- *   1000 by default. The rest counts on one more series, with the attribute
+ * - `maxSeries`: how many combinations of attributes are told apart, among
+ *   requests and among results, 1000 by default. The rest counts on one more series, with the attribute
  *   `otel.metric.overflow`.
  * - `attributes`: further attributes for every metric. For the number of
  *   requests and of active evaluations, which are counted before the flag has
@@ -155,8 +155,10 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
         evaluation.counts = request(bound, context, evaluation)
         evaluation.counts.active++
         evaluation.aggregate = aggregate
+        const now = clock.monotonicTimeNanosUnsafe()
         aggregate.clock = clock
-        aggregate.open.add(evaluation, clock.monotonicTimeNanosUnsafe())
+        aggregate.open.expire(now)
+        aggregate.open.add(evaluation, now)
         return Effect.void
       }),
     finally: (context, details, _hints, evaluation) =>
@@ -219,7 +221,8 @@ class Measured {
  *
  * Throws a `RangeError` when `maxSeries` is not an integer of at least 1.
  *
- * An evaluation that never ends stays active.
+ * An evaluation that never ends stays active. Make the hook once: Effect's
+ * registry keeps every series, and each hook has a limit of its own.
  *
  * **Example** (Counting without an OpenTelemetry SDK)
  *

@@ -15,9 +15,13 @@ import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as HookFailures from "../HookFailures.ts"
 import { attemptEither } from "../internal/foreign.ts"
+import * as Option from "../internal/option.ts"
 import { Open, OpenList } from "../internal/otel/open.ts"
 import { current, type EvaluationSpan, Spans } from "../internal/otel/span.ts"
+import { providerNameOf } from "../internal/view.ts"
 import * as Privacy from "../Privacy.ts"
+// oxlint-disable-next-line no-restricted-imports -- there is no other way out of a request's asynchronous context
+import { AsyncResource } from "node:async_hooks"
 import * as EvaluationEvent from "./EvaluationEvent.ts"
 import * as SemanticConventions from "./SemanticConventions.ts"
 
@@ -63,20 +67,19 @@ export interface AttributeOptions extends Privacy.Options {
 
 const name = "otel-tracing"
 
+const { attributes: names } = SemanticConventions
+
 class Evaluation extends Open {
+  readonly #expired: (evaluation: Evaluation) => void
   flagKey = ""
   span: EvaluationSpan | undefined = undefined
+
+  constructor(expired: (evaluation: Evaluation) => void) {
+    super()
+    this.#expired = expired
+  }
   override onExpired(): void {
-    const { flagKey, span } = this
-    if (span === undefined) return
-    attemptEither(() =>
-      ended(span, () => {
-        span.set({ [SemanticConventions.attributes.errorType.names["1.45"]]: "timeout" })
-        span.status({ type: "timeout", message: undefined })
-      }), (error) => {
-      const failure = { hook: name, stage: "finally", flagKey, cause: Cause.die(error) } as const
-      Effect.runForkWith(Context.empty())(HookFailures.report(failure))
-    })
+    this.#expired(this)
   }
 }
 
@@ -89,8 +92,11 @@ const ended = (span: EvaluationSpan, describe: () => void): void => {
   }
 }
 
-// Looks after spans for as long as any is open. It runs without the services of
-// whoever happened to open the first.
+// What starts here keeps nothing of the request that it starts in.
+const outside = new AsyncResource("effect-openfeature")
+
+// Looks after spans for as long as any is open. It runs with neither the services
+// nor the asynchronous context of whoever happened to open the first.
 const watch = (list: OpenList, every: Duration.Duration, clock: Clock.Clock, onEnd: () => void): void => {
   const round: Effect.Effect<void> = Effect.suspend(() => {
     list.expire(clock.monotonicTimeNanosUnsafe())
@@ -98,7 +104,8 @@ const watch = (list: OpenList, every: Duration.Duration, clock: Clock.Clock, onE
     onEnd()
     return Effect.void
   })
-  Effect.runForkWith(Context.make(Clock.Clock, clock))(Effect.andThen(Effect.sleep(every), round))
+  const fork = Effect.runForkWith(Context.make(Clock.Clock, clock))
+  outside.runInAsyncScope(() => void fork(Effect.andThen(Effect.sleep(every), round)))
 }
 
 /**
@@ -119,8 +126,11 @@ const watch = (list: OpenList, every: Duration.Duration, clock: Clock.Clock, onE
  * The semantic conventions define no such span. While the evaluation runs the
  * span is not the active one: the SDK gives a hook no way to run the provider.
  *
- * Throws a `RangeError` when `maxDuration` is not finite and positive, or a limit
- * of `Privacy` is not an integer of at least 1.
+ * An evaluation that fails in a hook before this one has no span. A span that is
+ * open keeps the process for up to a second, or to `maxDuration`. Make the hook
+ * once, and not for each evaluation: each looks after its own spans.
+ *
+ * Throws a `RangeError` that names the option when one is not what it may be.
  *
  * **Example** (A span for each evaluation)
  *
@@ -136,12 +146,10 @@ const watch = (list: OpenList, every: Duration.Duration, clock: Clock.Clock, onE
  * @since 0.1.0
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
-  const { recordException = false, setStatus = true, tracerProvider, version } = options
+  const { recordException = false, setStatus = true, tracerProvider } = options
+  const version = SemanticConventions.checkedVersion("OtelTracingHook.make", options.version)
   const privacy = Privacy.make("OtelTracingHook.make", options)
-  const limit = Duration.fromInputUnsafe(options.maxDuration ?? "30 seconds")
-  if (!Duration.isFinite(limit) || !Duration.isPositive(limit)) {
-    throw new RangeError("OtelTracingHook.make: maxDuration must be finite and positive")
-  }
+  const limit = Option.positiveDuration("OtelTracingHook.make", "maxDuration", options.maxDuration ?? "30 seconds")
   const every = Duration.min(limit, Duration.seconds(1))
   const spans = new Spans(tracerProvider)
   const list = new OpenList(Duration.toNanosUnsafe(limit))
@@ -152,6 +160,22 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     isWatched = true
     watch(list, every, clock, () => void (isWatched = false))
   }
+  const expired = ({ flagKey, span }: Evaluation): void => {
+    if (span === undefined) return
+    const timedOut = () => {
+      span.set({ [names.errorType.names[version]]: "timeout" })
+      if (setStatus) span.status({ type: "timeout", message: undefined })
+    }
+    attemptEither(() => ended(span, timedOut), (error) => {
+      const failure = { hook: name, stage: "finally", flagKey, cause: Cause.die(error) } as const
+      Effect.runForkWith(Context.empty())(HookFailures.report(failure))
+    })
+  }
+  // What is known from the start, for a sampler and for a span that ends for its age.
+  const initial = (context: HookContext): EvaluationEvent.Attributes => ({
+    [names.key.names[version]]: privacy.print(context.flagKey),
+    [names.provider.names[version]]: privacy.print(providerNameOf(context))
+  })
   const describe = (span: EvaluationSpan, context: HookContext, details: EvaluationDetails): void => {
     span.set(EvaluationEvent.attributesOf(context, details, privacy, version))
     const type = EvaluationEvent.errorTypeOf(details)
@@ -162,10 +186,10 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   }
 
   return FeatureHook.observe(FeatureHook.make(name, {
-    hookData: () => new Evaluation(),
+    hookData: () => new Evaluation(expired),
     before: (context, _hints, evaluation) =>
       Effect.withFiber((fiber) =>
-        Effect.map(spans.start(fiber, SemanticConventions.event), (span) => {
+        Effect.map(spans.start(fiber, SemanticConventions.event, initial(context)), (span) => {
           evaluation.flagKey = context.flagKey
           evaluation.span = span
           open(evaluation, fiber.getRef(Clock.Clock))
@@ -180,6 +204,9 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   }))
 }
 
+// By span, whichever hook writes.
+const written = new WeakMap<object, Set<string>>()
+
 /**
  * Creates a hook that writes each flag on the span that the caller is in.
  *
@@ -191,8 +218,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
  *
  * **Gotchas**
  *
- * Throws a `RangeError` when `maxFlags` or a limit of `Privacy` is not an integer
- * of at least 1.
+ * Throws a `RangeError` that names the option when one is not what it may be.
  *
  * **Example** (Seeing in a trace which flags a request had)
  *
@@ -208,12 +234,8 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
  * @since 0.1.0
  */
 export const makeAttributes = (options: AttributeOptions = {}): FeatureHook.FeatureHook => {
-  const { maxFlags = 100 } = options
   const privacy = Privacy.make("OtelTracingHook.makeAttributes", options)
-  if (!Number.isInteger(maxFlags) || maxFlags < 1) {
-    throw new RangeError(`OtelTracingHook.makeAttributes: maxFlags must be an integer >= 1, got ${maxFlags}`)
-  }
-  const written = new WeakMap<object, Set<string>>()
+  const maxFlags = Option.positiveInteger("OtelTracingHook.makeAttributes", "maxFlags", options.maxFlags ?? 100)
   const resultOf = (details: EvaluationDetails): string | number | boolean | undefined => {
     const { value, variant } = details
     const errorType = EvaluationEvent.errorTypeOf(details)

@@ -9,6 +9,7 @@
  * @since 0.1.0
  */
 import { durationBoundaries as boundaries } from "../internal/buckets.ts"
+import * as Option from "../internal/option.ts"
 
 /**
  * The version of the conventions that the table follows.
@@ -31,6 +32,16 @@ export const version = "1.45.0"
  * @since 0.1.0
  */
 export type Version = "1.45" | "1.37" | "1.31"
+
+const versions: ReadonlyArray<Version> = ["1.45", "1.37", "1.31"]
+
+/**
+ * The version that an option of a function asks for, the newest by default.
+ *
+ * @internal
+ */
+export const checkedVersion = (owner: string, given: Version | undefined): Version =>
+  Option.oneOf(owner, "version", versions, given ?? "1.45")
 
 /**
  * How much the conventions ask for an attribute.

@@ -3,7 +3,7 @@
  * hook, written in different ways.
  */
 import { type Client, type Hook, OpenFeature, type Provider } from "@openfeature/server-sdk"
-import { Effect } from "effect"
+import { Context, Effect } from "effect"
 import { FeatureHook, OpenFeatureHook } from "effect-openfeature"
 import type { Batch } from "./measure.ts"
 
@@ -109,19 +109,35 @@ interface Stages {
 export const bare = (hooks: ReadonlyArray<Stages>): Hook => {
   const stage = (name: keyof Stages) => {
     const effects = hooks.flatMap((hook) => hook[name] ?? [])
-    return () => {
-      if (effects.length === 0) return undefined
-      let index = 0
-      const fiber = Effect.runFork(Effect.whileLoop({
-        while: () => index < effects.length,
-        body: () => effects[index]?.() ?? Effect.void,
-        step: () => index++
-      }))
-      if (fiber.pollUnsafe() !== undefined) return undefined
-      return new Promise<void>((resolve) => fiber.addObserver(() => resolve()))
-    }
+    return effects.length === 0 ? undefined : () => run(effects)
   }
-  return { before: stage("before"), after: stage("after"), finally: stage("finally") }
+  const [before, after, last] = [stage("before"), stage("after"), stage("finally")]
+  return { ...before && { before }, ...after && { after }, ...last && { finally: last } }
+}
+
+const fork = Effect.runForkWith(Context.empty())
+
+const run = (effects: ReadonlyArray<() => Effect.Effect<unknown>>): Promise<void> | undefined => {
+  const fiber = fork(Effect.whileLoop(new Loop(effects)))
+  if (fiber.pollUnsafe() !== undefined) return undefined
+  return new Promise((resolve) => fiber.addObserver(() => resolve()))
+}
+
+class Loop {
+  readonly #effects: ReadonlyArray<() => Effect.Effect<unknown>>
+  #index = 0
+  constructor(effects: ReadonlyArray<() => Effect.Effect<unknown>>) {
+    this.#effects = effects
+  }
+  while(): boolean {
+    return this.#index < this.#effects.length
+  }
+  body(): Effect.Effect<unknown> {
+    return this.#effects[this.#index]?.() ?? Effect.void
+  }
+  step(): void {
+    this.#index++
+  }
 }
 
 export const bareEffect = (): Stages => ({

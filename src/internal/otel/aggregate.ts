@@ -1,5 +1,5 @@
 /**
- * Counts evaluations per series, and reports them when a meter asks.
+ * Counts evaluations per series, and hands the counts over when a meter collects.
  *
  * An instrument that is updated makes a text of the attributes each time. Here a
  * series is found once and then costs an addition.
@@ -12,17 +12,27 @@ import * as SemanticConventions from "../../otel/SemanticConventions.ts"
 import { LabelCache } from "./cache.ts"
 import { OpenList } from "./open.ts"
 
+type Metric = "requests" | "active" | "success" | "error"
+
 /** The counts of one series, some of which a series never uses. */
-export class Counts {
+export class Counts implements Record<Metric, number> {
   readonly attributes: Attributes
   readonly durationAttributes: Attributes
   requests = 0
   active = 0
   success = 0
   error = 0
+  readonly #reported = { requests: 0, active: 0, success: 0, error: 0 }
+
   constructor(attributes: Attributes, durationAttributes: Attributes) {
     this.attributes = attributes
     this.durationAttributes = durationAttributes
+  }
+  /** What has come since it was last asked for. */
+  take(metric: Metric): number {
+    const taken = this[metric] - this.#reported[metric]
+    this.#reported[metric] = this[metric]
+    return taken
   }
 }
 
@@ -76,57 +86,50 @@ export class Aggregate {
   adopt(other: Aggregate): void {
     this.#adopted.push(other)
   }
-  // A meter takes only one figure per series.
-  #forEach(table: "requests" | "results", f: (counts: Counts) => void): void {
-    if (this.#adopted.length === 0) return this[table].forEach(f)
-    const sums = new Table(countsOf)
-    for (const { [table]: own } of [this, ...this.#adopted]) {
-      own.forEach((counts) => {
-        const sum = sums.of(counts.attributes, counts.durationAttributes, Infinity)
-        sum.requests += counts.requests
-        sum.active += counts.active
-        sum.success += counts.success
-        sum.error += counts.error
-      })
-    }
-    sums.forEach(f)
-  }
 
   bind(meter: Otel.Meter): void {
     const { active, duration, error, requests, success } = SemanticConventions.metrics
     const int = { valueType: ValueType.INT }
     const instruments = {
-      requests: meter.createObservableCounter(requests.name, { ...requests, ...int }),
-      success: meter.createObservableCounter(success.name, { ...success, ...int }),
-      error: meter.createObservableCounter(error.name, { ...error, ...int }),
-      active: meter.createObservableUpDownCounter(active.name, { ...active, ...int })
+      requests: meter.createCounter(requests.name, { ...requests, ...int }),
+      success: meter.createCounter(success.name, { ...success, ...int }),
+      error: meter.createCounter(error.name, { ...error, ...int }),
+      active: meter.createUpDownCounter(active.name, { ...active, ...int })
     }
-    this.duration = meter.createHistogram(duration.name, {
+    const histogram = meter.createHistogram(duration.name, {
       ...duration,
       advice: { explicitBucketBoundaries: Array.from(SemanticConventions.durationBoundaries) }
     })
-    meter.addBatchObservableCallback((result) => {
-      for (const { clock, open } of [this, ...this.#adopted]) {
+    const report = (): void => {
+      for (const { clock, open, requests, results } of [this, ...this.#adopted]) {
         if (clock !== undefined) open.expire(clock.monotonicTimeNanosUnsafe())
+        requests.forEach((counts) => {
+          const begun = counts.take("requests")
+          const change = counts.take("active")
+          if (begun > 0) instruments.requests.add(begun, counts.attributes)
+          if (begun > 0 || change !== 0) instruments.active.add(change, counts.attributes)
+        })
+        results.forEach((counts) => {
+          const succeeded = counts.take("success")
+          const failed = counts.take("error")
+          if (succeeded > 0) instruments.success.add(succeeded, counts.attributes)
+          if (failed > 0) instruments.error.add(failed, counts.attributes)
+        })
       }
-      this.#forEach("requests", (counts) => {
-        if (counts.requests === 0) return
-        result.observe(instruments.requests, counts.requests, counts.attributes)
-        result.observe(instruments.active, counts.active, counts.attributes)
-      })
-      this.#forEach("results", (counts) => {
-        if (counts.success > 0) result.observe(instruments.success, counts.success, counts.attributes)
-        if (counts.error > 0) result.observe(instruments.error, counts.error, counts.attributes)
-      })
-    }, Object.values(instruments))
+    }
+    // It observes nothing and is never exported: a meter calls back only for something observable, and before it
+    // looks at its counters. Counts that were observed themselves would be wrong where a view drops attributes: the
+    // SDK adds up what is counted, and of what is observed keeps the last.
+    meter.addBatchObservableCallback(report, [meter.createObservableGauge("feature_flag.collection")])
+    this.duration = histogram
   }
 }
 
-const scope = "effect-openfeature"
 const noop = createNoopMeter()
 
-// One for each meter provider, whichever hook counts: a meter takes only one
-// figure per series. What is counted before there is a provider waits for it.
+// One for each meter provider, whichever hook counts, so hooks that are made for
+// a single evaluation leave nothing behind. What is counted before there is a
+// provider waits for it.
 const aggregates = new WeakMap<Otel.MeterProvider, Aggregate>()
 let waiting = new Aggregate()
 
@@ -140,12 +143,12 @@ const aggregateOf = (provider: Otel.MeterProvider, takesWaiting: boolean): Aggre
     }
     return known
   }
-  const meter = provider.getMeter(scope)
+  const meter = provider.getMeter("effect-openfeature")
   // One that is given and does nothing is meant to silence the hook.
   if (meter === noop) return takesWaiting ? waiting : new Aggregate()
   const aggregate = takesWaiting ? waiting : new Aggregate()
-  if (takesWaiting) waiting = new Aggregate()
   aggregate.bind(meter)
+  if (takesWaiting) waiting = new Aggregate()
   aggregate.provider = provider
   aggregates.set(provider, aggregate)
   return aggregate

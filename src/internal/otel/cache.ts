@@ -12,6 +12,9 @@ export interface Labels {
   readonly extra: string
 }
 
+/** The longest text of an attribute. */
+export const maxLength = 256
+
 interface Entry<A> {
   readonly labels: Labels
   readonly value: A
@@ -36,6 +39,8 @@ export class LabelCache<A> {
     return undefined
   }
   set(labels: Labels, value: A): void {
+    // A text this long is cut in the attributes, and is not kept here either.
+    if (labels.flagKey.length > maxLength || (labels.variant ?? "").length > maxLength) return
     if (this.#size >= this.#limit) return
     this.#size++
     const ofFlag = this.#byFlag.get(labels.flagKey) ?? new Map<string | undefined, Array<Entry<A>>>()

@@ -6,20 +6,12 @@ import type { HookContext } from "../../HookContext.ts"
 import * as EvaluationEvent from "../../otel/EvaluationEvent.ts"
 import * as SemanticConventions from "../../otel/SemanticConventions.ts"
 import * as Privacy from "../../Privacy.ts"
+import type { MetricOptions } from "../../otel/OtelMetricsHook.ts"
 import { attempt, readOwn } from "../foreign.ts"
-import type { Labels } from "./cache.ts"
+import * as Option from "../option.ts"
+import { type Labels, maxLength } from "./cache.ts"
 
 type Attributes = EvaluationEvent.Attributes
-
-export interface Options extends Pick<Privacy.Options, "redact"> {
-  readonly maxSeries?: number | undefined
-  readonly attributes?: ((context: HookContext, details: EvaluationDetails | undefined) => Attributes) | undefined
-  readonly dimensions?: ReadonlyArray<string> | undefined
-  readonly exclude?: ReadonlyArray<string> | undefined
-  readonly version?: SemanticConventions.Version | undefined
-}
-
-const maxLength = 256
 
 export interface Labeller {
   readonly maxSeries: number
@@ -27,11 +19,13 @@ export interface Labeller {
   readonly attributesOf: (labels: Labels) => Attributes
 }
 
-export const make = (owner: string, options: Options): Labeller => {
-  const { attributes: further, dimensions = [], exclude = [], maxSeries = 1000, version = "1.45" } = options
-  if (!Number.isInteger(maxSeries) || maxSeries < 1) {
-    throw new RangeError(`${owner}: maxSeries must be an integer >= 1, got ${maxSeries}`)
-  }
+export const make = (owner: string, options: MetricOptions): Labeller => {
+  const { attributes: further } = options
+  const maxSeries = Option.positiveInteger(owner, "maxSeries", options.maxSeries ?? 1000)
+  const dimensions = Option.names(owner, "dimensions", options.dimensions ?? [])
+  const exclude = Option.names(owner, "exclude", options.exclude ?? [])
+  const version = SemanticConventions.checkedVersion(owner, options.version)
+  Option.optionalFunction(owner, "attributes", further)
   const privacy = Privacy.make(owner, { redact: options.redact, maxLength })
   const hasExtra = further !== undefined || dimensions.length > 0
   const extraOf = (context: HookContext, details: EvaluationDetails | undefined): Attributes => {
@@ -41,7 +35,8 @@ export const make = (owner: string, options: Options): Labeller => {
       else if (typeof value === "boolean" || Number.isFinite(value)) Object.assign(extra, { [name]: value })
     }
     for (const name of details === undefined ? [] : dimensions) {
-      add(name, privacy.keep(`metadata.${name}`, readOwn(details?.flagMetadata, name)))
+      const found = readOwn(details?.flagMetadata, name)
+      if (found !== undefined) add(name, privacy.keep(`metadata.${name}`, found))
     }
     if (further !== undefined) {
       for (const [name, value] of attempt(() => Object.entries(further(context, details)), () => [])) add(name, value)

@@ -64,11 +64,14 @@ export class Spans {
     this.#provider = provider
     return this.#tracer = provider.getTracer("effect-openfeature")
   }
-  start(fiber: AnyFiber, name: string): Effect.Effect<EvaluationSpan> {
+  start(fiber: AnyFiber, name: string, attributes: Attributes): Effect.Effect<EvaluationSpan> {
     if (this.#given === undefined && fiber.cache.tracer !== undefined) {
-      return Effect.map(Effect.makeSpan(name), (span) => new EffectSpan(span, fiber.getRef(Clock.Clock)))
+      return Effect.map(
+        Effect.makeSpan(name, { attributes }),
+        (span) => new EffectSpan(span, fiber.getRef(Clock.Clock))
+      )
     }
-    return Effect.succeed(new OtelSpan(this.#current().startSpan(name, undefined, contextOf(fiber))))
+    return Effect.succeed(new OtelSpan(this.#current().startSpan(name, { attributes }, contextOf(fiber))))
   }
 }
 

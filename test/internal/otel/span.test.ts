@@ -125,7 +125,7 @@ describe("the context of a fiber", () => {
 
 describe("a span that is started", () => {
   const begin = (given?: BasicTracerProvider) =>
-    Effect.withFiber((fiber) => new Spans(given).start(fiber, "evaluation"))
+    Effect.withFiber((fiber) => new Spans(given).start(fiber, "evaluation", {}))
 
   it.effect("is of the provider that is handed in, of Effect's tracer or of the global provider", () =>
     Effect.gen(function*() {
