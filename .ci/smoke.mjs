@@ -32,7 +32,9 @@ for (
 ) {
   check(`the package contains ${file}`, files.includes(file))
 }
-const stray = files.filter((file) => !/^(dist|src)\/|^(README\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(file))
+const stray = files.filter((file) =>
+  !/^(dist|src|docs)\/|^(README\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(file)
+)
 check("the package contains nothing else", stray.length === 0, stray.join("\n"))
 
 // Which subpaths can be imported.
