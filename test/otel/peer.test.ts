@@ -14,6 +14,18 @@ import { collectFailures, newDomain, random } from "../support.ts"
 import { asGlobal, metering, type Series, total, withoutGlobal } from "./metering.ts"
 import { logsInMemory, spansInMemory } from "./support.ts"
 
+// What the peer tells is made by the core of the SDK; that of the oldest SDK leaves the value out beside a variant.
+const coreTellsValues = "feature_flag.result.value" in SDK.createEvaluationEvent({
+  flagKey: "a",
+  flagValueType: "string",
+  defaultValue: "",
+  context: {},
+  clientMetadata: { providerMetadata: { name: "test" } },
+  providerMetadata: { name: "test" },
+  logger: console,
+  hookData: new SDK.MapHookData()
+}, { flagKey: "a", value: "x", variant: "on", flagMetadata: {} }).attributes
+
 const { active, duration, error, requests, success } = SemanticConventions.metrics
 
 /** The scopes in which the hook of the peer and ours count. */
@@ -302,15 +314,18 @@ for (const [name, makeClient] of clients) {
         assert.notInclude(JSON.stringify(ours.map(({ attributes }) => attributes)), "a@example.com")
       }))
 
-    it.effect("tell the value beside a variant with the peer, and only the variant with ours", () =>
-      Effect.gen(function*() {
-        const { ours, peer } = yield* events(TestProvider.value("a secret", { variant: "on" }), "string")
-        assert.strictEqual(eventOf(peer).get("feature_flag.result.value"), "a secret")
-        assert.isFalse(eventOf(ours).has("feature_flag.result.value"))
-        for (const event of [eventOf(peer), eventOf(ours)]) {
-          assert.strictEqual(event.get("feature_flag.result.variant"), "on")
-        }
-      }))
+    it.effect.skipIf(!coreTellsValues)(
+      "tell the value beside a variant with the peer, and only the variant with ours",
+      () =>
+        Effect.gen(function*() {
+          const { ours, peer } = yield* events(TestProvider.value("a secret", { variant: "on" }), "string")
+          assert.strictEqual(eventOf(peer).get("feature_flag.result.value"), "a secret")
+          assert.isFalse(eventOf(ours).has("feature_flag.result.value"))
+          for (const event of [eventOf(peer), eventOf(ours)]) {
+            assert.strictEqual(event.get("feature_flag.result.variant"), "on")
+          }
+        })
+    )
 
     it.effect("tell the default value as the result of an error with the peer, and no result with ours", () =>
       Effect.gen(function*() {
