@@ -2,7 +2,7 @@
 // metrics, spans and log records of evaluations arrive: through given providers, and through the global ones by OTLP.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { execute, must, root, temporary } from "./shared.mjs"
+import { execute, must, root, strictConsumer, temporary } from "./shared.mjs"
 
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 const pinned = (name) => `${name}@${manifest.devDependencies[name]}`
@@ -202,18 +202,6 @@ OtelTracingHook.make({ tracerProvider: otel.metrics.getMeterProvider() })
 OtelMetricsHook.make({ meterProvider: otel.trace.getTracerProvider() })
 `
 
-const compilerOptions = {
-  target: "ES2022",
-  lib: ["ES2022", "ESNext.Disposable", "DOM", "DOM.Iterable", "DOM.AsyncIterable"],
-  module: "NodeNext",
-  moduleDetection: "force",
-  strict: true,
-  exactOptionalPropertyTypes: true,
-  noUncheckedIndexedAccess: true,
-  noEmit: true,
-  types: ["node"]
-}
-
 // Packed from a copy: packing builds, and the folder dist may be in use.
 const folder = temporary("otel-matrix")
 const copy = join(folder, "copy")
@@ -237,7 +225,7 @@ const run = (combination, index) => {
   write("package.json", JSON.stringify({ name: "consumer", private: true, type: "module" }))
   write("program.mjs", program(combination))
   write("types.ts", types(combination))
-  write("tsconfig.json", JSON.stringify({ compilerOptions, files: ["types.ts"] }))
+  write("tsconfig.json", JSON.stringify({ compilerOptions: strictConsumer, files: ["types.ts"] }))
   must("npm", [
     "install",
     "--no-audit",

@@ -50,3 +50,16 @@ export const temporary = (label) => {
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130))
   return folder
 }
+
+// The compiler options of a user who is strict.
+export const strictConsumer = {
+  target: "ES2022",
+  lib: ["ES2022", "ESNext.Disposable", "DOM", "DOM.Iterable", "DOM.AsyncIterable"],
+  module: "NodeNext",
+  moduleDetection: "force",
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  noEmit: true,
+  types: ["node"]
+}

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
-import { execute, must, root, temporary } from "./shared.mjs"
+import { execute, must, root, strictConsumer, temporary } from "./shared.mjs"
 
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 const folder = temporary("smoke")
@@ -99,15 +99,7 @@ const typecheck = (options, ...more) => {
     join(consumer, "tsconfig.json"),
     JSON.stringify({
       compilerOptions: {
-        target: "ES2022",
-        lib: ["ES2022", "ESNext.Disposable", "DOM", "DOM.Iterable", "DOM.AsyncIterable"],
-        module: "NodeNext",
-        moduleDetection: "force",
-        strict: true,
-        exactOptionalPropertyTypes: true,
-        noUncheckedIndexedAccess: true,
-        noEmit: true,
-        types: ["node"],
+        ...strictConsumer,
         ...options
       },
       files: ["all.ts", ...more]

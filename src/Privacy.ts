@@ -13,7 +13,7 @@ import { createHmac } from "node:crypto"
 import type { EvaluationContext } from "./EvaluationContext.ts"
 import { attempt, readOwn } from "./internal/foreign.ts"
 import * as Option from "./internal/option.ts"
-import { oneLine, printValue } from "./internal/text.ts"
+import { printValue } from "./internal/text.ts"
 
 /**
  * What may leave the process, and how it is written.
@@ -118,8 +118,7 @@ export const make = (owner: string, options: Options = {}): Privacy => {
   Option.optionalFunction(owner, "redact", redact)
   // A misspelt "omit" must not tell the key.
   if (typeof writer !== "function") Option.oneOf(owner, "targetingKey", [undefined, "omit", "raw"], writer)
-  const print = (value: unknown): string =>
-    typeof value === "string" ? oneLine(value, maxLength) : printValue(value, maxLength, limits)
+  const print = (value: unknown): string => printValue(value, maxLength, limits)
   const keep = (name: string, value: unknown): unknown =>
     redact === undefined ? value : attempt(() => redact(name, value), () => redacted)
   const write = (name: string, value: unknown): string | undefined => {

@@ -3,14 +3,13 @@
  *
  * @since 0.1.0
  */
-import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
-import { durationBoundaries } from "../internal/buckets.ts"
+import { durationBoundaries, nanosSince } from "../internal/durations.ts"
 import * as Option from "../internal/option.ts"
 import { oneLine } from "../internal/text.ts"
 
@@ -32,11 +31,6 @@ export interface Evaluation {
   readonly success: boolean
   readonly details: EvaluationDetails
   readonly context: HookContext
-}
-
-const since = (start: bigint, clock: Clock.Clock): Duration.Duration => {
-  const nanos = clock.monotonicTimeNanosUnsafe() - start
-  return Duration.nanos(nanos > 0n ? nanos : 0n)
 }
 
 class Started {
@@ -81,7 +75,7 @@ export const make = <E, R>(
       Effect.clockWith((clock) => {
         return record({
           flagKey: context.flagKey,
-          duration: started.at === undefined ? undefined : since(started.at, clock),
+          duration: started.at === undefined ? undefined : Duration.nanos(nanosSince(started.at, clock)),
           success: details.errorCode === undefined,
           details,
           context

@@ -9,6 +9,7 @@ import type { Severity } from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as FeatureHook from "../FeatureHook.ts"
 import * as HookHints from "../HookHints.ts"
+import { nanosSince } from "../internal/durations.ts"
 import { oneLine } from "../internal/text.ts"
 
 /**
@@ -66,8 +67,7 @@ export const elapsed = (hints: HookHints.HookHints): Effect.Effect<Option.Option
   Effect.clockWith((clock) => {
     const start = HookHints.getOrUndefined(hints, Start)
     if (start === undefined) return Effect.succeedNone
-    const nanos = clock.monotonicTimeNanosUnsafe() - start
-    return Effect.succeedSome(Duration.nanos(nanos > 0n ? nanos : 0n))
+    return Effect.succeedSome(Duration.nanos(nanosSince(start, clock)))
   })
 
 /**

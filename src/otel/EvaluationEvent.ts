@@ -38,7 +38,13 @@ const errorTypes: Readonly<Record<ErrorCode, string>> = {
 export const errorTypeOf = (details: EvaluationDetails): string | undefined =>
   details.errorCode === undefined ? undefined : errorTypes[details.errorCode]
 
-const isFinite = (value: unknown): value is number => Number.isFinite(value)
+/**
+ * Whether an attribute can hold a value as it is, without writing it as a text.
+ *
+ * @internal
+ */
+export const isScalar = (value: unknown): value is number | boolean =>
+  typeof value === "boolean" || Number.isFinite(value)
 
 /**
  * What an attribute can hold of a value that is kept.
@@ -46,7 +52,7 @@ const isFinite = (value: unknown): value is number => Number.isFinite(value)
  * @internal
  */
 export const written = (privacy: Privacy.Privacy, kept: unknown): string | number | boolean | undefined =>
-  typeof kept === "boolean" || isFinite(kept) || kept === undefined ? kept : privacy.print(kept)
+  isScalar(kept) || kept === undefined ? kept : privacy.print(kept)
 
 /**
  * The attributes of the event `feature_flag.evaluation`, in the names of a

@@ -11,6 +11,7 @@ import * as Metric from "effect/Metric"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
+import { nanosSince } from "../internal/durations.ts"
 import type { Aggregate, Bound, Counts } from "../internal/otel/aggregate.ts"
 import { Follower, Table } from "../internal/otel/aggregate.ts"
 import { LabelCache, type Labels } from "../internal/otel/cache.ts"
@@ -76,10 +77,7 @@ class Evaluation extends Open {
   }
 }
 
-const secondsSince = (start: bigint, clock: Clock.Clock): number => {
-  const nanos = clock.monotonicTimeNanosUnsafe() - start
-  return nanos > 0n ? Number(nanos) / 1e9 : 0
-}
+const secondsSince = (start: bigint, clock: Clock.Clock): number => Number(nanosSince(start, clock)) / 1e9
 
 /**
  * Creates a hook that exports the metrics of evaluations with OpenTelemetry.
@@ -128,17 +126,11 @@ const secondsSince = (start: bigint, clock: Clock.Clock): number => {
  * @since 0.1.0
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
-  const { attributesOf, labelsOf, maxSeries } = Labeller.make("OtelMetricsHook.make", options)
+  const { labelsOf, maxSeries, seriesOf } = Labeller.make("OtelMetricsHook.make", options)
   const follower = new Follower(options.meterProvider, maxSeries)
   const isTimed = options.duration !== false
-  const countsOf = (bound: Bound, table: "requests" | "results", labels: Labels): Counts => {
-    const known = bound[table].get(labels)
-    if (known !== undefined) return known
-    const durationLabels = { ...labels, variant: undefined, reason: undefined }
-    const counts = bound.aggregate[table].of(attributesOf(labels), attributesOf(durationLabels), maxSeries)
-    bound[table].set(labels, counts)
-    return counts
-  }
+  const countsOf = (bound: Bound, table: "requests" | "results", labels: Labels): Counts =>
+    seriesOf(bound[table], bound.aggregate[table], labels)
   const request = (bound: Bound, context: HookContext, evaluation: Evaluation): Counts => {
     evaluation.provider = providerNameOf(context)
     const counts = countsOf(bound, "requests", labelsOf(context, evaluation.provider, undefined))
@@ -242,19 +234,12 @@ class Measured {
  * @since 0.1.0
  */
 export const makeMetric = (options: MetricOptions = {}): Effect.Effect<FeatureHook.FeatureHook> => {
-  const { attributesOf, labelsOf, maxSeries } = Labeller.make("OtelMetricsHook.makeMetric", options)
+  const { labelsOf, maxSeries, seriesOf } = Labeller.make("OtelMetricsHook.makeMetric", options)
   return Effect.sync(() => {
     const isTimed = options.duration !== false
     const known = { requests: new LabelCache<Metrics>(maxSeries), results: new LabelCache<Metrics>(maxSeries) }
     const tables = { requests: new Table(metricsOf), results: new Table(metricsOf) }
-    const of = (table: "requests" | "results", labels: Labels): Metrics => {
-      const found = known[table].get(labels)
-      if (found !== undefined) return found
-      const durationLabels = { ...labels, variant: undefined, reason: undefined }
-      const made = tables[table].of(attributesOf(labels), attributesOf(durationLabels), maxSeries)
-      known[table].set(labels, made)
-      return made
-    }
+    const of = (table: "requests" | "results", labels: Labels): Metrics => seriesOf(known[table], tables[table], labels)
     const request = (context: HookContext, evaluation: Measured): Metrics => {
       evaluation.provider = providerNameOf(context)
       return of("requests", labelsOf(context, evaluation.provider, undefined))

@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import { durationBoundaries as boundaries } from "../internal/buckets.ts"
+import { durationBoundaries as boundaries } from "../internal/durations.ts"
 import * as Option from "../internal/option.ts"
 
 /**

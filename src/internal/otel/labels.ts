@@ -9,14 +9,16 @@ import * as Privacy from "../../Privacy.ts"
 import type { MetricOptions } from "../../otel/OtelMetricsHook.ts"
 import { attempt, readOwn } from "../foreign.ts"
 import * as Option from "../option.ts"
-import { type Labels, maxLength } from "./cache.ts"
+import type { Table } from "./aggregate.ts"
+import { type LabelCache, type Labels, maxLength } from "./cache.ts"
 
 type Attributes = EvaluationEvent.Attributes
 
 export interface Labeller {
   readonly maxSeries: number
   readonly labelsOf: (context: HookContext, provider: string, details: EvaluationDetails | undefined) => Labels
-  readonly attributesOf: (labels: Labels) => Attributes
+  /** What belongs to the labels: from the cache, or else from the table, with their attributes. */
+  readonly seriesOf: <A>(cache: LabelCache<A>, table: Table<A>, labels: Labels) => A
 }
 
 export const make = (owner: string, options: MetricOptions): Labeller => {
@@ -32,7 +34,7 @@ export const make = (owner: string, options: MetricOptions): Labeller => {
     const extra: Attributes = {}
     const add = (name: string, value: unknown): void => {
       if (typeof value === "string") extra[name] = privacy.print(value)
-      else if (typeof value === "boolean" || Number.isFinite(value)) Object.assign(extra, { [name]: value })
+      else if (EvaluationEvent.isScalar(value)) extra[name] = value
     }
     for (const name of details === undefined ? [] : dimensions) {
       const found = readOwn(details?.flagMetadata, name)
@@ -65,5 +67,13 @@ export const make = (owner: string, options: MetricOptions): Labeller => {
     for (const name of exclude) delete attributes[name]
     return attributes
   }
-  return { attributesOf, labelsOf, maxSeries }
+  const seriesOf = <A>(cache: LabelCache<A>, table: Table<A>, labels: Labels): A => {
+    const known = cache.get(labels)
+    if (known !== undefined) return known
+    const durationLabels = { ...labels, variant: undefined, reason: undefined }
+    const series = table.of(attributesOf(labels), attributesOf(durationLabels), maxSeries)
+    cache.set(labels, series)
+    return series
+  }
+  return { labelsOf, maxSeries, seriesOf }
 }
