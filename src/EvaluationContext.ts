@@ -9,7 +9,8 @@
  * @since 0.1.0
  */
 import type * as SDK from "@openfeature/server-sdk"
-import { attempt, isRecord } from "./internal/foreign.ts"
+import { cast } from "effect/Function"
+import { isRecord, tryOr } from "./internal/untrusted.ts"
 
 /**
  * A value in an evaluation context, all the way down read-only.
@@ -126,7 +127,7 @@ const isPlain = (value: object): boolean => {
   return prototype === Object.prototype || prototype === null
 }
 
-const copyTree = (root: object, isFrozen: boolean): unknown => {
+const copyTree = <A extends object>(root: A, isFrozen: boolean): A => {
   const copies = new Map<object, object>()
   const open: Array<readonly [from: object, to: object]> = []
   const copy = (value: unknown): unknown => {
@@ -153,7 +154,7 @@ const copyTree = (root: object, isFrozen: boolean): unknown => {
     }
     if (isFrozen) Object.freeze(to)
   }
-  return result
+  return cast(result)
 }
 
 /**
@@ -180,36 +181,33 @@ const copyTree = (root: object, isFrozen: boolean): unknown => {
  * @category copying
  * @since 0.1.0
  */
-export function snapshot<A>(value: A): A
-export function snapshot(value: unknown): unknown {
-  return typeof value === "object" && value !== null ? attempt(() => copyTree(value, true), () => value) : value
-}
+export const snapshot = <A>(value: A): A =>
+  typeof value === "object" && value !== null ? tryOr(() => copyTree(value, true), () => value) : value
 
 /**
- * Copies a value all the way down, for somebody who may write to it.
+ * Copies a value all the way down into one that may be written to.
  *
  * @internal
  */
-export function clone<A>(value: A): A
-export function clone(value: unknown): unknown {
-  return typeof value === "object" && value !== null ? attempt(() => copyTree(value, false), () => value) : value
-}
+export const clone = <A>(value: A): A =>
+  typeof value === "object" && value !== null ? tryOr(() => copyTree(value, false), () => value) : value
 
 /**
- * Gives the SDK's form of a context, for a value that goes back to it.
+ * Gives the SDK's form of a context.
  *
  * **Details**
  *
- * The same keys and values, in a fresh record without an own `__proto__` key:
- * the SDK assigns what a hook returns key by key, and would make that one the
- * prototype of the live context.
+ * The result is a fresh record with the same keys and values, except two. An own
+ * key `__proto__` is left out: the SDK assigns what a hook returns key by key,
+ * and would make it the prototype of the live context. An attribute `then` that
+ * is a function is left out too: the SDK awaits the context, and would call it.
  *
  * @category converting
  * @since 0.1.0
  */
 export const toSdk = (context: EvaluationContext): SDK.EvaluationContext => {
-  const copy: SDK.EvaluationContext = {}
-  if (!Object.hasOwn(context, "__proto__")) return Object.assign(copy, context)
-  const { ["__proto__"]: _dropped, ...rest } = context
-  return Object.assign(copy, rest)
+  const copy = cast<EvaluationContext, Record<string, SDK.EvaluationContextValue>>({ ...context })
+  if (Object.hasOwn(copy, "__proto__")) delete copy["__proto__"]
+  if (typeof copy["then"] === "function") delete copy["then"]
+  return copy
 }

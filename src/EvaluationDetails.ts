@@ -8,10 +8,11 @@
  * @since 0.1.0
  */
 import type * as SDK from "@openfeature/server-sdk"
+import { cast } from "effect/Function"
 import type * as Types from "effect/Types"
 import { type ErrorCode, fromUnknown, isErrorCode } from "./EvaluationError.ts"
 import { clone, snapshot } from "./EvaluationContext.ts"
-import { attempt } from "./internal/foreign.ts"
+import { tryOr } from "./internal/untrusted.ts"
 
 /**
  * A value that a flag can have, all the way down read-only.
@@ -44,23 +45,28 @@ export interface EvaluationDetails<out A = FlagValue> {
 }
 
 /**
- * Copies the SDK's evaluation details for a hook: frozen, an object value all
- * the way down.
+ * Copies the SDK's evaluation details: frozen, an object value all the way down.
  *
  * **Details**
  *
- * Details that cannot be read (a getter that throws) are replaced by ones that
- * only say so, with the code `GENERAL`.
+ * The error message is kept word for word. A foreign error code becomes
+ * `GENERAL`. Details that cannot be read (a getter that throws) are replaced by
+ * details with the code `GENERAL` that say so.
  *
  * @category converting
  * @since 0.1.0
  */
-export const fromSdk = (details: SDK.EvaluationDetails<SDK.FlagValue>): EvaluationDetails =>
-  attempt(() => Object.freeze(withValue(details, snapshot(details.value))), () => unreadable)
+export const fromSdk = (details: SDK.EvaluationDetails<SDK.FlagValue>): EvaluationDetails => {
+  try {
+    return withValue(details, snapshot(details.value))
+  } catch {
+    return unreadable
+  }
+}
 
 /**
  * Copies details with a value of another type, field by field: the types of the
- * SDK promise more than its evaluator looks after.
+ * SDK promise more than its evaluator checks.
  *
  * @internal
  */
@@ -75,17 +81,17 @@ export const withValue = <A>(
   // An empty code is none, as it is for the SDK.
   if (errorCode) copy.errorCode = isErrorCode(errorCode) ? errorCode : "GENERAL"
   if (typeof errorMessage === "string") copy.errorMessage = errorMessage
-  return copy
+  return Object.freeze(copy)
 }
 
 /**
- * Whether a copy still says what the SDK's details say. A structure may have
- * changed inside.
+ * Tells whether a copy still equals the SDK's details. A structure may have
+ * changed inside, so it never does.
  *
  * @internal
  */
 export const isCopyOf = (copy: EvaluationDetails, details: SDK.EvaluationDetails<SDK.FlagValue>): boolean =>
-  attempt(() =>
+  tryOr(() =>
     copy.value === details.value && (typeof copy.value !== "object" || copy.value === null) &&
     copy.flagKey === details.flagKey && copy.flagMetadata === details.flagMetadata &&
     copy.variant === details.variant && copy.reason === details.reason &&
@@ -118,27 +124,24 @@ const unreadable: EvaluationDetails = Object.freeze({
  */
 export const failed = <A>(flagKey: string, defaultValue: A, error: unknown): EvaluationDetails<A> => {
   const { code, message } = fromUnknown(error)
-  return {
+  return Object.freeze({
     flagKey,
     value: defaultValue,
     reason: "ERROR",
     errorCode: code,
     errorMessage: message,
     flagMetadata: Object.freeze({})
-  }
+  })
 }
 
 /**
- * Gives a writable copy in the SDK's type, for a hook that was written for the
- * SDK.
+ * Gives a writable copy in the SDK's type, for a hook of the plain SDK.
  *
  * @category converting
  * @since 0.1.0
  */
-export function toSdk(details: EvaluationDetails): SDK.EvaluationDetails<SDK.FlagValue>
-export function toSdk(details: EvaluationDetails): unknown {
-  return { ...details, value: clone(details.value) }
-}
+export const toSdk = (details: EvaluationDetails): SDK.EvaluationDetails<SDK.FlagValue> =>
+  cast({ ...details, value: clone(details.value) })
 
 /**
  * Gives a writable copy of a value in the SDK's type.
@@ -146,7 +149,4 @@ export function toSdk(details: EvaluationDetails): unknown {
  * @category converting
  * @since 0.1.0
  */
-export function toSdkValue(value: FlagValue): SDK.FlagValue
-export function toSdkValue(value: FlagValue): unknown {
-  return clone(value)
-}
+export const toSdkValue = (value: FlagValue): SDK.FlagValue => cast(clone(value))

@@ -12,7 +12,7 @@
  */
 import type * as SDK from "@openfeature/server-sdk"
 import * as Data from "effect/Data"
-import { attempt, readString } from "./internal/foreign.ts"
+import { readString, tryOr } from "./internal/untrusted.ts"
 import { oneLine } from "./internal/text.ts"
 
 /**
@@ -124,7 +124,7 @@ export class EvaluationError extends Data.TaggedError("EvaluationError")<{
  * @since 0.1.0
  */
 export const isEvaluationError = (value: unknown): value is EvaluationError =>
-  attempt(() => value instanceof EvaluationError, () => false)
+  tryOr(() => value instanceof EvaluationError, () => false)
 
 /**
  * Turns whatever was thrown or returned as an error into an `EvaluationError`.

@@ -29,12 +29,13 @@ import { type EvaluationDetails, failed, type FlagValue } from "./EvaluationDeta
 import * as EvaluationError from "./EvaluationError.ts"
 import * as FeatureHook from "./FeatureHook.ts"
 import * as HookHints from "./HookHints.ts"
-import { attempt } from "./internal/foreign.ts"
-import * as FlagType from "./internal/runner/flagType.ts"
-import * as Provider from "./internal/provider.ts"
-import { evaluate } from "./internal/runner/evaluate.ts"
-import * as Level from "./internal/runner/level.ts"
-import { makeOwner } from "./OpenFeatureHook.ts"
+import * as Check from "./internal/check.ts"
+import { evaluate } from "./internal/client/evaluate.ts"
+import * as FlagType from "./internal/client/flagType.ts"
+import * as Provider from "./internal/client/provider.ts"
+import * as Registration from "./internal/hook/registration.ts"
+import * as Stack from "./internal/runner/stack.ts"
+import { tryOr } from "./internal/untrusted.ts"
 
 /**
  * What one evaluation can be given.
@@ -237,87 +238,92 @@ export interface Options<out E = never, out R = never, out H extends FeatureHook
   readonly interruptTimeout?: Duration.Input | undefined
 }
 
+/** What a region of code adds to its evaluations. */
 interface Region {
   readonly context: EvaluationContext.EvaluationContext
   readonly hints: HookHints.HookHints
-  readonly levels: ReadonlyArray<Level.Level>
+  readonly registrations: ReadonlyArray<Registration.Registration>
+  /** Something that the region was given cannot be read, so no flag may be evaluated with the rest. */
+  readonly isUnreadable: boolean
 }
 
 const Region = Context.Reference<Region>("effect-openfeature/FeatureFlags/Region", {
-  defaultValue: () => ({ context: EvaluationContext.empty, hints: HookHints.empty, levels: [] })
+  defaultValue: () => ({
+    context: EvaluationContext.empty,
+    hints: HookHints.empty,
+    registrations: [],
+    isUnreadable: false
+  })
 })
+
+/**
+ * Options that a client cannot be made with.
+ *
+ * @category errors
+ * @since 0.2.0
+ */
+export class OptionsError extends Data.TaggedError("OptionsError")<{
+  readonly message: string
+}> {}
 
 /**
  * Creates a client that lives as long as the scope.
  *
  * **Gotchas**
  *
- * Throws a `RangeError` when the domain is empty, or there is a version without
- * a domain.
+ * Fails with an `OptionsError` when an option has a wrong value: an empty domain,
+ * a version without a domain, a duration that is not finite and positive.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = <E = never, R = never, H extends FeatureHook.Any = never>(
+export const make = Effect.fnUntraced(function*<E = never, R = never, H extends FeatureHook.Any = never>(
   options: Options<E, R, H> = {}
-): Effect.Effect<FeatureFlags["Service"], E | ProviderError, R | FeatureHook.Services<H> | Scope.Scope> => {
-  if (options.domain === "") throw new RangeError("FeatureFlags.make: domain must not be empty")
-  if (options.version !== undefined && options.domain === undefined) {
-    throw new RangeError("FeatureFlags.make: version needs a domain")
-  }
-  return makeChecked(options)
-}
-
-const makeChecked = Effect.fnUntraced(function*<E, R, H extends FeatureHook.Any>(
-  options: Options<E, R, H>
-): Effect.fn.Return<FeatureFlags["Service"], E | ProviderError, R | FeatureHook.Services<H> | Scope.Scope> {
-  const { domain } = options
+): Effect.fn.Return<
+  FeatureFlags["Service"],
+  E | ProviderError | OptionsError,
+  R | FeatureHook.Services<H> | Scope.Scope
+> {
+  const { domain, initializeTimeout, interruptTimeout, onProviderError, shutdownTimeout } = yield* Effect.try({
+    try: () => checked(options),
+    catch: (error) => new OptionsError({ message: error instanceof RangeError ? error.message : unreadable })
+  })
   if (options.provider !== undefined) {
-    const ready = yield* Provider.acquire(yield* options.provider, {
-      domain,
-      shutdownTimeout: options.shutdownTimeout ?? "3 seconds"
-    })
+    const ready = yield* Provider.acquire(yield* options.provider, { domain, shutdownTimeout })
     yield* ready.pipe(
-      Effect.timeout(options.initializeTimeout ?? "30 seconds"),
+      Effect.timeout(initializeTimeout),
       Effect.catch((cause) =>
-        options.onProviderError === "ignore" ? Effect.void : Effect.fail(new ProviderError({ domain, cause }))
+        onProviderError === "ignore" ? Effect.void : Effect.fail(new ProviderError({ domain, cause }))
       )
     )
   }
   const client = makeClient(options)
-  const target = { client, domain, interruptTimeout: options.interruptTimeout ?? "1 second" }
+  const target = { client, domain, interruptTimeout }
 
-  const registered = new Set<{ readonly hooks: ReadonlyArray<FeatureHook.Any>; readonly level: Level.Level }>()
-  let clientLevels: ReadonlyArray<Level.Level> = []
-  const relevel = () => {
-    clientLevels = Array.from(registered, ({ level }) => level)
+  const registered = new Set<{ readonly hooks: ReadonlyArray<FeatureHook.Any>; readonly of: Registration.Registration }>()
+  let stack = Stack.empty
+  const compile = () => {
+    stack = new Stack.Stack(Array.from(registered, ({ of }) => of))
   }
-
-  // A level for each call, and an owner: its hooks end with the scope they were
-  // added in.
-  const addLevel = Effect.fnUntraced(
-    function*<E2, R2>(hooks: ReadonlyArray<FeatureHook.Any>, combined: FeatureHook.FeatureHook<E2, R2>) {
-      if (hooks.length === 0) return
-      const services = yield* Effect.context<R2>()
-      const owner = yield* makeOwner
-      const entry = { hooks, level: Level.make(combined.parts, services, owner) }
-      yield* Effect.acquireRelease(
-        Effect.sync(() => {
-          registered.add(entry)
-          relevel()
-        }),
-        () =>
-          Effect.sync(() => {
-            registered.delete(entry)
-            relevel()
-          })
-      )
-    }
-  )
   const addHooks = <H2 extends FeatureHook.Any>(
     ...hooks: ReadonlyArray<H2>
   ): Effect.Effect<void, never, FeatureHook.Services<H2> | Scope.Scope> =>
-    addLevel(hooks, FeatureHook.combineAll(hooks))
+    hooks.length === 0
+      ? Effect.void
+      : Effect.flatMap(Registration.scoped(FeatureHook.combineAll(hooks).parts), (of) => {
+        const entry = { hooks, of }
+        return Effect.acquireRelease(
+          Effect.sync(() => {
+            registered.add(entry)
+            compile()
+          }),
+          () =>
+            Effect.sync(() => {
+              registered.delete(entry)
+              compile()
+            })
+        )
+      })
   yield* addHooks(...options.hooks ?? [])
 
   const details = <A, H extends FeatureHook.Any>(
@@ -327,7 +333,7 @@ const makeChecked = Effect.fnUntraced(function*<E, R, H extends FeatureHook.Any>
     options?: EvaluationOptions<H> | undefined
   ): Effect.Effect<EvaluationDetails<A>, never, FeatureHook.Services<H>> =>
     Effect.contextWith((services: Context.Context<FeatureHook.Services<H>>) => {
-      const request = attempt(() => requestOf(services, clientLevels, options), () => undefined)
+      const request = tryOr(() => requestOf(Context.get(services, Region), stack, options), () => undefined)
       return request === undefined
         ? Effect.succeed(failed(flagKey, defaultValue, unreadableOptions))
         : evaluate(target, { type, flagKey, defaultValue, ...request }, services)
@@ -368,20 +374,42 @@ const makeChecked = Effect.fnUntraced(function*<E, R, H extends FeatureHook.Any>
     hooks: Effect.sync(() => Array.from(registered).flatMap(({ hooks }) => hooks)),
     clearHooks: Effect.sync(() => {
       registered.clear()
-      relevel()
+      compile()
     }),
     events: events(client),
     status: Effect.sync(() => client.providerStatus),
     track: (name, options) =>
-      Effect.withFiber((fiber) => {
-        const context = EvaluationContext.merge(fiber.getRef(Region).context, options?.context)
-        attempt(() => client.track(name, EvaluationContext.toSdk(context), options?.details), () => undefined)
-        return Effect.void
-      }),
+      Effect.withFiber((fiber) =>
+        tryOr(() => {
+          const region = fiber.getRef(Region)
+          if (region.isUnreadable) return Effect.logWarning(unreadable)
+          const context = EvaluationContext.merge(region.context, options?.context)
+          client.track(name, EvaluationContext.toSdk(context), options?.details)
+          return Effect.void
+        }, () => Effect.logWarning("a tracking event was not sent: its context cannot be read"))
+      ),
     metadata: Effect.sync(() => client.metadata),
     client
   })
 })
+
+const unreadable = "the options cannot be read"
+
+const checked = (options: Options<unknown, unknown, FeatureHook.Any>) => {
+  const owner = "FeatureFlags.make"
+  const { domain, onProviderError = "fail", version } = options
+  if (domain === "") throw new RangeError(`${owner}: domain must not be empty`)
+  if (version !== undefined && domain === undefined) throw new RangeError(`${owner}: version needs a domain`)
+  const duration = (name: "initializeTimeout" | "interruptTimeout" | "shutdownTimeout", otherwise: Duration.Input) =>
+    Check.finiteDuration(owner, name, options[name] ?? otherwise)
+  return {
+    domain,
+    initializeTimeout: duration("initializeTimeout", "30 seconds"),
+    interruptTimeout: duration("interruptTimeout", "1 second"),
+    shutdownTimeout: duration("shutdownTimeout", "3 seconds"),
+    onProviderError: Check.oneOf(owner, "onProviderError", ["fail", "ignore"], onProviderError)
+  }
+}
 
 const unreadableOptions = new EvaluationError.EvaluationError({
   code: "GENERAL",
@@ -391,22 +419,42 @@ const unreadableOptions = new EvaluationError.EvaluationError({
 // Options from JavaScript may be anything, and a context may be a proxy that
 // throws.
 const requestOf = <H extends FeatureHook.Any>(
-  services: Context.Context<FeatureHook.Services<H>>,
-  clientLevels: ReadonlyArray<Level.Level>,
+  region: Region,
+  client: Stack.Stack,
   options: EvaluationOptions<H> | undefined
 ) => {
-  const region = Context.get(services, Region)
-  const hooks = options?.hooks ?? []
-  const invocation = hooks.length === 0 ? [] : [Level.make(FeatureHook.combineAll(hooks).parts, services)]
+  if (region.isUnreadable) return undefined
+  let stack = client
+  for (const registration of region.registrations) stack = stack.with(registration)
+  const hooks = options?.hooks
+  if (hooks !== undefined && hooks.length > 0) stack = stack.with(invocation(hooks))
   return {
-    levels: region.levels.length + invocation.length === 0
-      ? clientLevels
-      : [...clientLevels, ...region.levels, ...invocation],
+    stack,
     context: options?.context === undefined
       ? region.context
       : EvaluationContext.merge(region.context, options.context),
     hints: options?.hints === undefined ? region.hints : HookHints.merge(region.hints, hintsOf(options.hints))
   }
+}
+
+interface Invocation {
+  readonly hooks: ReadonlyArray<FeatureHook.Any>
+  readonly registration: Registration.Registration
+}
+
+// The hooks of an invocation run with the services of the caller alone, so those
+// that were given together before are a registration already.
+const invocations = new WeakMap<FeatureHook.Any, Invocation>()
+
+const invocation = (hooks: ReadonlyArray<FeatureHook.Any>): Registration.Registration => {
+  const [first] = hooks
+  const known = first && invocations.get(first)
+  const isKnown = known !== undefined && known.hooks.length === hooks.length &&
+    hooks.every((hook, index) => hook === known.hooks[index])
+  if (isKnown) return known.registration
+  const registration = Registration.make(FeatureHook.combineAll(hooks).parts, Context.makeUnsafe<unknown>(new Map()))
+  if (first !== undefined) invocations.set(first, { hooks: Array.from(hooks), registration })
+  return registration
 }
 
 // From JavaScript, hints may come as the SDK takes them.
@@ -481,7 +529,7 @@ const events = (client: SDK.Client): Stream.Stream<ProviderEvent> =>
  */
 export const layer = <E = never, R = never, H extends FeatureHook.Any = never>(
   options?: Options<E, R, H> | undefined
-): Layer.Layer<FeatureFlags, E | ProviderError, Exclude<R | FeatureHook.Services<H>, Scope.Scope>> =>
+): Layer.Layer<FeatureFlags, E | ProviderError | OptionsError, Exclude<R | FeatureHook.Services<H>, Scope.Scope>> =>
   Layer.effect(FeatureFlags, make(options))
 
 /**
@@ -526,7 +574,13 @@ const inRegion = <A, E, R, R2>(
 ): Effect.Effect<A, E, R | R2> =>
   Effect.contextWith((services: Context.Context<R2>) => {
     const region = Context.get(services, Region)
-    return Effect.provideService(self, Region, { ...region, ...change(region, services) })
+    const changed = tryOr(() => ({ ...region, ...change(region, services) }), () => undefined)
+    return changed === undefined
+      ? Effect.andThen(
+        Effect.logWarning("flags are not evaluated: the context or the hints of their region cannot be read"),
+        Effect.provideService(self, Region, { ...region, isUnreadable: true })
+      )
+      : Effect.provideService(self, Region, changed)
   })
 
 /**
@@ -564,7 +618,7 @@ export const withHooks =
   <H extends FeatureHook.Any>(...hooks: ReadonlyArray<H>) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | FeatureHook.Services<H>> =>
     inRegion(self, (region, services: Context.Context<FeatureHook.Services<H>>) => ({
-      levels: [...region.levels, Level.make(FeatureHook.combineAll(hooks).parts, services)]
+      registrations: [...region.registrations, Registration.make(FeatureHook.combineAll(hooks).parts, services)]
     }))
 
 /**
@@ -598,7 +652,7 @@ export const withContext: {
 } = dual(
   2,
   <A, E, R>(self: Effect.Effect<A, E, R>, context: EvaluationContext.EvaluationContext): Effect.Effect<A, E, R> =>
-    inRegion(self, (region) => ({ context: EvaluationContext.merge(region.context, context) }))
+    inRegion(self, (region) => ({ context: Object.freeze({ ...EvaluationContext.merge(region.context, context) }) }))
 )
 
 /**

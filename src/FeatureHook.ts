@@ -1,10 +1,10 @@
 /**
- * Hooks as Effect programs.
+ * Hooks for the evaluation of feature flags.
  *
- * A hook takes part in the evaluation of feature flags: `before` a flag is
- * resolved, `after` it was, on an `error`, and `finally` in any case
- * (OpenFeature specification, section 4). Here each stage is an effect, or the
- * whole hook is one program `around` the evaluation.
+ * A hook takes part in an evaluation: `before` a flag is resolved, `after` it
+ * was resolved, on an `error`, and `finally` in any case (OpenFeature
+ * specification, section 4). A stage gives an effect, a promise, or its result
+ * at once. A whole hook can also be one program `around` the evaluation.
  *
  * Hooks are values. `combine` joins them, with `empty` as the identity; `when`,
  * `timeout`, `observe`, `provide` and `transform` make new hooks out of old
@@ -19,7 +19,7 @@ import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { dual, identity } from "effect/Function"
+import { cast, dual, identity } from "effect/Function"
 import type { Pipeable } from "effect/Pipeable"
 import { Class as PipeableClass } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
@@ -31,11 +31,13 @@ import type { HookContext } from "./HookContext.ts"
 import type { Stage } from "./HookFailures.ts"
 import * as HookFailures from "./HookFailures.ts"
 import type { HookHints } from "./HookHints.ts"
-import * as Around from "./internal/around.ts"
-import { checkedEffect } from "./internal/foreign.ts"
-import * as Owner from "./internal/owner.ts"
-import type * as Part from "./internal/part.ts"
-import { copyOf, release } from "./internal/view.ts"
+import * as Check from "./internal/check.ts"
+import * as Around from "./internal/hook/around.ts"
+import * as Part from "./internal/hook/part.ts"
+import * as Registration from "./internal/hook/registration.ts"
+import { detach, release } from "./internal/hook/view.ts"
+import { oneLine } from "./internal/text.ts"
+import { awaitWithin } from "./internal/wait.ts"
 
 const TypeId = "~effect-openfeature/FeatureHook"
 
@@ -108,20 +110,69 @@ export const isFeatureHook = (value: unknown): value is FeatureHook<unknown, unk
   Predicate.hasProperty(value, TypeId)
 
 /**
- * What a `before` stage may give back: attributes to merge into the evaluation
- * context, hints for everybody who comes later, or both.
+ * What a `before` stage may give: attributes to merge into the evaluation
+ * context, hints for all hooks that come later, or both.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Contribution extends Part.Contribution {}
 
+/**
+ * What the function of a `before` stage may give: a contribution or nothing, at
+ * once, as a promise, or as an effect.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type BeforeResult =
+  | Contribution
+  | void
+  | PromiseLike<Contribution | void>
+  | Effect.Effect<Contribution | void, unknown, unknown>
+
+/**
+ * The failures of a stage, from what its function gives: those of an effect, or
+ * what the rejection of a promise becomes.
+ *
+ * @category utility types
+ * @since 0.2.0
+ */
+export type StageError<A> = A extends Effect.Effect<infer _A, infer E, infer _R> ? E
+  : A extends PromiseLike<unknown> ? EvaluationError | Cause.UnknownError
+  : never
+
+/**
+ * The requirements of a stage, from what its function gives.
+ *
+ * @category utility types
+ * @since 0.2.0
+ */
+export type StageServices<A> = A extends Effect.Effect<infer _A, infer _E, infer R> ? R : never
+
 const stageNames: ReadonlyArray<Stage> = ["before", "after", "error", "finally"]
 
-const nonEmptyName = (constructor: string, name: string): void => {
+const checkName = (constructor: string, name: string): void => {
   if (typeof name !== "string" || name === "") {
     throw new RangeError(`FeatureHook.${constructor}: name must be a text that is not empty`)
   }
+}
+
+/**
+ * Creates a hook from one part.
+ *
+ * @internal
+ */
+export const fromPart = <E, R, S>(constructor: string, part: Part.Part<E, R, S>): FeatureHook<E, R> => {
+  checkName(constructor, part.name)
+  const name = oneLine(part.name, 128)
+  const given = stageNames.filter((key) => part[key] !== undefined)
+  if (given.length === 0) {
+    throw new RangeError(
+      `FeatureHook.${constructor}: hook "${name}" needs at least one stage: ${stageNames.join(", ")}`
+    )
+  }
+  return new FeatureHookImpl([part])
 }
 
 /**
@@ -134,44 +185,62 @@ const nonEmptyName = (constructor: string, name: string): void => {
  *
  * **Details**
  *
- * Every stage is optional, one must be there (specification 4.3.1). `before`
- * may give back a `Contribution`; what the other stages give back is ignored.
- * A failure of `before` or `after` rejects the evaluation: the caller gets the
- * default value, with the code of an `EvaluationError`, otherwise with
- * `GENERAL`. Failures of `error` and `finally` never change a result; they go
- * to `HookFailures`.
+ * Every stage is optional, one must be there (specification 4.3.1). Its function
+ * gives an effect, a promise, or its result at once. A stage that gives its
+ * result at once costs no fiber; neither does an effect that is an `Exit`, such
+ * as `Effect.void` or `Effect.succeed`.
  *
- * `hookData` makes the hook's own data (specification 4.6): a fresh one for
+ * `before` may give a `Contribution`. What the other stages give is ignored. A
+ * failure of `before` or `after` rejects the evaluation: the caller gets the
+ * default value, with the code of an `EvaluationError`, otherwise with
+ * `GENERAL`. Failures of `error` and `finally` never change a result. They go to
+ * `HookFailures`.
+ *
+ * A rejected promise is a failure: a `Cause.UnknownError`, or an
+ * `EvaluationError` if the promise was rejected with that or with an error of
+ * the SDK. What a function throws is a defect.
+ *
+ * `hookData` makes the hook's own data (specification 4.3.2): a fresh value for
  * each evaluation, given to each stage as the last argument, seen by no other
  * hook.
  *
  * **Gotchas**
  *
- * `error` and `finally` run for an evaluation even if an earlier hook failed
- * and the `before` of this one never ran (specification 4.3.8, 4.3.9).
+ * `error` and `finally` run for an evaluation even if an earlier hook failed and
+ * the `before` of this hook never ran (specification 4.3.7, 4.3.8).
  *
  * Throws a `RangeError` when the name is empty or no stage is given.
  *
  * **Example** (Counting what is being evaluated)
  *
  * ```ts
- * import { Effect } from "effect"
  * import { FeatureHook } from "effect-openfeature"
  *
  * let active = 0
  * const gauge = FeatureHook.make("gauge", {
- *   hookData: () => ({ counted: false }),
- *   before: (_context, _hints, data) =>
- *     Effect.sync(() => {
- *       active++
- *       data.counted = true
- *     }),
- *   finally: (_context, _details, _hints, data) =>
- *     Effect.sync(() => {
- *       if (data.counted) active--
- *     })
+ *   hookData: () => ({ isCounted: false }),
+ *   before: (_context, _hints, data) => {
+ *     active++
+ *     data.isCounted = true
+ *   },
+ *   finally: (_context, _details, _hints, data) => {
+ *     if (data.isCounted) active--
+ *   }
  * })
  * gauge.name // => "gauge"
+ * ```
+ *
+ * **Example** (The three ways to give a result)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FeatureHook } from "effect-openfeature"
+ *
+ * const region = { context: { region: "eu" } }
+ * const atOnce = FeatureHook.make("at-once", { before: () => region })
+ * const promised = FeatureHook.make("promised", { before: async () => region })
+ * const effectful = FeatureHook.make("effectful", { before: () => Effect.succeed(region) })
+ * FeatureHook.combineAll([atOnce, promised, effectful]).name // => "at-once + promised + effectful"
  * ```
  *
  * @category constructors
@@ -179,51 +248,30 @@ const nonEmptyName = (constructor: string, name: string): void => {
  */
 export const make = <
   S = undefined,
-  EB = never,
-  RB = never,
-  EA = never,
-  RA = never,
-  EE = never,
-  RE = never,
-  EF = never,
-  RF = never
+  B extends BeforeResult = void,
+  A = void,
+  F = void,
+  L = void
 >(name: string, stages: {
   readonly hookData?: (() => S) | undefined
-  readonly before?:
-    | ((context: HookContext, hints: HookHints, data: S) => Effect.Effect<Contribution | void, EB, RB>)
-    | undefined
-  readonly after?:
-    | ((context: HookContext, details: EvaluationDetails, hints: HookHints, data: S) => Effect.Effect<unknown, EA, RA>)
-    | undefined
-  readonly error?:
-    | ((context: HookContext, error: EvaluationError, hints: HookHints, data: S) => Effect.Effect<unknown, EE, RE>)
-    | undefined
-  readonly finally?:
-    | ((context: HookContext, details: EvaluationDetails, hints: HookHints, data: S) => Effect.Effect<unknown, EF, RF>)
-    | undefined
-}): FeatureHook<EB | EA | EE | EF, RB | RA | RE | RF> => {
-  nonEmptyName("make", name)
-  // A polluted Object.prototype is nobody's stage.
-  const stage = <A>(own: A | undefined, key: Stage): A | undefined =>
-    own === Reflect.get(Object.prototype, key) ? undefined : own
-  const part: Part.Part<EB | EA | EE | EF, RB | RA | RE | RF, S> = {
+  readonly before?: ((context: HookContext, hints: HookHints, data: S) => B) | undefined
+  readonly after?: ((context: HookContext, details: EvaluationDetails, hints: HookHints, data: S) => A) | undefined
+  readonly error?: ((context: HookContext, error: EvaluationError, hints: HookHints, data: S) => F) | undefined
+  readonly finally?: ((context: HookContext, details: EvaluationDetails, hints: HookHints, data: S) => L) | undefined
+}): FeatureHook<StageError<B | A | F | L>, StageServices<B | A | F | L>> => {
+  checkName("make", name)
+  const { after, before, error, finally: last, hookData } = stages
+  for (const key of stageNames) Check.optionalFunction(`FeatureHook.make("${oneLine(name, 128)}")`, key, stages[key])
+  const part: Part.Part<unknown, unknown, S> = {
     name,
-    hookData: stages.hookData,
+    hookData,
     isObserved: false,
-    before: stage(stages.before, "before"),
-    after: stage(stages.after, "after"),
-    error: stage(stages.error, "error"),
-    finally: stage(stages.finally, "finally")
+    before: before && ((context, hints, data) => cast(Part.settle(before(context, hints, data), "before"))),
+    after: after && ((context, hints, data, details) => Part.settle(after(context, details, hints, data), "after")),
+    error: error && ((context, hints, data, failure) => Part.settle(error(context, failure, hints, data), "error")),
+    finally: last && ((context, hints, data, details) => Part.settle(last(context, details, hints, data), "finally"))
   }
-  const given = stageNames.filter((key) => part[key] !== undefined)
-  if (given.length === 0) {
-    throw new RangeError(`FeatureHook.make: hook "${name}" needs at least one stage: ${stageNames.join(", ")}`)
-  }
-  const wrong = given.find((key) => typeof part[key] !== "function")
-  if (wrong !== undefined) {
-    throw new RangeError(`FeatureHook.make: stage "${wrong}" of hook "${name}" must be a function`)
-  }
-  return new FeatureHookImpl([part])
+  return cast(fromPart("make", part))
 }
 
 /**
@@ -277,8 +325,8 @@ export const around = <E, R>(
     hints: HookHints
   ) => Effect.Effect<unknown, E, R>
 ): FeatureHook<E, R> => {
-  nonEmptyName("around", name)
-  return new FeatureHookImpl([Around.make(name, program)])
+  Check.aFunction("FeatureHook.around", "program", program)
+  return fromPart("around", Around.make(name, program))
 }
 
 /**
@@ -343,14 +391,8 @@ export const combine: {
  * @category combining
  * @since 0.1.0
  */
-export function combineAll<H extends Any = never>(hooks: Iterable<H>): FeatureHook<Error<H>, Services<H>>
-export function combineAll<E, R>(hooks: Iterable<FeatureHook<E, R>>): FeatureHook<E, R> {
-  const parts: Array<Part.Part<E, R>> = []
-  for (const hook of hooks) {
-    for (const part of hook.parts) parts.push(part)
-  }
-  return new FeatureHookImpl(parts)
-}
+export const combineAll = <H extends Any = never>(hooks: Iterable<H>): FeatureHook<Error<H>, Services<H>> =>
+  cast(new FeatureHookImpl(Array.from(hooks).flatMap(({ parts }) => parts)))
 
 /**
  * What `transform` tells about the stage it changes.
@@ -408,7 +450,7 @@ export const transform: {
   f: <A>(stage: Effect.Effect<A, E, R>, info: StageInfo) => Effect.Effect<A | void, E2, R2>
 ): FeatureHook<E2, R2> => new FeatureHookImpl(self.parts.map((part) => transformPart(part, f))))
 
-// Data that is made when a stage first asks for it, inside of that stage.
+// Data that is made when a stage first asks for it, inside that stage.
 class Lazy {
   readonly #make: () => unknown
   #made = false
@@ -426,44 +468,25 @@ class Lazy {
   }
 }
 
-// The stage's function runs inside of what `f` is given, so that one that throws
-// is no exception to what `f` does.
+// The stage's function runs inside the effect that `f` gets, so `f` also sees
+// what it throws.
 const transformPart = <E, R, E2, R2>(
   part: Part.Part<E, R>,
   f: <A>(stage: Effect.Effect<A, E, R>, info: StageInfo) => Effect.Effect<A | void, E2, R2>,
   viewOf: (context: HookContext) => HookContext = identity
 ): Part.Part<E2, R2, Lazy | undefined> => {
-  const { after, before, error, finally: finalize, hookData, name: hook } = part
-  const change = <A>(
-    given: HookContext,
-    stage: Stage,
-    run: (context: HookContext) => Effect.Effect<A, E, R>
-  ): Effect.Effect<A | void, E2, R2> => {
+  const { hookData, isObserved, name: hook } = part
+  return Part.mapStages(part, hookData && (() => new Lazy(hookData)), (stage, given, data, run) => {
     const context = viewOf(given)
     const info = { hook, stage, context }
-    const effect = Effect.suspend(() => checkedEffect(run(context)))
-    return part.isObserved ? f(caught(effect, info), info) : f(effect, info)
-  }
-  return {
-    name: hook,
-    hookData: hookData && (() => new Lazy(hookData)),
-    isObserved: false,
-    before: before &&
-      ((given, hints, data) => change(given, "before", (context) => before(context, hints, data?.value))),
-    after: after &&
-      ((given, details, hints, data) =>
-        change(given, "after", (context) => after(context, details, hints, data?.value))),
-    error: error &&
-      ((given, cause, hints, data) => change(given, "error", (context) => error(context, cause, hints, data?.value))),
-    finally: finalize &&
-      ((given, details, hints, data) =>
-        change(given, "finally", (context) => finalize(context, details, hints, data?.value)))
-  }
+    const effect = Effect.suspend(() => run(context, data?.value) ?? Effect.succeed(undefined))
+    return f(isObserved ? caught(effect, info) : effect, info)
+  })
 }
 
 /**
- * Makes a hook unable to affect an evaluation: whatever goes wrong in it, it is
- * reported to `HookFailures` and otherwise nothing happens.
+ * Makes a hook unable to affect an evaluation. What goes wrong in it is reported
+ * to `HookFailures`.
  *
  * **When to use**
  *
@@ -471,9 +494,14 @@ const transformPart = <E, R, E2, R2>(
  *
  * **Details**
  *
- * Covers failures, defects and a timeout that was put on before. The hook may
- * still contribute to the context. A hook that never ends still holds the
- * evaluation; put a `timeout` before this.
+ * Covers failures, defects, and timeouts. It is final: combinators around an
+ * observed hook cannot make it affect an evaluation again, so
+ * `pipe(observe, timeout("20 millis"))` is as safe as the other order. The hook
+ * may still contribute to the context.
+ *
+ * **Gotchas**
+ *
+ * A hook that never ends still holds the evaluation, unless it has a `timeout`.
  *
  * **Example** (An audit that must not break the checkout)
  *
@@ -492,14 +520,9 @@ const transformPart = <E, R, E2, R2>(
  * @since 0.1.0
  */
 export const observe = <E, R>(self: FeatureHook<E, R>): FeatureHook<never, R> =>
-  new FeatureHookImpl(self.parts.map(observePart))
-
-// The runner looks after an observed part, which costs nothing as long as
-// nothing fails.
-function observePart<E, R>(part: Part.Part<E, R>): Part.Part<never, R>
-function observePart<E, R>(part: Part.Part<E, R>): Part.Part<E, R> {
-  return { ...part, isObserved: true }
-}
+  // The runner handles the failures of an observed part, which costs nothing
+  // while nothing fails.
+  cast(new FeatureHookImpl(self.parts.map((part) => ({ ...part, isObserved: true }))))
 
 // What is put around an observed part must not see its failures.
 const caught = <A, E, R>(stage: Effect.Effect<A, E, R>, info: StageInfo): Effect.Effect<A | void, never, R> =>
@@ -546,40 +569,40 @@ export const timeout: {
   (duration: Duration.Input): <E, R>(self: FeatureHook<E, R>) => FeatureHook<E | Cause.TimeoutError, R>
   <E, R>(self: FeatureHook<E, R>, duration: Duration.Input): FeatureHook<E | Cause.TimeoutError, R>
 } = dual(2, <E, R>(self: FeatureHook<E, R>, duration: Duration.Input): FeatureHook<E | Cause.TimeoutError, R> => {
-  const limit = Duration.fromInputUnsafe(duration)
-  if (!Duration.isFinite(limit) || !Duration.isPositive(limit)) {
-    throw new RangeError(`FeatureHook.timeout: duration must be finite and positive, got ${Duration.format(limit)}`)
-  }
+  const limit = Check.positiveDuration("FeatureHook.timeout", "duration", duration)
   // A view of its own, since it is taken away from a stage that is given up on.
   return new FeatureHookImpl(
-    self.parts.map((part) => transformPart(part, (stage, info) => within(stage, limit, info), copyOf))
+    self.parts.map((part) => transformPart(part, (stage, info) => within(stage, limit, info), detach))
   )
 })
 
 // The stage runs in a fiber of its own, so that giving up on it does not mean
-// to wait for it.
-const within = Effect.fnUntraced(function*<A, E, R>(
+// to wait for it. No interruption may come between the fork and the deadline.
+const within = <A, E, R>(
   stage: Effect.Effect<A, E, R>,
   limit: Duration.Duration,
   info: StageInfo
-): Effect.fn.Return<A, E | Cause.TimeoutError, R> {
-  const fiber = yield* Effect.forkDetach(stage, { startImmediately: true })
-  const exit = fiber.pollUnsafe()
-  if (exit !== undefined) return yield* exit
-  yield* Owner.track(fiber)
-  return yield* Fiber.join(fiber).pipe(
-    Effect.timeoutOrElse({
-      duration: limit,
-      orElse: () => {
+): Effect.Effect<A, E | Cause.TimeoutError, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkDetach(restore(stage), { startImmediately: true }), (fiber) => {
+      const exit = fiber.pollUnsafe()
+      if (exit !== undefined) return exit
+      const deadline = Effect.timeoutOrElse(restore(Fiber.join(fiber)), {
+        duration: limit,
+        orElse: () => {
+          fiber.interruptUnsafe()
+          release(info.context)
+          return Effect.fail(new Cause.TimeoutError(`not done within ${Duration.format(limit)}`))
+        }
+      })
+      // An interruption waits for the finalizers of the stage, up to the same limit.
+      const interrupt = Effect.suspend(() => {
         fiber.interruptUnsafe()
-        release(info.context)
-        return Effect.fail(new Cause.TimeoutError(`not done within ${Duration.format(limit)}`))
-      }
-    }),
-    // Whoever interrupts has a limit of its own, and wants the finalizers done.
-    Effect.onInterrupt(() => Fiber.interrupt(fiber))
+        return awaitWithin(fiber, limit)
+      })
+      return Effect.andThen(Registration.track(fiber), Effect.onInterrupt(restore(deadline), () => interrupt))
+    })
   )
-})
 
 /**
  * Lets a hook take part only in the evaluations that a filter takes.
@@ -607,8 +630,10 @@ export const when: {
   <E, R>(self: FeatureHook<E, R>, filter: FlagFilter): FeatureHook<E, R>
 } = dual(
   2,
-  <E, R>(self: FeatureHook<E, R>, filter: FlagFilter): FeatureHook<E, R> =>
-    new FeatureHookImpl(self.parts.map((part) => whenPart(part, filter)))
+  <E, R>(self: FeatureHook<E, R>, filter: FlagFilter): FeatureHook<E, R> => {
+    Check.aFunction("FeatureHook.when", "filter", filter)
+    return new FeatureHookImpl(self.parts.map((part) => whenPart(part, filter)))
+  }
 )
 
 class Gate {
@@ -617,7 +642,7 @@ class Gate {
 }
 
 const whenPart = <E, R>(part: Part.Part<E, R>, filter: FlagFilter): Part.Part<E, R, Gate> => {
-  const { after, before, error, finally: finalize, hookData } = part
+  const { hookData } = part
   const isOpen = (gate: Gate, context: HookContext): boolean => {
     if (gate.taken === undefined) {
       gate.taken = false
@@ -627,21 +652,11 @@ const whenPart = <E, R>(part: Part.Part<E, R>, filter: FlagFilter): Part.Part<E,
     }
     return gate.taken
   }
-  return {
-    name: part.name,
-    hookData: () => new Gate(),
-    isObserved: part.isObserved,
-    before: before &&
-      ((context, hints, gate) => isOpen(gate, context) ? before(context, hints, gate.data) : Effect.void),
-    after: after &&
-      ((context, details, hints, gate) =>
-        isOpen(gate, context) ? after(context, details, hints, gate.data) : Effect.void),
-    error: error &&
-      ((context, cause, hints, gate) => isOpen(gate, context) ? error(context, cause, hints, gate.data) : Effect.void),
-    finally: finalize &&
-      ((context, details, hints, gate) =>
-        isOpen(gate, context) ? finalize(context, details, hints, gate.data) : Effect.void)
-  }
+  return Part.mapStages(
+    part,
+    () => new Gate(),
+    (_stage, context, gate, run) => isOpen(gate, context) ? run(context, gate.data) : undefined
+  )
 }
 
 /**

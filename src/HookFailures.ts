@@ -18,7 +18,7 @@ import * as Metric from "effect/Metric"
 import * as PubSub from "effect/PubSub"
 import { UnhandledLogLevel } from "effect/References"
 import * as Stream from "effect/Stream"
-import { attempt } from "./internal/foreign.ts"
+import { tryOr } from "./internal/untrusted.ts"
 import { oneLine } from "./internal/text.ts"
 
 /**
@@ -101,7 +101,7 @@ export const kind = (cause: Cause.Cause<unknown>): Kind => {
   if (Cause.hasDies(cause)) return "defect"
   const failed = cause.reasons.find(Cause.isFailReason)
   if (failed === undefined) return "interruption"
-  return attempt(() => Cause.isTimeoutError(failed.error), () => false) ? "timeout" : "failure"
+  return tryOr(() => Cause.isTimeoutError(failed.error), () => false) ? "timeout" : "failure"
 }
 
 const verbs: Record<Kind, string> = {

@@ -16,7 +16,8 @@ import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
 import { Class as PipeableClass } from "effect/Pipeable"
 import type { Refinement } from "effect/Predicate"
-import { attempt, isRecord, readOwn } from "./internal/foreign.ts"
+import { snapshot } from "./EvaluationContext.ts"
+import { isRecord, readOwn, tryOr } from "./internal/untrusted.ts"
 
 /**
  * A typed name of a hint.
@@ -59,7 +60,8 @@ class HookHintsImpl extends PipeableClass implements HookHints {
  * @category guards
  * @since 0.1.0
  */
-export const isHookHints = (value: unknown): value is HookHints => value instanceof HookHintsImpl
+export const isHookHints = (value: unknown): value is HookHints =>
+  tryOr(() => value instanceof HookHintsImpl, () => false)
 
 /**
  * Creates a typed key for a hint.
@@ -124,17 +126,27 @@ export const empty: HookHints = new HookHintsImpl(Context.empty(), Object.freeze
 export const make = <A>(key: Key<A>, value: NoInfer<A>): HookHints => add(empty, key, value)
 
 /**
- * Takes over the `hookHints` of the plain SDK, in a frozen copy. Anything that
- * is not a record, or cannot be read, counts as none.
+ * Takes over the `hookHints` of the plain SDK, in a copy that is frozen all the
+ * way down (specification 4.5.3). Anything that is not a record, or that cannot
+ * be read, counts as no hints.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const fromRecord = (record: SDK.HookHints | null | undefined): HookHints =>
-  record === undefined ? empty : attempt(
-    () => isRecord(record) ? new HookHintsImpl(empty.typed, Object.freeze({ ...record })) : empty,
+  record === undefined ? empty : tryOr(
+    () => isRecord(record) ? new HookHintsImpl(empty.typed, frozenCopy(record)) : empty,
     () => empty
   )
+
+// Keys that are symbols are kept.
+const frozenCopy = (record: Record<PropertyKey, unknown>): SDK.HookHints => {
+  const copy: Record<PropertyKey, unknown> = { ...record }
+  for (const key of Reflect.ownKeys(copy)) {
+    Object.defineProperty(copy, key, { value: snapshot(copy[key]), enumerable: true })
+  }
+  return Object.freeze(copy)
+}
 
 /**
  * Sets one hint, in a copy.

@@ -20,15 +20,14 @@ import type * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Scope from "effect/Scope"
 import type { EvaluationError } from "./EvaluationError.ts"
 import * as FeatureHook from "./FeatureHook.ts"
-import * as Foreign from "./internal/runner/foreignHook.ts"
-import * as Owner from "./internal/owner.ts"
-import * as SdkHook from "./internal/runner/sdkHook.ts"
-import { Stack } from "./internal/runner/stack.ts"
+import * as Converted from "./internal/bridge/converted.ts"
+import * as SdkHook from "./internal/bridge/sdkHook.ts"
+import * as Registration from "./internal/hook/registration.ts"
 
 /**
- * What becomes of an evaluation whose hooks were built in a scope that is closed
- * by now: with `"skip"`, the default, the hooks are skipped and a warning is
- * logged once; with `"reject"` the evaluation is rejected with `GENERAL`.
+ * What happens to evaluations whose hook scope has closed: with `"skip"`, the
+ * default, the hooks are skipped and a warning is logged once; with `"reject"`
+ * the evaluation is rejected with `GENERAL`.
  *
  * **When to use**
  *
@@ -42,10 +41,7 @@ import { Stack } from "./internal/runner/stack.ts"
  * @category references
  * @since 0.1.0
  */
-export const WhenClosed: Context.Reference<"skip" | "reject"> = Context.Reference<"skip" | "reject">(
-  "effect-openfeature/OpenFeatureHook/WhenClosed",
-  { defaultValue: () => "skip" }
-)
+export const WhenClosed: Context.Reference<"skip" | "reject"> = Registration.WhenClosed
 
 /**
  * How long the end of a scope waits for hooks that are still running, 3 seconds
@@ -54,10 +50,7 @@ export const WhenClosed: Context.Reference<"skip" | "reject"> = Context.Referenc
  * @category references
  * @since 0.1.0
  */
-export const CloseTimeout: Context.Reference<Duration.Input> = Context.Reference<Duration.Input>(
-  "effect-openfeature/OpenFeatureHook/CloseTimeout",
-  { defaultValue: () => "3 seconds" }
-)
+export const CloseTimeout: Context.Reference<Duration.Input> = Registration.CloseTimeout
 
 /**
  * Turns Effect hooks without requirements into one SDK hook.
@@ -118,7 +111,7 @@ export const make = (...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown>>):
 export const makeWith = <R>(
   services: Context.Context<R>,
   ...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown, NoInfer<R>>>
-): SDK.Hook => SdkHook.shared(new Stack(FeatureHook.combineAll(hooks).parts, services))
+): SDK.Hook => SdkHook.make(Registration.make(FeatureHook.combineAll(hooks).parts, services))
 
 /**
  * Turns Effect hooks into one SDK hook, with the services of the current fiber.
@@ -152,16 +145,7 @@ export const makeEffect = <H extends FeatureHook.Any = never>(
 ): Effect.Effect<SDK.Hook, never, FeatureHook.Services<H> | Scope.Scope> => owned(FeatureHook.combineAll(hooks))
 
 const owned = Effect.fnUntraced(function*<E, R>(hook: FeatureHook.FeatureHook<E, R>) {
-  const services = yield* Effect.context<R>()
-  const owner = yield* makeOwner
-  return SdkHook.shared(new Stack(hook.parts, services, owner))
-})
-
-/** @internal */
-export const makeOwner: Effect.Effect<Owner.Owner, never, Scope.Scope> = Effect.gen(function*() {
-  const whenClosed = yield* WhenClosed
-  const limit = yield* CloseTimeout
-  return yield* Owner.make(whenClosed, limit)
+  return SdkHook.make(yield* Registration.scoped(hook.parts))
 })
 
 /**
@@ -243,7 +227,8 @@ export const makeRuntime = <R, ER>(
 export const toFeatureHook = (
   name: string,
   hook: SDK.Hook
-): FeatureHook.FeatureHook<EvaluationError | Cause.UnknownError> => FeatureHook.make(name, Foreign.stages(hook))
+): FeatureHook.FeatureHook<EvaluationError | Cause.UnknownError> => 
+  FeatureHook.fromPart("toFeatureHook", Converted.make(name, hook))
 
 /**
  * Something of the SDK that hooks can be added to: the API object or a client.
@@ -307,8 +292,7 @@ const remove = <H>(target: Target<H>, hook: H | SDK.Hook): void => {
   const kept = registered.filter((other) => other !== hook)
   if (kept.length === registered.length) return
   target.clearHooks()
-  // Arguments go over the stack, which is not endless.
-  for (let i = 0; i < kept.length; i += 10_000) target.addHooks(...kept.slice(i, i + 10_000))
+  target.addHooks(...kept)
 }
 
 /**

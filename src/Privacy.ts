@@ -8,12 +8,11 @@
  * @since 0.1.0
  */
 import * as Redacted from "effect/Redacted"
-// oxlint-disable-next-line no-restricted-imports -- Effect has no keyed hash, and the SDK is for servers
-import { createHmac } from "node:crypto"
 import type { EvaluationContext } from "./EvaluationContext.ts"
-import { attempt, readOwn } from "./internal/foreign.ts"
-import * as Option from "./internal/option.ts"
+import * as Check from "./internal/check.ts"
+import { createHmac } from "./internal/nodeCrypto.ts"
 import { printValue } from "./internal/text.ts"
+import { readOwn, tryOr } from "./internal/untrusted.ts"
 
 /**
  * What may leave the process, and how it is written.
@@ -109,18 +108,18 @@ const redacted = "<redacted>"
  */
 export const make = (owner: string, options: Options = {}): Privacy => {
   const { redact, targetingKey: writer } = options
-  const names = Option.names(owner, "context", options.context ?? [])
-  const maxLength = Option.positiveInteger(owner, "maxLength", options.maxLength ?? 500)
+  const names = Check.names(owner, "context", options.context ?? [])
+  const maxLength = Check.positiveInteger(owner, "maxLength", options.maxLength ?? 500)
   const limits = {
-    maxDepth: Option.positiveInteger(owner, "maxDepth", options.maxDepth ?? 8),
-    maxNodes: Option.positiveInteger(owner, "maxSize", options.maxSize ?? 1000)
+    maxDepth: Check.positiveInteger(owner, "maxDepth", options.maxDepth ?? 8),
+    maxNodes: Check.positiveInteger(owner, "maxSize", options.maxSize ?? 1000)
   }
-  Option.optionalFunction(owner, "redact", redact)
+  Check.optionalFunction(owner, "redact", redact)
   // A misspelt "omit" must not tell the key.
-  if (typeof writer !== "function") Option.oneOf(owner, "targetingKey", [undefined, "omit", "raw"], writer)
+  if (typeof writer !== "function") Check.oneOf(owner, "targetingKey", [undefined, "omit", "raw"], writer)
   const print = (value: unknown): string => printValue(value, maxLength, limits)
   const keep = (name: string, value: unknown): unknown =>
-    redact === undefined ? value : attempt(() => redact(name, value), () => redacted)
+    redact === undefined ? value : tryOr(() => redact(name, value), () => redacted)
   const write = (name: string, value: unknown): string | undefined => {
     const kept = keep(name, value)
     return kept === undefined ? undefined : print(kept)
@@ -130,7 +129,7 @@ export const make = (owner: string, options: Options = {}): Privacy => {
     if (typeof writer !== "function") return keep("targeting_key", found)
     // What the function cannot write is not told in its place.
     if (typeof found !== "string") return undefined
-    return keep("targeting_key", attempt(() => writer(found), () => redacted))
+    return keep("targeting_key", tryOr(() => writer(found), () => redacted))
   }
   const attributes = ({ context }: Evaluation) => {
     const kept: Array<readonly [string, unknown]> = []
@@ -192,5 +191,6 @@ export const hmac = (secret: Redacted.Redacted): (targetingKey: string) => strin
   if (new TextEncoder().encode(key).length < 16) {
     throw new RangeError("Privacy.hmac: the secret must have at least 16 bytes")
   }
-  return (targetingKey) => createHmac("sha256", key).update(targetingKey, "utf8").digest("hex")
+  const hmacOf = createHmac("Privacy.hmac")
+  return (targetingKey) => hmacOf("sha256", key).update(targetingKey, "utf8").digest("hex")
 }

@@ -10,7 +10,7 @@ import * as LogLevel from "effect/LogLevel"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
-import { providerNameOf } from "../internal/view.ts"
+import { providerNameOf } from "../internal/hook/view.ts"
 import * as Privacy from "../Privacy.ts"
 
 /**

@@ -10,7 +10,7 @@ import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import { durationBoundaries, nanosSince } from "../internal/durations.ts"
-import * as Option from "../internal/option.ts"
+import * as Check from "../internal/check.ts"
 import { oneLine } from "../internal/text.ts"
 
 /**
@@ -194,7 +194,7 @@ const bounded = <A>(limit: number, names: ReadonlyArray<string>, make: (attribut
  * @since 0.1.0
  */
 export const makeMetric = (options?: MetricOptions | undefined): Effect.Effect<FeatureHook.FeatureHook> => {
-  const maxSeries = Option.positiveInteger("MetricsHook.makeMetric", "maxSeries", options?.maxSeries ?? 1000)
+  const maxSeries = Check.positiveInteger("MetricsHook.makeMetric", "maxSeries", options?.maxSeries ?? 1000)
   return Effect.sync(() => {
     const counters = bounded(
       maxSeries,

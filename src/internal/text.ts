@@ -2,7 +2,7 @@
  * Text that is safe to print: one line, bounded, free of anything a terminal or
  * a log reader would take as a command.
  */
-import { attempt } from "./foreign.ts"
+import { tryOr } from "./untrusted.ts"
 
 // C0, DEL, C1, line and paragraph separators, and the bidirectional controls.
 // oxlint-disable-next-line no-control-regex -- control characters are what this is about
@@ -59,7 +59,7 @@ export const printValue = (value: unknown, max: number, { maxDepth, maxNodes }: 
       case "function":
         return emit("<function>")
       case "object":
-        return value === null ? emit("null") : attempt(() => printObject(value), unreadable)
+        return value === null ? emit("null") : tryOr(() => printObject(value), unreadable)
     }
   }
   const printObject = (value: object): string => {
@@ -71,7 +71,7 @@ export const printValue = (value: unknown, max: number, { maxDepth, maxNodes }: 
     if (path.includes(value)) return emit("<cycle>")
     if (path.length >= maxDepth) return emit("…")
     path.push(value)
-    const printed = attempt(() => printEntries(value), unreadable)
+    const printed = tryOr(() => printEntries(value), unreadable)
     path.pop()
     return printed
   }

@@ -6,7 +6,7 @@
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import type { ErrorCode } from "../EvaluationError.ts"
 import type { HookContext } from "../HookContext.ts"
-import { providerNameOf } from "../internal/view.ts"
+import { providerNameOf } from "../internal/hook/view.ts"
 import type * as Privacy from "../Privacy.ts"
 import * as SemanticConventions from "./SemanticConventions.ts"
 

@@ -11,7 +11,7 @@ import type { Severity } from "effect/LogLevel"
 import * as LogLevel from "effect/LogLevel"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
-import * as Option from "../internal/option.ts"
+import * as Check from "../internal/check.ts"
 import { contextOf } from "../internal/otel/span.ts"
 import * as Privacy from "../Privacy.ts"
 import type { Attributes } from "./EvaluationEvent.ts"
@@ -79,7 +79,7 @@ const severityNumbers: Readonly<Record<Severity, number>> = {
 const severities: ReadonlyArray<Severity> = ["Trace", "Debug", "Info", "Warn", "Error", "Fatal"]
 
 const severityOf = (name: string, level: Severity): Severity =>
-  Option.oneOf("OtelEventHook.make", name, severities, level)
+  Check.oneOf("OtelEventHook.make", name, severities, level)
 
 /**
  * Creates a hook that tells of every evaluation in one event, in `finally`.

@@ -14,11 +14,11 @@ import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as HookFailures from "../HookFailures.ts"
-import { attemptEither } from "../internal/foreign.ts"
-import * as Option from "../internal/option.ts"
+import { tryOr } from "../internal/untrusted.ts"
+import * as Check from "../internal/check.ts"
 import { Open, OpenList } from "../internal/otel/open.ts"
 import { current, type EvaluationSpan, Spans } from "../internal/otel/span.ts"
-import { providerNameOf } from "../internal/view.ts"
+import { providerNameOf } from "../internal/hook/view.ts"
 import * as Privacy from "../Privacy.ts"
 // oxlint-disable-next-line no-restricted-imports -- there is no other way out of a request's asynchronous context
 import { AsyncResource } from "node:async_hooks"
@@ -149,7 +149,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   const { recordException = false, setStatus = true, tracerProvider } = options
   const version = SemanticConventions.checkedVersion("OtelTracingHook.make", options.version)
   const privacy = Privacy.make("OtelTracingHook.make", options)
-  const limit = Option.positiveDuration("OtelTracingHook.make", "maxDuration", options.maxDuration ?? "30 seconds")
+  const limit = Check.positiveDuration("OtelTracingHook.make", "maxDuration", options.maxDuration ?? "30 seconds")
   const every = Duration.min(limit, Duration.seconds(1))
   const spans = new Spans(tracerProvider)
   const list = new OpenList(Duration.toNanosUnsafe(limit))
@@ -166,7 +166,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
       span.set({ [names.errorType.names[version]]: "timeout" })
       if (setStatus) span.status({ type: "timeout", message: undefined })
     }
-    attemptEither(() => ended(span, timedOut), (error) => {
+    tryOr(() => ended(span, timedOut), (error) => {
       const failure = { hook: name, stage: "finally", flagKey, cause: Cause.die(error) } as const
       Effect.runForkWith(Context.empty())(HookFailures.report(failure))
     })
@@ -235,7 +235,7 @@ const written = new WeakMap<object, Set<string>>()
  */
 export const makeAttributes = (options: AttributeOptions = {}): FeatureHook.FeatureHook => {
   const privacy = Privacy.make("OtelTracingHook.makeAttributes", options)
-  const maxFlags = Option.positiveInteger("OtelTracingHook.makeAttributes", "maxFlags", options.maxFlags ?? 100)
+  const maxFlags = Check.positiveInteger("OtelTracingHook.makeAttributes", "maxFlags", options.maxFlags ?? 100)
   const resultOf = (details: EvaluationDetails): string | number | boolean | undefined => {
     const { value, variant } = details
     const errorType = EvaluationEvent.errorTypeOf(details)

@@ -9,7 +9,7 @@
  * @since 0.1.0
  */
 import { durationBoundaries as boundaries } from "../internal/durations.ts"
-import * as Option from "../internal/option.ts"
+import * as Check from "../internal/check.ts"
 
 /**
  * The version of the conventions that the table follows.
@@ -41,7 +41,7 @@ const versions: ReadonlyArray<Version> = ["1.45", "1.37", "1.31"]
  * @internal
  */
 export const checkedVersion = (owner: string, given: Version | undefined): Version =>
-  Option.oneOf(owner, "version", versions, given ?? "1.45")
+  Check.oneOf(owner, "version", versions, given ?? "1.45")
 
 /**
  * How much the conventions ask for an attribute.

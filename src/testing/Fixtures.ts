@@ -13,10 +13,11 @@ import * as EvaluationError from "../EvaluationError.ts"
 import type { FeatureHook } from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as HookHints from "../HookHints.ts"
-import { Caller } from "../internal/runner/caller.ts"
+import * as Registration from "../internal/hook/registration.ts"
+import { View } from "../internal/hook/view.ts"
+import { Evaluation } from "../internal/runner/evaluation.ts"
 import { Run } from "../internal/runner/run.ts"
 import { Stack } from "../internal/runner/stack.ts"
-import { View } from "../internal/view.ts"
 
 /**
  * What can be said about a hook context; the rest is filled in.
@@ -69,7 +70,7 @@ const sdkHookContext = (options: HookContextOptions): SDK.BeforeHookContext => (
  * @category constructors
  * @since 0.1.0
  */
-export const hookContext = (options: HookContextOptions = {}): HookContext => new View(sdkHookContext(options))
+export const hookContext = (options: HookContextOptions = {}): HookContext => new View({ sdk: sdkHookContext(options) })
 
 /**
  * Makes evaluation details, frozen all the way down: `true` with the variant
@@ -149,17 +150,17 @@ export interface Outcome {
  */
 export const run = <E, R>(hook: FeatureHook<E, R>, options: RunOptions = {}): Effect.Effect<Outcome, never, R> =>
   Effect.contextWith((services: Context.Context<R>) => {
-    const caller = new Caller(services, options.hints ?? HookHints.empty)
-    const run = new Run(new Stack(hook.parts, services), caller)
+    const evaluation = new Evaluation(services, options.hints ?? HookHints.empty)
+    const run = new Run(new Stack([Registration.make(hook.parts, services)]), evaluation)
     const sdk = sdkHookContext(options.context ?? {})
     return Effect.map(
       Effect.promise(() => evaluate(run, sdk, options)),
-      (details): Outcome => ({ context: { ...sdk.context }, hints: caller.hints, details })
+      (details): Outcome => ({ context: { ...sdk.context }, hints: evaluation.hints, details })
     )
   })
 
-const evaluate = async <R>(
-  run: Run<R>,
+const evaluate = async (
+  run: Run,
   sdk: SDK.BeforeHookContext,
   options: RunOptions
 ): Promise<EvaluationDetails.EvaluationDetails> => {

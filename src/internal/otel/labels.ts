@@ -7,8 +7,8 @@ import * as EvaluationEvent from "../../otel/EvaluationEvent.ts"
 import * as SemanticConventions from "../../otel/SemanticConventions.ts"
 import * as Privacy from "../../Privacy.ts"
 import type { MetricOptions } from "../../otel/OtelMetricsHook.ts"
-import { attempt, readOwn } from "../foreign.ts"
-import * as Option from "../option.ts"
+import { readOwn, tryOr } from "../untrusted.ts"
+import * as Check from "../check.ts"
 import type { Table } from "./aggregate.ts"
 import { type LabelCache, type Labels, maxLength } from "./cache.ts"
 
@@ -23,11 +23,11 @@ export interface Labeller {
 
 export const make = (owner: string, options: MetricOptions): Labeller => {
   const { attributes: further } = options
-  const maxSeries = Option.positiveInteger(owner, "maxSeries", options.maxSeries ?? 1000)
-  const dimensions = Option.names(owner, "dimensions", options.dimensions ?? [])
-  const exclude = Option.names(owner, "exclude", options.exclude ?? [])
+  const maxSeries = Check.positiveInteger(owner, "maxSeries", options.maxSeries ?? 1000)
+  const dimensions = Check.names(owner, "dimensions", options.dimensions ?? [])
+  const exclude = Check.names(owner, "exclude", options.exclude ?? [])
   const version = SemanticConventions.checkedVersion(owner, options.version)
-  Option.optionalFunction(owner, "attributes", further)
+  Check.optionalFunction(owner, "attributes", further)
   const privacy = Privacy.make(owner, { redact: options.redact, maxLength })
   const hasExtra = further !== undefined || dimensions.length > 0
   const extraOf = (context: HookContext, details: EvaluationDetails | undefined): Attributes => {
@@ -41,7 +41,7 @@ export const make = (owner: string, options: MetricOptions): Labeller => {
       if (found !== undefined) add(name, privacy.keep(`metadata.${name}`, found))
     }
     if (further !== undefined) {
-      for (const [name, value] of attempt(() => Object.entries(further(context, details)), () => [])) add(name, value)
+      for (const [name, value] of tryOr(() => Object.entries(further(context, details)), () => [])) add(name, value)
     }
     return extra
   }

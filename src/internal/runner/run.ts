@@ -1,23 +1,27 @@
 /**
- * The runner: the only place that knows what the stages mean.
- *
- * A run is one stack of hooks in one evaluation. It has the shape of an SDK
- * hook, so it can take part in an evaluation itself.
+ * One stack of hooks in one evaluation. It has the shape of an SDK hook, so it
+ * can take part in an evaluation itself.
  */
 import type * as SDK from "@openfeature/server-sdk"
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import { constVoid } from "effect/Function"
 import * as EvaluationContext from "../../EvaluationContext.ts"
 import * as EvaluationDetails from "../../EvaluationDetails.ts"
 import * as EvaluationError from "../../EvaluationError.ts"
+import type { Stage as StageName } from "../../HookFailures.ts"
 import * as HookHints from "../../HookHints.ts"
-import { attempt, isRecord } from "../foreign.ts"
-import type { Part } from "../part.ts"
-import { View } from "../view.ts"
-import { type Caller, find, refind } from "./caller.ts"
+import { maxDepth, maxNested, type Nesting, type Registration, type Services } from "../hook/registration.ts"
+import { type Source, View } from "../hook/view.ts"
+import { isRecord, tryOr } from "../untrusted.ts"
+import { Evaluation, find, refind } from "./evaluation.ts"
+import * as Failure from "./failure.ts"
 import type { Entry, Stack } from "./stack.ts"
-import { type SdkHookContext, Stage } from "./stage.ts"
+import * as Stage from "./stage.ts"
+
+type SdkHookContext = Readonly<SDK.HookContext>
 
 type SdkDetails = SDK.EvaluationDetails<SDK.FlagValue>
 
@@ -26,190 +30,221 @@ type Settled<A> = A | Promise<A>
 /** Looks at what a flag resolved to before any hook does; throws to reject it. */
 export type Accept = (details: SdkDetails) => void
 
-export class Run<R> {
-  readonly stack: Stack<R>
+// What a run has until its first stage.
+const noEvaluation = new Evaluation(undefined, HookHints.empty)
+const noHookContext: SdkHookContext = {
+  flagKey: "",
+  flagValueType: "boolean",
+  defaultValue: false,
+  context: {},
+  clientMetadata: { providerMetadata: { name: "" } },
+  providerMetadata: { name: "" },
+  logger: { error: constVoid, warn: constVoid, info: constVoid, debug: constVoid },
+  hookData: new Map()
+}
+
+export class Run implements Stage.Host, Source {
+  readonly stack: Stack
   readonly #accept: Accept | undefined
-  #caller: Caller | undefined
-  #sdk: SdkHookContext | undefined = undefined
-  #services: Context.Context<R> | undefined = undefined
-  #servicesOf: Caller | undefined = undefined
+  readonly #isGiven: boolean
+  evaluation: Evaluation
+  sdk: SdkHookContext
+  readonly view: View
+  details: SdkDetails | undefined = undefined
+  services: Context.Context<never> = Context.empty()
+  fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  #registration: Registration | undefined = undefined
+  #registered: Services | undefined = undefined
   #data: Array<unknown> | undefined = undefined
-  #view: View | undefined = undefined
-  #details: EvaluationDetails.EvaluationDetails | undefined = undefined
-  #hasEntered = false
+  #contributed: SDK.EvaluationContext | undefined = undefined
+  #copy: EvaluationDetails.EvaluationDetails | undefined = undefined
+  #refusal: EvaluationError.EvaluationError | undefined = undefined
+  #hasBegun = false
   #errorHasRun = false
   #finallyHasRun = false
 
-  constructor(stack: Stack<R>, caller?: Caller | undefined, accept?: Accept | undefined) {
+  constructor(
+    stack: Stack,
+    evaluation?: Evaluation | undefined,
+    accept?: Accept | undefined
+  ) {
     this.stack = stack
-    this.#caller = caller
+    this.sdk = noHookContext
+    this.evaluation = evaluation ?? noEvaluation
+    this.#isGiven = evaluation !== undefined
     this.#accept = accept
+    this.view = new View(this)
   }
 
-  /** Whether this is the run of a stack for a hook context. */
-  isOf<R2>(stack: Stack<R2>, sdk: SdkHookContext): this is Run<R2> {
-    const own: unknown = this.stack
-    return own === stack && this.#sdk === sdk
+  get isOver(): boolean {
+    return this.#finallyHasRun
   }
 
   before(sdk: SdkHookContext, hints: SDK.HookHints | undefined): Settled<SDK.EvaluationContext | undefined> {
-    const caller = this.#enter(sdk, hints)
+    this.#enter(sdk, hints)
     if (this.stack.before.length === 0) return undefined
-    const stage = new Before(this, caller, sdk, this.#viewOf(sdk))
-    const pending = stage.guard()
-    return pending === undefined ? stage.contributed : pending.then(() => stage.contributed)
+    const pending = Stage.run(this, "before", this.stack.before, undefined)
+    return pending === undefined ? this.#contributed : pending.then(() => this.#contributed)
   }
 
   after(sdk: SdkHookContext, details: SdkDetails, hints: SDK.HookHints | undefined): Settled<void> {
-    const caller = this.#enter(sdk, hints)
+    this.#enter(sdk, hints)
     this.#accept?.(details)
-    return this.stack.after.length === 0 ? undefined : this.#resolved("after", caller, sdk, details).guard()
+    if (this.stack.after.length > 0) return Stage.run(this, "after", this.stack.after, this.#copyOf(details))
   }
 
   error(sdk: SdkHookContext, error: unknown, hints: SDK.HookHints | undefined): Settled<void> {
     // A hostile hook next to this one can make the SDK run the stage again.
+    this.#enter(sdk, hints)
     if (this.#errorHasRun) return
     this.#errorHasRun = true
-    const caller = this.#enter(sdk, hints)
-    return this.stack.error.length === 0
-      ? undefined
-      : new OnError(this, caller, sdk, this.#viewOf(sdk), error).observe()
+    if (this.stack.error.length === 0) return
+    const failure = EvaluationError.isEvaluationError(error)
+      ? error
+      : EvaluationError.fromUnknown(error, this.view.flagKey)
+    return Stage.run(this, "error", this.stack.error, failure)
   }
 
   finally(sdk: SdkHookContext, details: SdkDetails, hints: SDK.HookHints | undefined): Settled<void> {
+    this.#enter(sdk, hints)
     if (this.#finallyHasRun) return
     this.#finallyHasRun = true
-    const caller = this.#enter(sdk, hints)
-    return this.stack.finally.length === 0 ? undefined : this.#resolved("finally", caller, sdk, details).observe()
+    if (this.stack.finally.length > 0) return Stage.run(this, "finally", this.stack.finally, this.#copyOf(details))
   }
 
-  /** Runs the stages that are owed when the SDK will not run them: it was given up on, or it rejected. */
-  async finish(error: unknown): Promise<void> {
-    const sdk = this.#sdk
-    if (sdk === undefined || this.#finallyHasRun) return
-    await this.error(sdk, error, undefined)
-    const details = EvaluationDetails.failed(sdk.flagKey, sdk.defaultValue, error)
-    await this.finally(sdk, EvaluationDetails.toSdk(details), undefined)
+  /** Runs the stages that the SDK will not run: it rejected, or nobody waits for it any more. */
+  async finish(error: unknown, sdk: SdkHookContext): Promise<void> {
+    if (this.#finallyHasRun) return
+    const known = this.#hasBegun ? this.sdk : sdk
+    await this.error(known, error, undefined)
+    const details = EvaluationDetails.failed(this.view.flagKey, known.defaultValue, error)
+    await this.finally(known, EvaluationDetails.toSdk(details), undefined)
   }
 
-  services(caller: Caller): Context.Context<R> | undefined {
-    if (this.#services === undefined || this.#servicesOf !== caller) {
-      this.#services = this.stack.services(caller.services)
-      this.#servicesOf = caller
+  publish(): void {
+    this.evaluation.publish()
+  }
+
+  admit(registration: Registration, stage: StageName): Context.Context<unknown> | undefined {
+    const canReject = Stage.rejects(stage)
+    if (this.#refusal !== undefined) {
+      if (canReject) throw this.#refusal
+      return undefined
     }
-    return this.#services
+    if (!registration.isClosed) return this.#servicesOf(registration).context
+    if (!canReject) return undefined
+    if (registration.whenClosed === "reject") {
+      throw Failure.general("the scope of a hook that guards this evaluation is closed", this.view)
+    }
+    if (!registration.hasWarned) {
+      registration.hasWarned = true
+      Effect.runForkWith(this.#servicesOf(registration).context)(
+        Effect.logWarning("hooks are skipped, since the scope they were built in is closed").pipe(
+          Effect.annotateLogs("hooks", registration.parts.map((part) => part.name)),
+          Effect.catchCause(() => Effect.void)
+        )
+      )
+    }
+    return undefined
   }
 
   /** The data of one hook, made when the hook is first asked to do something. */
-  dataOf(index: number): unknown {
-    const make = this.stack.parts[index]?.hookData
-    if (make === undefined) return undefined
+  dataOf({ hookData, index }: Entry): unknown {
+    if (hookData === undefined) return undefined
     this.#data ??= []
-    return this.#data[index] ??= make()
+    return this.#data[index] ??= hookData()
   }
 
-  #resolved(name: "after" | "finally", caller: Caller, sdk: SdkHookContext, details: SdkDetails): Resolved<R> {
-    const known = this.#details
-    this.#details = known !== undefined && EvaluationDetails.isCopyOf(known, details)
-      ? known
-      : EvaluationDetails.fromSdk(details)
-    return new Resolved(name, this, caller, sdk, this.#viewOf(sdk), this.#details)
-  }
-
-  #viewOf(sdk: SdkHookContext): View {
-    return this.#view = this.#view === undefined ? new View(sdk) : View.next(this.#view, sdk)
-  }
-
-  #enter(sdk: SdkHookContext, hints: SDK.HookHints | undefined): Caller {
-    this.#sdk = sdk
-    if (this.#hasEntered && this.#caller !== undefined) return this.#caller = refind(this.#caller, sdk.context)
-    this.#hasEntered = true
-    this.#caller?.claim(sdk.context)
-    const caller = this.#caller ?? find(sdk.context, hints)
-    caller.runs?.push(this)
-    return this.#caller = caller
-  }
-}
-
-type Program<R> = Effect.Effect<unknown, unknown, R>
-type Function<R, S extends "before" | "after" | "error" | "finally"> = NonNullable<Part<unknown, R>[S]>
-
-const ignored = new WeakSet()
-
-class Before<R> extends Stage<Function<R, "before">, R> {
-  contributed: SDK.EvaluationContext | undefined = undefined
-  #view: View
-
-  constructor(run: Run<R>, caller: Caller, sdk: SdkHookContext, view: View) {
-    super("before", run, run.stack.before, caller, sdk)
-    this.#view = view
-  }
-  protected call(entry: Entry<Function<R, "before">>): Program<R> {
-    return entry.run(this.#view, this.caller.hints, this.dataOf(entry))
-  }
-  protected override take(result: unknown, entry: Entry<unknown>): void {
+  /** Merges what a `before` gave, so that every later hook sees it. */
+  take(result: unknown, entry: Entry): void {
     if (result === undefined) return
     if (!isRecord(result)) return this.#ignore(entry)
     // Own keys only: what a polluted prototype contributes is nobody's.
     const hints = Object.hasOwn(result, "hints") ? result["hints"] : undefined
     const context = Object.hasOwn(result, "context") ? result["context"] : undefined
     if (hints !== undefined) {
-      if (!HookHints.isHookHints(hints)) throw new TypeError(`"${entry.name}" gave back hints that are not HookHints`)
-      this.caller.addHints(hints)
+      if (!HookHints.isHookHints(hints)) throw new TypeError("the stage gave hints that are not HookHints")
+      this.evaluation.addHints(hints)
     }
     if (context !== undefined) {
       if (!EvaluationContext.isEvaluationContext(context)) {
-        throw new TypeError(`"${entry.name}" gave back a context that is not a record`)
+        throw new TypeError("the stage gave a context that is not a record")
       }
-      this.contributed = { ...this.contributed, ...EvaluationContext.toSdk(context) }
-      this.#view = new View(this.sdk, this.contributed)
+      const contributed = EvaluationContext.toSdk(context)
+      this.#contributed = this.#contributed === undefined ? contributed : { ...this.#contributed, ...contributed }
+      // Where the live context cannot be written to, the SDK fails with what it is given.
+      tryOr(() => Object.assign(this.sdk.context, contributed), () => undefined)
+      View.touch(this.view)
     }
   }
-  // What the hooks before the failing one contributed stays, as it does when they
-  // are registered one by one. Somebody may have made the live context unwritable.
-  protected override onReject(): void {
-    const { contributed, sdk } = this
-    if (contributed !== undefined) attempt(() => Object.assign(sdk.context, contributed), () => undefined)
+
+  // What the SDK ignores is ignored here too, but reported once.
+  #ignore(entry: Entry): void {
+    if (entry.hasWarned) return
+    entry.hasWarned = true
+    const cause = Cause.die(new TypeError("the stage gave something that is not a contribution"))
+    Failure.report(this, { hook: entry.name, stage: "before", flagKey: this.view.flagKey, cause })
   }
-  // What the SDK ignores is ignored here too, but said once.
-  #ignore(entry: Entry<unknown>): void {
-    if (ignored.has(entry)) return
-    ignored.add(entry)
-    this.report(entry.name, Cause.die(new TypeError("the stage gave back something that is not a contribution")))
+
+  #copyOf(details: SdkDetails): EvaluationDetails.EvaluationDetails {
+    this.details = details
+    const known = this.#copy
+    return this.#copy = known !== undefined && EvaluationDetails.isCopyOf(known, details)
+      ? known
+      : EvaluationDetails.fromSdk(details)
+  }
+
+  #servicesOf(registration: Registration): Services {
+    if (this.#registration === registration && this.#registered !== undefined) return this.#registered
+    this.#registration = registration
+    return this.#registered = registration.services(this.evaluation.services)
+  }
+
+  #enter(sdk: SdkHookContext, hints: SDK.HookHints | undefined): void {
+    this.sdk = sdk
+    if (this.#hasBegun) {
+      const evaluation = refind(this.evaluation, sdk.context)
+      if (evaluation !== this.evaluation) this.#registration = undefined
+      this.evaluation = evaluation
+    } else {
+      this.#hasBegun = true
+      if (this.#isGiven) this.evaluation.claim(sdk.context)
+      else {
+        this.evaluation = find(sdk.context, hints)
+        this.#errorHasRun = this.#finallyHasRun = this.evaluation.isOver
+      }
+      this.evaluation.runs?.push(this)
+      this.#count()
+    }
+    View.touch(this.view)
+  }
+
+  // Hooks that evaluate flags, whose hooks evaluate flags, must come to an end.
+  #count(): void {
+    const [registration] = this.stack.registrations
+    if (registration === undefined) return
+    const { context, nesting } = this.#servicesOf(registration)
+    const message = refusalOf(nesting, this.evaluation)
+    if (message === undefined) return
+    this.#refusal = Failure.general(message, this.view)
+    if (nesting.budget.isTold) return
+    nesting.budget.isTold = true
+    const hook = this.stack.registrations.flatMap(({ parts }) => parts.map(({ name }) => name)).join(" + ")
+    this.services = context
+    Failure.report(this, { hook, stage: "before", flagKey: this.view.flagKey, cause: Cause.die(new Error(message)) })
   }
 }
 
-class Resolved<R> extends Stage<Function<R, "after" | "finally">, R> {
-  readonly #view: View
-  readonly #details: EvaluationDetails.EvaluationDetails
-
-  constructor(
-    name: "after" | "finally",
-    run: Run<R>,
-    caller: Caller,
-    sdk: SdkHookContext,
-    view: View,
-    details: EvaluationDetails.EvaluationDetails
-  ) {
-    super(name, run, run.stack[name], caller, sdk)
-    this.#view = view
-    this.#details = details
+const refusalOf = ({ budget, depth }: Nesting, evaluation: Evaluation): string | undefined => {
+  if (depth === 1) {
+    budget.left = maxNested
+    budget.isTold = false
+    return undefined
   }
-  protected call(entry: Entry<Function<R, "after" | "finally">>): Program<R> {
-    return entry.run(this.#view, this.#details, this.caller.hints, this.dataOf(entry))
+  if (depth > maxDepth) return `hooks evaluate flags that are nested more than ${maxDepth} deep`
+  if (!evaluation.isCounted) {
+    evaluation.isCounted = true
+    budget.left--
   }
-}
-
-class OnError<R> extends Stage<Function<R, "error">, R> {
-  readonly #view: View
-  readonly #error: EvaluationError.EvaluationError
-
-  constructor(run: Run<R>, caller: Caller, sdk: SdkHookContext, view: View, error: unknown) {
-    super("error", run, run.stack.error, caller, sdk)
-    this.#view = view
-    this.#error = EvaluationError.isEvaluationError(error) ? error : EvaluationError.fromUnknown(error, sdk.flagKey)
-  }
-  protected call(entry: Entry<Function<R, "error">>): Program<R> {
-    return entry.run(this.#view, this.#error, this.caller.hints, this.dataOf(entry))
-  }
+  return budget.left < 0 ? `hooks have made more than ${maxNested} evaluations for one evaluation` : undefined
 }

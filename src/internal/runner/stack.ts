@@ -1,88 +1,78 @@
 /**
- * A stack of hooks, compiled: who takes part in which stage, in which order, and
- * with which services. Made when a stack changes, used for every evaluation.
+ * Hooks of all registrations that take part in an evaluation, compiled: which of
+ * them takes part in which stage, in which order. Made when a registration
+ * changes, used for every evaluation.
  */
-import * as Context from "effect/Context"
-import * as Tracer from "effect/Tracer"
 import type { Stage } from "../../HookFailures.ts"
-import { Enclosing, type Owner } from "../owner.ts"
-import type { Part } from "../part.ts"
+import type { HookHints } from "../../HookHints.ts"
+import type { HookContext } from "../../HookContext.ts"
+import type { Part, Result } from "../hook/part.ts"
+import type { Registration } from "../hook/registration.ts"
 
-export interface Entry<F> {
+/** One hook in one stage. */
+export interface Entry {
   readonly name: string
   /** The place in the stack, which is also the place of the hook's data. */
   readonly index: number
+  readonly registration: Registration
   readonly isObserved: boolean
-  readonly hasData: boolean
-  readonly run: F
+  readonly hookData: (() => unknown) | undefined
+  /** Whether the hook has given a real effect in this stage before: it needs a fiber then, and probably will again. */
+  givesEffects: boolean
+  /** Whether it was said that the hook gave something that is no contribution. */
+  hasWarned: boolean
+  run(context: HookContext, hints: HookHints, data: unknown, input: unknown): Result<unknown, unknown, unknown>
 }
 
-type Entries<R, S extends Stage> = ReadonlyArray<Entry<NonNullable<Part<unknown, R>[S]>>>
+export class Stack {
+  readonly registrations: ReadonlyArray<Registration>
+  readonly before: ReadonlyArray<Entry>
+  readonly after: ReadonlyArray<Entry>
+  readonly error: ReadonlyArray<Entry>
+  readonly finally: ReadonlyArray<Entry>
+  readonly #longer = new WeakMap<Registration, Stack>()
 
-/** Evaluations that hooks make from within hooks may be nested this deep. */
-export const maxDepth = 8
-
-export class Stack<R> {
-  readonly parts: ReadonlyArray<Part<unknown, R>>
-  readonly owner: Owner | undefined
-  readonly before: Entries<R, "before">
-  readonly after: Entries<R, "after">
-  readonly error: Entries<R, "error">
-  readonly finally: Entries<R, "finally">
-  readonly #base: Context.Context<R>
-  readonly #own: Context.Context<R>
-  readonly #merged = new WeakMap<Context.Context<never>, Context.Context<R>>()
-
-  constructor(parts: ReadonlyArray<Part<unknown, R>>, base: Context.Context<R>, owner?: Owner | undefined) {
-    this.parts = parts
-    this.owner = owner
-    // The span in which a hook was registered is over when it runs.
-    this.#base = Context.getOrUndefined(base, Tracer.ParentSpan) === undefined ? base : withoutSpan(base)
-    this.#own = Context.add(this.#base, Enclosing, { depth: 1, owner })
-    this.before = entriesOf(parts, (part) => part.before)
-    this.after = entriesOf(parts, (part) => part.after).reverse()
-    this.error = entriesOf(parts, (part) => part.error).reverse()
-    this.finally = entriesOf(parts, (part) => part.finally).reverse()
+  constructor(registrations: ReadonlyArray<Registration>) {
+    this.registrations = registrations
+    this.before = entriesOf(registrations, "before")
+    this.after = entriesOf(registrations, "after").reverse()
+    this.error = entriesOf(registrations, "error").reverse()
+    this.finally = entriesOf(registrations, "finally").reverse()
   }
 
-  /**
-   * The services that stages run with: those of the caller, on top of those that
-   * the stack was built with. `undefined` when evaluations are nested too deep.
-   */
-  services(caller: Context.Context<never> | undefined): Context.Context<R> | undefined {
-    if (caller === undefined) return this.#own
-    // One request makes many evaluations in the same context. A stack lives
-    // longer than a request and must not keep it.
-    const known = this.#merged.get(caller)
+  get isEmpty(): boolean {
+    return this.registrations.length === 0
+  }
+  /** The stack with one registration more. */
+  with(registration: Registration): Stack {
+    const known = this.#longer.get(registration)
     if (known !== undefined) return known
-    const merged = this.#merge(caller)
-    if (merged !== undefined) this.#merged.set(caller, merged)
-    return merged
-  }
-
-  #merge(caller: Context.Context<never>): Context.Context<R> | undefined {
-    const { depth } = Context.get(caller, Enclosing)
-    if (depth >= maxDepth) return undefined
-    return Context.add(Context.merge(this.#base, caller), Enclosing, { depth: depth + 1, owner: this.owner })
+    const longer = new Stack([...this.registrations, registration])
+    this.#longer.set(registration, longer)
+    return longer
   }
 }
 
-const withoutSpan = <R>(context: Context.Context<R>): Context.Context<R> => {
-  const kept = new Map(context.mapUnsafe)
-  kept.delete(Tracer.ParentSpanKey)
-  return Context.makeUnsafe(kept)
-}
-
-const entriesOf = <R, F>(
-  parts: ReadonlyArray<Part<unknown, R>>,
-  stage: (part: Part<unknown, R>) => F | undefined
-): Array<Entry<F>> => {
-  const entries: Array<Entry<F>> = []
-  parts.forEach((part, index) => {
-    const run = stage(part)
-    if (run === undefined) return
-    const { hookData, isObserved, name } = part
-    entries.push({ name, index, isObserved, hasData: hookData !== undefined, run })
-  })
+const entriesOf = (registrations: ReadonlyArray<Registration>, stage: Stage): Array<Entry> => {
+  const entries: Array<Entry> = []
+  let index = 0
+  for (const registration of registrations) {
+    for (const part of registration.parts) {
+      const entry = entryOf(part, stage, index++, registration)
+      if (entry !== undefined) entries.push(entry)
+    }
+  }
   return entries
 }
+
+const entryOf = (
+  part: Part<unknown, unknown>,
+  stage: Stage,
+  index: number,
+  registration: Registration
+): Entry | undefined => {
+  const { hookData, isObserved, name, [stage]: run } = part
+  return run && { name, index, registration, isObserved, hookData, givesEffects: false, hasWarned: false, run }
+}
+
+export const empty: Stack = new Stack([])

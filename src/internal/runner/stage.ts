@@ -1,204 +1,208 @@
 /**
- * One stage of one stack in one evaluation: its hooks one after the other, in
- * one fiber.
+ * One stage: its hooks one after the other.
  *
- * A stage is its own loop, in the shape that `Effect.whileLoop` takes, so that
- * it costs one object and one effect for any number of hooks. It gives back
- * nothing when it stayed synchronous, otherwise a promise.
+ * A hook that answers at once runs without a fiber. From the first hook on that
+ * gives a real effect, the rest of the stage is one fiber.
  */
-import type * as SDK from "@openfeature/server-sdk"
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
-import * as EvaluationError from "../../EvaluationError.ts"
-import type { Stage as StageName } from "../../HookFailures.ts"
-import * as HookFailures from "../../HookFailures.ts"
-import { checkedEffect } from "../foreign.ts"
-import type { Caller } from "./caller.ts"
-import { type Entry, maxDepth, type Stack } from "./stack.ts"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type { HookContext } from "../../HookContext.ts"
+import type { Stage as Name } from "../../HookFailures.ts"
+import type { Registration } from "../hook/registration.ts"
+import * as Services from "../services.ts"
+import type { Evaluation } from "./evaluation.ts"
+import * as Failure from "./failure.ts"
+import type { Entry } from "./stack.ts"
 
-export type SdkHookContext = Readonly<SDK.HookContext>
-
-type Program<R> = Effect.Effect<unknown, unknown, R>
-
-/** What a stage needs to know of the run that it belongs to. */
-export interface RunOf<R> {
-  readonly stack: Stack<R>
-  /** The services to run with; `undefined` when evaluations are nested too deep. */
-  readonly services: (caller: Caller) => Context.Context<R> | undefined
-  readonly dataOf: (index: number) => unknown
+/** The run that a stage belongs to. */
+export interface Host extends Services.Holder {
+  readonly evaluation: Evaluation
+  readonly view: HookContext
+  services: Context.Context<never>
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  /** The services of a registration; `undefined` when its hooks are skipped. Throws to reject the evaluation. */
+  readonly admit: (registration: Registration, stage: Name) => Context.Context<unknown> | undefined
+  readonly dataOf: (entry: Entry) => unknown
+  /** Takes what a `before` gave. */
+  readonly take: (contribution: unknown, entry: Entry) => void
 }
 
-export abstract class Stage<F, R> {
-  readonly name: StageName
-  readonly caller: Caller
-  readonly sdk: SdkHookContext
-  readonly run: RunOf<R>
-  readonly #entries: ReadonlyArray<Entry<F>>
-  #index = 0
+/** `before` and `after` reject the evaluation (4.4.6). `error` and `finally` change nothing (4.4.3, 4.4.4). */
+export const rejects = (stage: Name): boolean => stage === "before" || stage === "after"
+
+/** Runs a stage. Gives nothing when it stayed synchronous, otherwise a promise. */
+export const run = (
+  host: Host,
+  stage: Name,
+  entries: ReadonlyArray<Entry>,
+  input: unknown
+): Promise<void> | undefined => {
+  if (rejects(stage) && host.evaluation.isInterrupted) throw Failure.interrupted(host.view)
+  let registration: Registration | undefined = undefined
+  let isAdmitted = false
+  const outer = Services.hold(host)
+  host.fiber = Fiber.getCurrent()
+  try {
+    for (let index = 0; index < entries.length; index++) {
+      const entry = entries[index]
+      if (entry === undefined) break
+      if (entry.registration !== registration) {
+        registration = entry.registration
+        const services = host.admit(registration, stage)
+        isAdmitted = services !== undefined
+        if (services !== undefined) host.services = services
+      }
+      if (!isAdmitted) continue
+      if (entry.givesEffects) return new Rest(host, stage, entries, input, index, undefined).proceed()
+      const result = answer(host, stage, entry, input)
+      if (result === undefined) continue
+      if (!Exit.isExit(result)) {
+        entry.givesEffects = true
+        return new Rest(host, stage, entries, input, index, result).proceed()
+      }
+      if (result._tag === "Failure") Failure.settle(host, stage, entry, result.cause)
+    }
+  } finally {
+    Services.hold(outer)
+  }
+  return undefined
+}
+
+/** Calls the hook, and takes an answer that it gives at once. */
+const answer = (
+  host: Host,
+  stage: Name,
+  entry: Entry,
+  input: unknown
+): Effect.Effect<unknown, unknown, unknown> | undefined => {
+  try {
+    const result = entry.run(host.view, host.evaluation.hints, host.dataOf(entry), input)
+    if (result === undefined || !Exit.isExit(result) || result._tag === "Failure") return result
+    if (stage === "before") host.take(result.value, entry)
+    return undefined
+  } catch (error) {
+    return Exit.die(error)
+  }
+}
+
+/** The rest of a stage, in fibers: a new one behind each hook that failed without ending the stage. */
+class Rest {
+  readonly #host: Host
+  readonly #stage: Name
+  readonly #entries: ReadonlyArray<Entry>
+  readonly #input: unknown
+  #index: number
+  /** What the hook at the index has given already. */
+  #given: Effect.Effect<unknown, unknown, unknown> | undefined
+  #registration: Registration | undefined = undefined
+  #fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
 
   constructor(
-    name: StageName,
-    run: RunOf<R>,
-    entries: ReadonlyArray<Entry<F>>,
-    caller: Caller,
-    sdk: SdkHookContext
+    host: Host,
+    stage: Name,
+    entries: ReadonlyArray<Entry>,
+    input: unknown,
+    index: number,
+    given: Effect.Effect<unknown, unknown, unknown> | undefined
   ) {
-    this.name = name
-    this.run = run
-    this.caller = caller
-    this.sdk = sdk
+    this.#host = host
+    this.#stage = stage
     this.#entries = entries
+    this.#input = input
+    this.#index = index
+    this.#given = given
   }
 
-  protected abstract call(entry: Entry<F>): Program<R>
-
-  /** Takes what a hook gave back. What it throws is a defect of that hook. */
-  protected take(_result: unknown, _entry: Entry<F>): void {}
-
-  /** Called before the stage rejects the evaluation. */
-  protected onReject(): void {}
-
-  protected dataOf(entry: Entry<F>): unknown {
-    return entry.hasData ? this.run.dataOf(entry.index) : undefined
+  proceed(): Promise<void> | undefined {
+    for (;;) {
+      const services = this.#next()
+      if (services === undefined) return undefined
+      const fiber = Effect.runForkWith(services)(Effect.whileLoop(this))
+      const exit = fiber.pollUnsafe()
+      if (exit === undefined) return this.#wait(fiber)
+      if (exit._tag === "Failure") this.#settle(exit.cause)
+    }
   }
 
+  // `while`, `body` and `step` make this the loop of the fiber, so that a stage
+  // is one object and one effect for any number of hooks.
   while(): boolean {
     return this.#index < this.#entries.length
   }
-  body(): Program<R> {
-    const entry = this.#entries[this.#index]
-    return entry === undefined ? Effect.void : checkedEffect(this.call(entry))
+  body(): Effect.Effect<unknown, unknown, unknown> {
+    for (;;) {
+      const entry = this.#entries[this.#index]
+      if (entry === undefined) return Effect.void
+      if (entry.registration !== this.#registration) {
+        const services = this.#next()
+        if (services === undefined) return Effect.void
+        Fiber.getCurrent()?.setContext(services)
+        continue
+      }
+      const given = this.#given
+      this.#given = undefined
+      const result = given ?? answer(this.#host, this.#stage, entry, this.#input)
+      if (result !== undefined) return result
+      this.#index++
+    }
   }
   step(result: unknown): void {
     const entry = this.#entries[this.#index]
-    if (entry !== undefined) this.take(result, entry)
+    if (entry === undefined) return
+    if (this.#stage === "before") this.#host.take(result, entry)
     this.#index++
   }
 
-  /** `before` and `after`: the first failure ends the stage and rejects the evaluation (4.4.6). */
-  guard(): Promise<void> | undefined {
-    if (this.caller.isInterrupted) throw this.#error("the evaluation was interrupted")
-    const services = this.#admit()
-    return services === undefined ? undefined : this.#proceed(services, true)
-  }
-
-  /** `error` and `finally`: a failure ends one hook's part, the others go on (4.4.3, 4.4.4). */
-  observe(): Promise<void> | undefined {
-    const services = this.run.services(this.caller)
-    return services === undefined || this.run.stack.owner?.isClosed === true
-      ? undefined
-      : this.#proceed(services, false)
-  }
-
-  // One fiber for all hooks; another one behind each hook that failed and whose
-  // failure does not end the stage.
-  #proceed(services: Context.Context<R>, rejects: boolean): Promise<void> | undefined {
-    while (this.while()) {
-      const fiber = Effect.runForkWith(services)(Effect.whileLoop(this))
-      const exit = fiber.pollUnsafe()
-      if (exit === undefined) return this.#wait(fiber, services, rejects)
-      this.#settle(exit, services, rejects)
+  // Goes on to the next hook that takes part, and gives the services for it.
+  #next(): Context.Context<unknown> | undefined {
+    for (; this.#index < this.#entries.length; this.#index++) {
+      const registration = this.#entries[this.#index]?.registration
+      if (registration === undefined) continue
+      const services = this.#host.admit(registration, this.#stage)
+      if (services === undefined) continue
+      if (this.#registration !== registration && this.#fiber !== undefined) {
+        this.#registration?.delete(this.#fiber)
+        registration.add(this.#fiber, { onLate: this.#onLate })
+      }
+      this.#registration = registration
+      return services
     }
     return undefined
   }
 
-  async #wait(
-    fiber: Fiber.Fiber<void, unknown>,
-    services: Context.Context<R>,
-    rejects: boolean
-  ): Promise<void> {
-    this.run.stack.owner?.add(fiber)
-    if (rejects) this.caller.running = fiber
-    const exit = await new Promise<Exit.Exit<void, unknown>>((resolve) => {
+  #onLate = (): void => undefined
+
+  async #wait(fiber: Fiber.Fiber<void, unknown>): Promise<void> {
+    const { evaluation } = this.#host
+    const canReject = rejects(this.#stage)
+    if (canReject) evaluation.running = fiber
+    const exit = await new Promise<Exit.Exit<void, unknown> | undefined>((resolve) => {
+      this.#fiber = fiber
+      this.#onLate = () => resolve(undefined)
+      this.#registration?.add(fiber, { onLate: () => this.#onLate() })
       fiber.addObserver(resolve)
     })
-    if (rejects) this.caller.running = undefined
-    this.#settle(exit, services, rejects)
-    return this.#proceed(services, rejects)
-  }
-
-  #settle(exit: Exit.Exit<void, unknown>, services: Context.Context<R>, rejects: boolean): void {
-    if (exit._tag === "Success") return
-    if (rejects) {
-      if (this.#isClosedIn(exit.cause)) return this.#end()
-      if (this.caller.isInterrupted) {
-        this.onReject()
-        throw this.#error("the evaluation was interrupted")
-      }
-      const entry = this.#entries[this.#index]
-      if (entry === undefined || !entry.isObserved) {
-        this.onReject()
-        throw this.#rejection(this.#failure(this.#hook, exit.cause), services)
-      }
+    this.#fiber = undefined
+    if (canReject) evaluation.running = undefined
+    if (exit !== undefined) {
+      if (exit._tag === "Failure") this.#settle(exit.cause)
+      return this.proceed()
     }
-    this.#report(this.#failure(this.#hook, exit.cause), services)
-    this.#index++
-    // What the other hooks would run with is gone.
-    if (!rejects && this.run.stack.owner?.isClosed === true) this.#end()
-  }
-
-  #end(): void {
+    // The fiber may wake up later, and must find nothing to do then.
+    const rest = new Rest(this.#host, this.#stage, this.#entries, this.#input, this.#index, undefined)
     this.#index = this.#entries.length
+    rest.#settle(Cause.interrupt())
+    return rest.proceed()
   }
 
-  report(hook: string, cause: Cause.Cause<unknown>): void {
-    const services = this.run.services(this.caller)
-    if (services !== undefined) this.#report(this.#failure(hook, cause), services)
-  }
-
-  // The caller learns the code and message of an EvaluationError and otherwise
-  // only which hook it was; what happened goes to the operator.
-  #rejection(failure: HookFailures.HookFailure, services: Context.Context<R>): EvaluationError.EvaluationError {
-    const deliberate = failure.cause.reasons.find(Cause.isFailReason)?.error
-    if (EvaluationError.isEvaluationError(deliberate) && !Cause.hasDies(failure.cause)) {
-      return EvaluationError.fromUnknown(deliberate, failure.flagKey)
-    }
-    this.#report(failure, services)
-    return this.#error(HookFailures.describe(failure), failure.cause)
-  }
-
-  // The services to run with; `undefined` when the stage is skipped.
-  #admit(): Context.Context<R> | undefined {
-    const { owner, parts } = this.run.stack
-    const services = this.run.services(this.caller)
-    if (services === undefined) throw this.#error(`hooks evaluate flags that are nested more than ${maxDepth} deep`)
-    if (owner === undefined || !owner.isClosed) return services
-    if (owner.whenClosed === "reject") {
-      throw this.#error("the scope of a hook that guards this evaluation is closed")
-    }
-    if (!owner.hasWarned) {
-      owner.hasWarned = true
-      Effect.runForkWith(services)(
-        Effect.logWarning("hooks are skipped, since the scope they were built in is closed").pipe(
-          Effect.annotateLogs("hooks", parts.map((part) => part.name)),
-          Effect.catchCause(() => Effect.void)
-        )
-      )
-    }
-    return undefined
-  }
-
-  #isClosedIn(cause: Cause.Cause<unknown>): boolean {
-    const { owner } = this.run.stack
-    return owner !== undefined && owner.isClosed && owner.whenClosed === "skip" && Cause.hasInterruptsOnly(cause)
-  }
-
-  get #hook(): string {
-    return this.#entries[this.#index]?.name ?? ""
-  }
-
-  #failure(hook: string, cause: Cause.Cause<unknown>): HookFailures.HookFailure {
-    return { hook, stage: this.name, flagKey: this.sdk.flagKey, cause }
-  }
-
-  #error(message: string, cause?: unknown): EvaluationError.EvaluationError {
-    return new EvaluationError.EvaluationError({ code: "GENERAL", message, flagKey: this.sdk.flagKey, cause })
-  }
-
-  #report(failure: HookFailures.HookFailure, services: Context.Context<R>): void {
-    Effect.runForkWith(services)(HookFailures.report(failure))
+  #settle(cause: Cause.Cause<unknown>): void {
+    const entry = this.#entries[this.#index]
+    if (entry === undefined) return
+    Failure.settle(this.#host, this.#stage, entry, cause)
+    this.#given = undefined
+    this.#index++
   }
 }

@@ -1,8 +1,9 @@
 /**
- * Checks of options. Their errors name the function and the option, since they
- * are read by whoever starts a service.
+ * Checks options. An error names the function, the option, what it must be, and
+ * what it was.
  */
 import * as Duration from "effect/Duration"
+import type { Severity } from "effect/LogLevel"
 import * as Option from "effect/Option"
 import { printValue } from "./text.ts"
 
@@ -20,12 +21,28 @@ export const positiveDuration = (owner: string, name: string, input: Duration.In
     : reject(owner, name, "finite and positive", input)
 }
 
+/** A time that may be zero. */
+export const finiteDuration = (owner: string, name: string, input: Duration.Input): Duration.Duration => {
+  const found = Option.getOrUndefined(Duration.fromInput(input))
+  return found !== undefined && Duration.isFinite(found) && !Number.isNaN(Duration.toMillis(found))
+    ? found
+    : reject(owner, name, "a finite duration", input)
+}
+
 export const oneOf = <A>(owner: string, name: string, all: ReadonlyArray<A>, value: A): A =>
   all.includes(value) ? value : reject(owner, name, `one of ${all.map(String).join(", ")}`, value)
 
-/** For what may be a function: JavaScript hands in anything. */
+export const severities: ReadonlyArray<Severity> = ["Trace", "Debug", "Info", "Warn", "Error", "Fatal"]
+
+/** The level of a log record, or `false` for no record. */
+export const severityOrFalse = (owner: string, name: string, value: Severity | false): Severity | false =>
+  oneOf<Severity | false>(owner, name, [...severities, false], value)
+
+export const aFunction = <A>(owner: string, name: string, value: A): A =>
+  typeof value === "function" ? value : reject(owner, name, "a function", value)
+
 export const optionalFunction = (owner: string, name: string, value: unknown): void => {
-  if (value !== undefined && typeof value !== "function") reject(owner, name, "a function", value)
+  if (value !== undefined) aFunction(owner, name, value)
 }
 
 export const names = (owner: string, name: string, value: ReadonlyArray<string>): ReadonlyArray<string> =>

@@ -7,12 +7,16 @@ import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { snapshot } from "../../EvaluationContext.ts"
 import type { FlagValue } from "../../EvaluationDetails.ts"
 import { toSdkValue } from "../../EvaluationDetails.ts"
 
 export interface FlagType<A> {
   /** What a value has to be, for messages. */
   readonly expected: string
+  readonly name: SDK.FlagValueType
+  /** The form that the SDK and the hooks see. */
+  readonly encode: (value: A) => SDK.FlagValue
   readonly decode: (value: unknown) => Option.Option<A>
   readonly resolve: (
     client: SDK.Client,
@@ -24,41 +28,51 @@ export interface FlagType<A> {
 }
 
 export const boolean: FlagType<boolean> = {
+  name: "boolean",
   expected: "a boolean",
+  encode: identity,
   decode: Option.liftPredicate(Predicate.isBoolean),
   resolve: (client, ...args) => client.getBooleanDetails(...args)
 }
 
 export const string: FlagType<string> = {
+  name: "string",
   expected: "a string",
+  encode: identity,
   decode: Option.liftPredicate(Predicate.isString),
   resolve: (client, ...args) => client.getStringDetails(...args)
 }
 
 export const number: FlagType<number> = {
+  name: "number",
   expected: "a number",
+  encode: identity,
   decode: Option.liftPredicate(Predicate.isNumber),
   resolve: (client, ...args) => client.getNumberDetails(...args)
 }
 
-const resolveObject =
-  <A>(encode: (value: A) => FlagValue): FlagType<A>["resolve"] => (client, flagKey, defaultValue, context, options) =>
-    client.getObjectDetails(flagKey, toSdkValue(encode(defaultValue)), context, options)
-
 const isStructure = (value: unknown): value is FlagValue => typeof value === "object"
 
 export const object: FlagType<FlagValue> = {
+  name: "object",
   expected: "a structure",
-  decode: Option.liftPredicate(isStructure),
-  resolve: resolveObject(identity)
+  encode: toSdkValue,
+  // A copy, since the value may be the provider's own.
+  decode: (value) => Option.map(Option.liftPredicate(isStructure)(value), snapshot),
+  resolve: (client, flagKey, defaultValue, ...args) =>
+    client.getObjectDetails(flagKey, toSdkValue(defaultValue), ...args)
 }
 
-/** Object flags whose values are decoded; the SDK and the hooks see the encoded form. */
+/** Object flags with decoded values; the SDK and the hooks see the encoded form. */
 export const schema = <A>(schema: Schema.Codec<A, FlagValue>): FlagType<A> => {
-  const encode = Schema.encodeUnknownOption(schema)
+  const encodeOption = Schema.encodeUnknownOption(schema)
+  const decode = Schema.decodeUnknownOption(schema)
+  const encode = (value: A): SDK.FlagValue => toSdkValue(Option.getOrNull(encodeOption(value)))
   return {
+    name: "object",
     expected: "what the schema describes",
-    decode: Schema.decodeUnknownOption(schema),
-    resolve: resolveObject((value) => Option.getOrNull(encode(value)))
+    encode,
+    decode: (value) => decode(snapshot(value)),
+    resolve: (client, flagKey, defaultValue, ...args) => client.getObjectDetails(flagKey, encode(defaultValue), ...args)
   }
 }

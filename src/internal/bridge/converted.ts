@@ -1,0 +1,140 @@
+/**
+ * A hook of the SDK as the stages of an Effect hook. It is given what the SDK
+ * would give it.
+ */
+import * as SDK from "@openfeature/server-sdk"
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { cast, constVoid } from "effect/Function"
+import * as Predicate from "effect/Predicate"
+import * as EvaluationContext from "../../EvaluationContext.ts"
+import * as EvaluationDetails from "../../EvaluationDetails.ts"
+import type { FlagValue } from "../../EvaluationDetails.ts"
+import type { EvaluationError } from "../../EvaluationError.ts"
+import type { HookContext } from "../../HookContext.ts"
+import * as HookHints from "../../HookHints.ts"
+import { type Contribution, failureOf, fromPromise, type Part, type Result } from "../hook/part.ts"
+import { sourceOf, touch } from "../hook/view.ts"
+import { original } from "../runner/failure.ts"
+import { tryOr } from "../untrusted.ts"
+
+type SdkDetails = SDK.EvaluationDetails<SDK.FlagValue>
+
+/** A rejection on purpose, or anything else that a hook of the SDK throws. */
+type Failure = EvaluationError | Cause.UnknownError
+
+/** What one hook of the SDK has in one evaluation: the same objects in every stage. */
+class Given {
+  readonly #hookData = new SDK.MapHookData()
+  #hookContext: SDK.BeforeHookContext | undefined = undefined
+  #hints: HookHints.HookHints = HookHints.empty
+  #record: SDK.HookHints | undefined = undefined
+  #source: SdkDetails | undefined = undefined
+  #details: SdkDetails | undefined = undefined
+
+  /** Frozen, but for the evaluation context, which is the SDK's own. */
+  hookContext(context: HookContext): SDK.BeforeHookContext {
+    return this.#hookContext ??= this.#make(context)
+  }
+  #make(context: HookContext): SDK.BeforeHookContext {
+    const source = sourceOf(context)
+    // Hooks within the hook find the evaluation by its context.
+    source?.publish?.()
+    return Object.freeze({
+      flagKey: context.flagKey,
+      flagValueType: context.flagValueType,
+      defaultValue: cast<FlagValue, SDK.FlagValue>(context.defaultValue),
+      clientMetadata: context.clientMetadata,
+      providerMetadata: context.providerMetadata,
+      logger: context.logger,
+      context: source === undefined ? EvaluationContext.toSdk(context.context) : source.sdk.context,
+      hookData: this.#hookData
+    })
+  }
+  /** The hook context behind `before`. Where the evaluation context is a copy, it is brought up to date. */
+  later(context: HookContext): SDK.HookContext {
+    const given = this.hookContext(context)
+    if (sourceOf(context) === undefined && !Object.isFrozen(given.context)) {
+      Object.freeze(Object.assign(given.context, EvaluationContext.toSdk(context.context)))
+    }
+    return given
+  }
+  hints(hints: HookHints.HookHints): SDK.HookHints | undefined {
+    if (hints === HookHints.empty) return undefined
+    if (this.#record === undefined || this.#hints !== hints) {
+      this.#hints = hints
+      this.#record = HookHints.toRecord(hints)
+    }
+    return this.#record
+  }
+  /** A copy: what the hook writes to it does not reach the caller. */
+  details(context: HookContext, details: EvaluationDetails.EvaluationDetails): SdkDetails {
+    const source = sourceOf(context)?.details
+    if (source === undefined) return EvaluationDetails.toSdk(details)
+    if (this.#details === undefined || this.#source !== source) {
+      this.#source = source
+      this.#details = { ...source, value: EvaluationContext.clone(source.value) }
+    }
+    return this.#details
+  }
+}
+
+const call = <A, B>(
+  stage: () => A | PromiseLike<A>,
+  take: (result: A) => B,
+  done: () => void = constVoid
+): Result<B, Failure, never> => {
+  const result = tryOr<Effect.Effect<A, Failure>, Exit.Exit<A, Failure>>(() => {
+    const result = stage()
+    return Predicate.isPromiseLike(result) ? fromPromise(result) : Exit.succeed(result)
+  }, (error) => Exit.fail(failureOf(error)))
+  if (!Exit.isExit(result)) return Effect.map(Effect.ensuring(result, Effect.sync(done)), take)
+  done()
+  return Exit.map(result, take)
+}
+
+// What the hook set on a copy of the context instead of returning it.
+const changes = (
+  before: EvaluationContext.EvaluationContext,
+  after: SDK.EvaluationContext
+): EvaluationContext.EvaluationContext =>
+  Object.fromEntries(
+    Object.entries(after).filter(([key, value]) => !Object.hasOwn(before, key) || before[key] !== value)
+  )
+
+export const make = (name: string, hook: SDK.Hook): Part<Failure, never, Given> => ({
+  name,
+  hookData: () => new Given(),
+  isObserved: false,
+  before: hook.before && ((context, hints, data) => {
+    const source = sourceOf(context)
+    const before = source === undefined ? context.context : undefined
+    const given = data.hookContext(context)
+    const done = (): void => {
+      // The SDK awaits the context, and would call this.
+      if (typeof given.context["then"] === "function") tryOr(() => delete given.context["then"], constVoid)
+      touch(context)
+    }
+    const take = (returned: unknown): Contribution => ({
+      context: { ...before && changes(before, given.context), ...contribution(returned) }
+    })
+    return call(() => hook.before?.(given, data.hints(hints)), take, done)
+  }),
+  after: hook.after && ((context, hints, data, details) =>
+    call(() => hook.after?.(data.later(context), data.details(context, details), data.hints(hints)), constVoid)),
+  error: hook.error && ((context, hints, data, error) =>
+    call(() => hook.error?.(data.later(context), original(error), data.hints(hints)), constVoid)),
+  finally: hook.finally && ((context, hints, data, details) =>
+    call(() => hook.finally?.(data.later(context), data.details(context, details), data.hints(hints)), constVoid))
+})
+
+// The SDK spreads whatever is truthy, so texts and lists would become attributes
+// named 0, 1, 2: they are refused. The rest that is no record has nothing in it.
+const contribution = (result: unknown): EvaluationContext.EvaluationContext => {
+  if (EvaluationContext.isEvaluationContext(result)) return result
+  if ((typeof result === "string" && result !== "") || Array.isArray(result)) {
+    throw new TypeError("the before stage gave back a context that is not a record")
+  }
+  return EvaluationContext.empty
+}

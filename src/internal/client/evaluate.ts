@@ -1,0 +1,185 @@
+/**
+ * One evaluation of the Effect client.
+ */
+import * as SDK from "@openfeature/server-sdk"
+import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as EvaluationContext from "../../EvaluationContext.ts"
+import * as EvaluationDetails from "../../EvaluationDetails.ts"
+import * as EvaluationError from "../../EvaluationError.ts"
+import type { HookHints } from "../../HookHints.ts"
+import { stackOf } from "../bridge/sdkHook.ts"
+import { type Begun, Evaluation, toSdkHints } from "../runner/evaluation.ts"
+import { Run } from "../runner/run.ts"
+import type { Stack } from "../runner/stack.ts"
+import { tryOr } from "../untrusted.ts"
+import { waitFor } from "../wait.ts"
+import type { FlagType } from "./flagType.ts"
+
+/** The client that evaluates. */
+export interface Target {
+  readonly client: SDK.Client
+  readonly domain: string | undefined
+  /** How long an interrupted caller waits for hooks that have to finish. */
+  readonly interruptTimeout: Duration.Input
+}
+
+export interface Request<A> {
+  readonly type: FlagType<A>
+  readonly flagKey: string
+  readonly defaultValue: A
+  readonly context: EvaluationContext.EvaluationContext
+  readonly hints: HookHints
+  /** The hooks of the client, of the region and of the invocation. */
+  readonly stack: Stack
+}
+
+type SdkDetails = SDK.EvaluationDetails<SDK.FlagValue>
+type Details<A> = EvaluationDetails.EvaluationDetails<A>
+
+export const evaluate = <A>(
+  target: Target,
+  request: Request<A>,
+  services: Context.Context<never>
+): Effect.Effect<Details<A>> =>
+  Effect.callback((resume) => {
+    const { defaultValue, flagKey, stack, type } = request
+    const check = new ValueCheck(request)
+    // Where the client has no hooks but others do, the empty stack lets them
+    // learn that a value was of the wrong type.
+    const isHooked = !stack.isEmpty || sdkHooks(target).length > 0
+    const evaluation = new Evaluation(services, request.hints)
+    const run = isHooked ? new Run(stack, evaluation, check.accept) : undefined
+    if (isHooked) evaluation.runs = []
+    const options = run && { hooks: [run], hookHints: toSdkHints(evaluation) }
+    const resolution = tryOr(
+      () => type.resolve(target.client, flagKey, defaultValue, EvaluationContext.toSdk(request.context), options),
+      (error) => Promise.reject<SdkDetails>(error)
+    )
+    const finish = (error: EvaluationError.EvaluationError) => finishAll(target, request, evaluation, run, error)
+    resolution.then(
+      (details) => resume(Exit.succeed(tryOr(() => check.details(details), () => check.unreadable()))),
+      // The SDK rejects when something throws that it does not expect to, and
+      // then skips stages that hooks count on.
+      async () => {
+        const error = general(flagKey, "the SDK gave up on the evaluation")
+        await finish(error)
+        resume(Exit.succeed(EvaluationDetails.failed(flagKey, defaultValue, error)))
+      }
+    )
+    return run && giveUp(target, flagKey, evaluation, resolution, finish)
+  })
+
+/** The hooks of the SDK around those of the client. */
+const sdkHooks = (target: Target): ReadonlyArray<object> => [...outerHooks(target), ...providerHooks(target)]
+
+const outerHooks = ({ client }: Target): ReadonlyArray<object> => [...SDK.OpenFeature.getHooks(), ...client.getHooks()]
+
+const providerHooks = ({ domain }: Target): ReadonlyArray<object> =>
+  tryOr(() => SDK.OpenFeature.getProvider(domain).hooks ?? [], () => [])
+
+// Runs what is owed to the hooks of every level, also to those that the SDK has
+// not come to yet.
+const finishAll = async <A>(
+  target: Target,
+  request: Request<A>,
+  evaluation: Evaluation,
+  run: Run | undefined,
+  error: EvaluationError.EvaluationError
+): Promise<void> => {
+  evaluation.isOver = true
+  const begun = (evaluation.runs ?? []).filter((other) => other !== run)
+  const runOf = (hook: object): ReadonlyArray<Begun> => {
+    const stack = stackOf(hook)
+    if (stack === undefined) return []
+    const index = begun.findIndex((other) => other.stack === stack)
+    return index < 0 ? [new Run(stack, evaluation)] : begun.splice(index, 1)
+  }
+  const owed = [
+    ...outerHooks(target).flatMap(runOf),
+    ...run === undefined ? [] : [run],
+    ...providerHooks(target).flatMap(runOf),
+    ...begun
+  ]
+  const sdk = sdkHookContext(target, request, evaluation)
+  for (const one of owed.reverse()) await one.finish(error, sdk)
+}
+
+const sdkHookContext = <A>(
+  { client }: Target,
+  { context, defaultValue, flagKey, type }: Request<A>,
+  evaluation: Evaluation
+): SDK.HookContext => ({
+  flagKey,
+  flagValueType: type.name,
+  defaultValue: type.encode(defaultValue),
+  context: evaluation.context ?? EvaluationContext.toSdk(context),
+  clientMetadata: client.metadata,
+  providerMetadata: client.metadata.providerMetadata,
+  logger: new SDK.DefaultLogger(),
+  hookData: new SDK.MapHookData()
+})
+
+// The caller was interrupted: the running stage is, too. Then the SDK runs the
+// error and finally stages. It may not get there, since a provider can hang.
+const giveUp = Effect.fnUntraced(function*(
+  { interruptTimeout }: Target,
+  flagKey: string,
+  evaluation: Evaluation,
+  resolution: Promise<SdkDetails>,
+  finish: (error: EvaluationError.EvaluationError) => Promise<void>
+) {
+  evaluation.interrupt()
+  yield* waitFor(Effect.tryPromise(() => resolution), interruptTimeout)
+  const error = general(flagKey, "the evaluation was interrupted")
+  yield* waitFor(Effect.tryPromise(() => finish(error)), interruptTimeout)
+})
+
+const general = (flagKey: string, message: string) =>
+  Object.freeze(new EvaluationError.EvaluationError({ code: "GENERAL", message, flagKey }))
+
+/** Checks that a value is of the flag's type: once, before the first `after` stage, or at the end. */
+class ValueCheck<A> {
+  readonly #request: Request<A>
+  #decoded: Option.Option<A> | undefined = undefined
+
+  constructor(request: Request<A>) {
+    this.#request = request
+  }
+
+  readonly accept = (details: SdkDetails): void => {
+    if (Option.isNone(this.#decode(details))) throw this.#mismatch()
+  }
+
+  details(details: SdkDetails): Details<A> {
+    const { defaultValue, flagKey } = this.#request
+    if (details.errorCode) return EvaluationDetails.withValue(details, defaultValue)
+    const decoded = this.#decode(details)
+    return Option.isNone(decoded)
+      ? EvaluationDetails.failed(flagKey, defaultValue, this.#mismatch())
+      : EvaluationDetails.withValue(details, decoded.value)
+  }
+
+  unreadable(): Details<A> {
+    const { defaultValue, flagKey } = this.#request
+    return EvaluationDetails.failed(flagKey, defaultValue, general(flagKey, "the evaluation details cannot be read"))
+  }
+
+  #decode(details: SdkDetails): Option.Option<A> {
+    return this.#decoded ??= tryOr(() => this.#request.type.decode(details.value), () => Option.none<A>())
+  }
+
+  #mismatch(): EvaluationError.EvaluationError {
+    const { flagKey, type } = this.#request
+    return Object.freeze(
+      new EvaluationError.EvaluationError({
+        code: "TYPE_MISMATCH",
+        message: `the flag's value is not ${type.expected}`,
+        flagKey
+      })
+    )
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * A provider that is owned by a scope: registered, waited for, closed once and
+ * within a bound.
+ */
+import * as SDK from "@openfeature/server-sdk"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { read, tryOr } from "../untrusted.ts"
+import { waitFor } from "../wait.ts"
+
+// Stands between the SDK and the provider. The SDK closes a provider that is
+// replaced, but lets nobody wait for it; and it calls the method of one provider
+// on another when a provider is replaced during an evaluation, so the methods
+// are bound.
+class Owned implements SDK.Provider {
+  readonly #provider: SDK.Provider
+  readonly events?: SDK.ProviderEventEmitter<SDK.AnyProviderEvent>
+  readonly resolveBooleanEvaluation: SDK.Provider["resolveBooleanEvaluation"]
+  readonly resolveStringEvaluation: SDK.Provider["resolveStringEvaluation"]
+  readonly resolveNumberEvaluation: SDK.Provider["resolveNumberEvaluation"]
+  readonly resolveObjectEvaluation: SDK.Provider["resolveObjectEvaluation"]
+  #initializing: Promise<void> | undefined = undefined
+  #closing: Promise<void> | undefined = undefined
+  /** Another layer has taken the domain, and will give it back. */
+  isCovered = false
+
+  constructor(provider: SDK.Provider) {
+    this.#provider = provider
+    if (provider.events !== undefined) this.events = provider.events
+    this.resolveBooleanEvaluation = (...args) => provider.resolveBooleanEvaluation(...args)
+    this.resolveStringEvaluation = (...args) => provider.resolveStringEvaluation(...args)
+    this.resolveNumberEvaluation = (...args) => provider.resolveNumberEvaluation(...args)
+    this.resolveObjectEvaluation = (...args) => provider.resolveObjectEvaluation(...args)
+  }
+  get metadata(): SDK.ProviderMetadata {
+    return this.#provider.metadata
+  }
+  get runsOn(): SDK.Paradigm {
+    return this.#provider.runsOn ?? "server"
+  }
+  get domainScoped(): boolean {
+    // Not known to the oldest SDK.
+    return read(this.#provider, "domainScoped") === true
+  }
+  get hooks(): Array<SDK.Hook> {
+    return this.#provider.hooks ?? []
+  }
+  initialize(...args: Parameters<SDK.Provider["initialize"] & {}>): Promise<void> {
+    return this.#initializing ??= Promise.resolve().then(() => this.#provider.initialize?.(...args))
+  }
+  async onClose(): Promise<void> {
+    if (!this.isCovered) await this.close()
+  }
+  close(): Promise<void> {
+    return this.#closing ??= Promise.resolve().then(() => this.#provider.onClose?.())
+  }
+  track(name: string, context: SDK.EvaluationContext, details: SDK.TrackingEventDetails): void {
+    this.#provider.track?.(name, context, details)
+  }
+}
+
+// Never ready: what a client is left with when its provider is gone.
+const closed = (): SDK.Provider => {
+  const refuse = async () => {
+    throw new SDK.ProviderNotReadyError("the provider is closed")
+  }
+  return {
+    metadata: { name: "closed" },
+    runsOn: "server",
+    initialize: () => new Promise(() => undefined),
+    resolveBooleanEvaluation: refuse,
+    resolveStringEvaluation: refuse,
+    resolveNumberEvaluation: refuse,
+    resolveObjectEvaluation: refuse
+  }
+}
+
+const bind = (domain: string | undefined, provider: SDK.Provider): Promise<void> =>
+  tryOr(
+    () =>
+      domain === undefined
+        ? SDK.OpenFeature.setProviderAndWait(provider)
+        : SDK.OpenFeature.setProviderAndWait(domain, provider),
+    (error) => Promise.reject(error)
+  )
+
+// The owned providers of a domain, the one that it was bound to first at the bottom.
+const owners = new Map<string | undefined, ReadonlyArray<Owned>>()
+
+const setOwners = (domain: string | undefined, owned: ReadonlyArray<Owned>): void => {
+  if (owned.length === 0) owners.delete(domain)
+  else owners.set(domain, owned)
+}
+
+const take = (domain: string | undefined, provider: SDK.Provider): { owned: Owned; ready: Promise<void> } => {
+  const below = owners.get(domain) ?? []
+  const owned = new Owned(provider)
+  for (const other of below) other.isCovered = true
+  setOwners(domain, [...below, owned])
+  const ready = bind(domain, owned)
+  // The layer waits for it, if it does at all: a rejection is not an unhandled one.
+  ready.catch(() => undefined)
+  return { owned, ready }
+}
+
+const release = (owned: Owned, domain: string | undefined, limit: Duration.Input): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const others = (owners.get(domain) ?? []).filter((other) => other !== owned)
+    setOwners(domain, others)
+    owned.isCovered = false
+    // Somebody else may have replaced the provider. The SDK has closed it then.
+    if (SDK.OpenFeature.getProvider(domain) === owned) {
+      const next = others.at(-1)
+      if (next !== undefined) next.isCovered = false
+      bind(domain, next ?? closed()).catch(() => undefined)
+    }
+    return waitFor(Effect.tryPromise(() => owned.close()), limit)
+  })
+
+const warn = (domain: string | undefined): Effect.Effect<void> =>
+  Effect.logWarning("the domain has a provider of another FeatureFlags layer, which is covered until this one ends").pipe(
+    Effect.annotateLogs("domain", domain ?? "default")
+  )
+
+/** Binds a provider to a domain until the scope closes; the effect inside waits until it is ready. */
+export const acquire = (
+  provider: SDK.Provider,
+  options: { readonly domain: string | undefined; readonly shutdownTimeout: Duration.Input }
+): Effect.Effect<Effect.Effect<void, unknown>, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.suspend(() => {
+      const isTaken = owners.has(options.domain)
+      const taken = take(options.domain, provider)
+      return isTaken ? Effect.as(warn(options.domain), taken) : Effect.succeed(taken)
+    }),
+    ({ owned }) => release(owned, options.domain, options.shutdownTimeout)
+  ).pipe(Effect.map(({ ready }) => Effect.tryPromise({ try: () => ready, catch: (error) => error })))

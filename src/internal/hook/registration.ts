@@ -1,0 +1,186 @@
+/**
+ * Hooks that were registered together: the services they run with, and how long
+ * they live.
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import * as Check from "../check.ts"
+import { awaitWithin } from "../wait.ts"
+import type { Part } from "./part.ts"
+
+/** Evaluations that hooks make themselves may be nested this deep. */
+export const maxDepth = 8
+
+/** So many evaluations may hooks make, directly or not, for one evaluation of the application. */
+export const maxNested = 1000
+
+/** Counts the evaluations that hooks make for one evaluation of the application. */
+interface Budget {
+  left: number
+  isTold: boolean
+}
+
+/** How an evaluation is nested in the hooks of others; every stage has it in its services. */
+export interface Nesting {
+  readonly depth: number
+  readonly budget: Budget
+  readonly registration: Registration | undefined
+}
+
+const newBudget = (): Budget => ({ left: maxNested, isTold: false })
+
+export const Nesting: Context.Reference<Nesting> = Context.Reference<Nesting>(
+  "effect-openfeature/internal/Nesting",
+  { defaultValue: () => ({ depth: 0, budget: newBudget(), registration: undefined }) }
+)
+
+/** What a stage runs with. */
+export interface Services {
+  readonly context: Context.Context<unknown>
+  readonly nesting: Nesting
+}
+
+// Hooks of all registrations share the budget of a caller.
+const budgets = new WeakMap<Context.Context<never>, Budget>()
+const budgetWithoutFiber = newBudget()
+
+const budgetOf = (caller: Context.Context<never>, depth: number): Budget => {
+  if (depth > 0) return Context.get(caller, Nesting).budget
+  const known = budgets.get(caller)
+  if (known !== undefined) return known
+  const made = newBudget()
+  budgets.set(caller, made)
+  return made
+}
+
+export type WhenClosed = "skip" | "reject"
+
+/** Who waits for a fiber that a registration owns. */
+export interface Waiting {
+  /** The registration closes: the fiber is interrupted. */
+  readonly onClose?: () => void
+  /** The fiber has not ended in time after that. */
+  readonly onLate?: () => void
+}
+
+export class Registration {
+  readonly parts: ReadonlyArray<Part<unknown, unknown>>
+  readonly whenClosed: WhenClosed
+  isClosed = false
+  hasWarned = false
+  readonly #base: Context.Context<unknown>
+  readonly #own: Services
+  readonly #merged = new WeakMap<Context.Context<never>, Services>()
+  readonly #running = new Map<Fiber.Fiber<unknown, unknown>, Waiting>()
+
+  constructor(
+    parts: ReadonlyArray<Part<unknown, unknown>>,
+    base: Context.Context<unknown>,
+    whenClosed: WhenClosed
+  ) {
+    this.parts = parts
+    this.whenClosed = whenClosed
+    this.#base = base
+    this.#own = this.#services(base, 0, budgetWithoutFiber)
+  }
+
+  /** The services of the caller, on top of those that the hooks were registered with. */
+  services(caller: Context.Context<never> | undefined): Services {
+    if (caller === undefined) return this.#own
+    // One request makes many evaluations with the same services. A registration
+    // lives longer than a request and must not keep them.
+    const known = this.#merged.get(caller)
+    if (known !== undefined) return known
+    const { depth } = Context.get(caller, Nesting)
+    const merged = this.#services(Context.merge(this.#base, caller), depth, budgetOf(caller, depth))
+    this.#merged.set(caller, merged)
+    return merged
+  }
+
+  #services(context: Context.Context<unknown>, depth: number, budget: Budget): Services {
+    const nesting = { depth: depth + 1, budget, registration: this }
+    return { context: Context.add(context, Nesting, nesting), nesting }
+  }
+
+  /** Owns a fiber until it ends. */
+  add(fiber: Fiber.Fiber<unknown, unknown>, waiting: Waiting): void {
+    if (this.isClosed) {
+      fiber.interruptUnsafe()
+      waiting.onClose?.()
+      return waiting.onLate?.()
+    }
+    this.#running.set(fiber, waiting)
+    fiber.addObserver(() => this.#running.delete(fiber))
+  }
+  delete(fiber: Fiber.Fiber<unknown, unknown>): void {
+    this.#running.delete(fiber)
+  }
+
+  /** Interrupts what is running, and waits for it up to the limit. */
+  close(limit: Duration.Input): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.isClosed = true
+      const running = Array.from(this.#running)
+      for (const [fiber, { onClose }] of running) {
+        fiber.interruptUnsafe()
+        onClose?.()
+      }
+      return Effect.andThen(
+        Effect.forEach(running, ([fiber]) => awaitWithin(fiber, limit), { concurrency: "unbounded", discard: true }),
+        Effect.sync(() => {
+          for (const [fiber, { onLate }] of running) {
+            if (fiber.pollUnsafe() === undefined) onLate?.()
+          }
+          this.#running.clear()
+        })
+      )
+    })
+  }
+}
+
+/** Hooks with the services that they were registered with. They live as long as the process. */
+export const make = <R>(
+  parts: ReadonlyArray<Part<unknown, R>>,
+  services: Context.Context<R>,
+  whenClosed: WhenClosed = "skip"
+): Registration => {
+  const base = new Map<string, unknown>(services.mapUnsafe)
+  // The span in which a hook was registered is over when the hook runs.
+  base.delete(Tracer.ParentSpanKey)
+  base.delete(Nesting.key)
+  return new Registration(parts, Context.makeUnsafe(base), whenClosed)
+}
+
+export const WhenClosed: Context.Reference<WhenClosed> = Context.Reference<WhenClosed>(
+  "effect-openfeature/OpenFeatureHook/WhenClosed",
+  { defaultValue: () => "skip" }
+)
+
+export const CloseTimeout: Context.Reference<Duration.Input> = Context.Reference<Duration.Input>(
+  "effect-openfeature/OpenFeatureHook/CloseTimeout",
+  { defaultValue: () => "3 seconds" }
+)
+
+/** Hooks that live as long as the scope, with the services of the fiber. */
+export const scoped = <R>(
+  parts: ReadonlyArray<Part<unknown, R>>
+): Effect.Effect<Registration, never, R | Scope.Scope> =>
+  Effect.contextWith((services: Context.Context<R>) => {
+    const limit = Check.finiteDuration("OpenFeatureHook", "CloseTimeout", Context.get(services, CloseTimeout))
+    const whenClosed = Check.oneOf<WhenClosed>("OpenFeatureHook", "WhenClosed", ["skip", "reject"], Context.get(services, WhenClosed))
+    return Effect.acquireRelease(
+      Effect.sync(() => make(parts, services, whenClosed)),
+      (registration) => registration.close(limit)
+    )
+  })
+
+/** Gives a fiber that outlives its stage to the registration of the stage. */
+export const track = (fiber: Fiber.Fiber<unknown, unknown>, waiting: Waiting = {}): Effect.Effect<void> =>
+  Effect.withFiber((current) => {
+    current.getRef(Nesting).registration?.add(fiber, waiting)
+    return Effect.void
+  })

@@ -1,0 +1,137 @@
+/**
+ * What all hooks of one evaluation share: the services of the caller, the hints,
+ * and the stage that is running.
+ */
+import type * as SDK from "@openfeature/server-sdk"
+import type * as Context from "effect/Context"
+import type * as Fiber from "effect/Fiber"
+import * as HookHints from "../../HookHints.ts"
+import * as Services from "../services.ts"
+import { tryOr } from "../untrusted.ts"
+import type { Stack } from "./stack.ts"
+
+/** The hooks of one stack in the evaluation. */
+export interface Begun {
+  readonly stack: Stack
+  /** Runs the stages that the SDK will not run. */
+  finish(error: unknown, sdk: Readonly<SDK.HookContext>): Promise<void>
+}
+
+export class Evaluation {
+  /** The services of the calling fiber. */
+  readonly services: Context.Context<never> | undefined
+  readonly #given: HookHints.HookHints
+  hints: HookHints.HookHints
+  // The SDK hands one context object to all hooks of an evaluation, and only to
+  // them, so it identifies the evaluation.
+  context: SDK.EvaluationContext | undefined
+  /** The fiber of the stage that can still reject the evaluation. */
+  running: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** The runs that have begun, for a client that runs the stages that the SDK leaves out. */
+  runs: Array<Begun> | undefined = undefined
+  isInterrupted = false
+  /** The client has run what was owed to all hooks; the SDK may still come to some of them. */
+  isOver = false
+  /** Whether the budget of nested evaluations has paid for it. */
+  isCounted = false
+  #isPublished = false
+
+  constructor(
+    services: Context.Context<never> | undefined,
+    hints: HookHints.HookHints,
+    context?: SDK.EvaluationContext | undefined
+  ) {
+    this.services = services
+    this.#given = hints
+    this.hints = hints
+    this.context = context
+  }
+  /**
+   * Binds the evaluation to its context. Only the client that made the evaluation
+   * knows it; hooks before may have used its hints for an evaluation of their own.
+   */
+  claim(context: SDK.EvaluationContext): void {
+    if (this.context === context) return
+    if (this.context !== undefined) {
+      this.hints = this.#given
+      this.runs = []
+    }
+    this.context = context
+    this.#isPublished = false
+  }
+  addHints(hints: HookHints.HookHints): void {
+    this.hints = HookHints.merge(this.hints, hints)
+    this.publish()
+  }
+  /** Lets the other hooks of the evaluation find it by its context. */
+  publish(): void {
+    const { context } = this
+    if (this.#isPublished || context === undefined) return
+    this.#isPublished = true
+    tryOr(() => Stamp.put(context, this), () => undefined)
+  }
+  interrupt(): void {
+    this.isInterrupted = true
+    this.running?.interruptUnsafe()
+  }
+}
+
+class Target {
+  constructor(target: object) {
+    return target
+  }
+}
+
+// Puts the evaluation into a private field of its context or its hints: nobody
+// else can see or copy it, and a proxy is not asked. A WeakMap would do the same,
+// but its entries for objects this short-lived cost more in garbage collection
+// than all the rest.
+class Stamp extends Target {
+  #evaluation: Evaluation
+  static #isUsed = false
+
+  constructor(target: object, evaluation: Evaluation) {
+    super(target)
+    this.#evaluation = evaluation
+  }
+  static put(target: object, evaluation: Evaluation): void {
+    Stamp.#isUsed = true
+    if (#evaluation in target) target.#evaluation = evaluation
+    else Reflect.construct(Stamp, [target, evaluation])
+  }
+  static get(target: unknown): Evaluation | undefined {
+    return Stamp.#isUsed && typeof target === "object" && target !== null && #evaluation in target
+      ? target.#evaluation
+      : undefined
+  }
+}
+
+/** The hints for the SDK: a plain record that leads hooks of every level to the evaluation. */
+export const toSdkHints = (evaluation: Evaluation): SDK.HookHints => {
+  const { ["__proto__"]: _dropped, ...record } = HookHints.toRecord(evaluation.hints)
+  Stamp.put(record, evaluation)
+  return record
+}
+
+/** Finds the evaluation in the first stage of a run. */
+export const find = (context: SDK.EvaluationContext, hints: SDK.HookHints | undefined): Evaluation => {
+  const published = Stamp.get(context)
+  if (published !== undefined) return published
+  const given = Stamp.get(hints)
+  if (given === undefined) {
+    // The first stage of an evaluation runs in the turn of the caller, so the
+    // fiber that is running now is the caller's.
+    const evaluation = new Evaluation(Services.find(), HookHints.fromRecord(hints), context)
+    if (evaluation.services !== undefined) evaluation.publish()
+    return evaluation
+  }
+  given.context ??= context
+  if (given.context === context) return given
+  // Somebody passed the hints of one evaluation on to another.
+  const evaluation = new Evaluation(given.services, given.hints, context)
+  evaluation.publish()
+  return evaluation
+}
+
+/** Looks again in a later stage: another run may have published one since. */
+export const refind = (known: Evaluation, context: SDK.EvaluationContext): Evaluation => Stamp.get(context) ?? known

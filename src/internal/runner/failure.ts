@@ -1,0 +1,81 @@
+/**
+ * What a failure of a hook means: it rejects the evaluation, or it is reported.
+ */
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as EvaluationError from "../../EvaluationError.ts"
+import type { HookContext } from "../../HookContext.ts"
+import * as HookFailures from "../../HookFailures.ts"
+import { tryOr } from "../untrusted.ts"
+import type { Evaluation } from "./evaluation.ts"
+import type { Entry } from "./stack.ts"
+
+interface Host {
+  readonly evaluation: Evaluation
+  readonly view: HookContext
+  readonly services: Context.Context<never>
+}
+
+/** An error to reject an evaluation with. Frozen, since every other hook gets it. */
+export const general = (message: string, { flagKey }: HookContext, cause?: unknown): EvaluationError.EvaluationError =>
+  Object.freeze(new EvaluationError.EvaluationError({ code: "GENERAL", message, flagKey, cause }))
+
+export const interrupted = (view: HookContext): EvaluationError.EvaluationError =>
+  general("the evaluation was interrupted", view)
+
+/** Reports a failure or throws it: a `before` or `after` that is not observed rejects the evaluation. */
+export const settle = (host: Host, stage: HookFailures.Stage, entry: Entry, cause: Cause.Cause<unknown>): void => {
+  const { isObserved, name, registration } = entry
+  const isInterruption = Cause.hasInterruptsOnly(cause)
+  // A scope that closes interrupts its hooks: they count as done.
+  if (isInterruption && registration.isClosed && registration.whenClosed === "skip") return
+  const canReject = stage === "before" || stage === "after"
+  if (host.evaluation.isInterrupted && canReject) throw interrupted(host.view)
+  const failure = { hook: name, stage, flagKey: host.view.flagKey, cause }
+  if (canReject && !isObserved) throw rejection(host, failure)
+  if (!isInterruption || !host.evaluation.isInterrupted) report(host, failure)
+}
+
+export const report = (host: Host, failure: HookFailures.HookFailure): void => {
+  Effect.runForkWith(host.services)(HookFailures.report(failure))
+}
+
+// The caller learns the code and message of an EvaluationError and otherwise
+// only the name of the hook. What happened goes to the operator.
+const rejection = (host: Host, failure: HookFailures.HookFailure): unknown => {
+  const deliberate = failure.cause.reasons.find(Cause.isFailReason)?.error
+  if (EvaluationError.isEvaluationError(deliberate) && !Cause.hasDies(failure.cause)) {
+    const thrown = deliberate.cause
+    return isSdkError(thrown, deliberate.code)
+      ? thrown
+      : Object.freeze(EvaluationError.fromUnknown(deliberate, failure.flagKey))
+  }
+  report(host, failure)
+  return general(HookFailures.describe(failure), host.view, failure.cause)
+}
+
+// A hook of the SDK threw it, and other hooks of the SDK may look at its class.
+// Without accessors it is safe to read.
+const isSdkError = (error: unknown, code: string): boolean =>
+  tryOr(() => {
+    if (!(error instanceof Error) || EvaluationError.isEvaluationError(error)) return false
+    const message = Object.getOwnPropertyDescriptor(error, "message")
+    return Object.getOwnPropertyDescriptor(error, "code")?.value === code &&
+      (message === undefined || typeof message.value === "string")
+  }, () => false)
+
+/** What the provider or a hook of the SDK has thrown, below the errors that this library has put around it. */
+export const original = (error: unknown): unknown => {
+  let found = error
+  while (EvaluationError.isEvaluationError(found) && found.cause !== undefined) {
+    const { cause } = found
+    if (!Cause.isCause(cause)) {
+      found = cause
+      continue
+    }
+    const unknown = cause.reasons.find(Cause.isFailReason)?.error
+    return tryOr(() => Cause.isUnknownError(unknown) ? unknown.cause : found, () => found)
+  }
+  return found
+}
