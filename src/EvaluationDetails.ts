@@ -65,13 +65,26 @@ export const fromSdk = (details: SDK.EvaluationDetails<SDK.FlagValue>): Evaluati
 }
 
 /**
+ * Copies the SDK's details as callers of the Effect client get them: after an
+ * error there is always a message, of one line and bounded.
+ *
+ * @internal
+ */
+export const normalized = (details: SDK.EvaluationDetails<SDK.FlagValue>): EvaluationDetails => {
+  const copy = fromSdk(details)
+  if (copy.errorCode === undefined) return copy
+  const { message } = fromUnknown({ code: copy.errorCode, message: copy.errorMessage })
+  return Object.freeze({ ...copy, errorMessage: message })
+}
+
+/**
  * Copies details with a value of another type, field by field: the types of the
  * SDK promise more than its evaluator checks.
  *
  * @internal
  */
 export const withValue = <A>(
-  details: SDK.EvaluationDetails<SDK.FlagValue>,
+  details: Omit<SDK.EvaluationDetails<SDK.FlagValue> | EvaluationDetails, "value">,
   value: A
 ): EvaluationDetails<A> => {
   const { errorCode, errorMessage, flagKey, flagMetadata, reason, variant } = details
@@ -95,7 +108,7 @@ export const isCopyOf = (copy: EvaluationDetails, details: SDK.EvaluationDetails
     copy.value === details.value && (typeof copy.value !== "object" || copy.value === null) &&
     copy.flagKey === details.flagKey && copy.flagMetadata === details.flagMetadata &&
     copy.variant === details.variant && copy.reason === details.reason &&
-    copy.errorCode === details.errorCode && copy.errorMessage === details.errorMessage, () => false)
+    !copy.errorCode && !details.errorCode, () => false)
 
 const unreadable: EvaluationDetails = Object.freeze({
   flagKey: "",

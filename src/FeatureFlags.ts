@@ -427,7 +427,7 @@ const requestOf = <H extends FeatureHook.Any>(
   let stack = client
   for (const registration of region.registrations) stack = stack.with(registration)
   const hooks = options?.hooks
-  if (hooks !== undefined && hooks.length > 0) stack = stack.with(invocation(hooks))
+  if (hooks !== undefined && hooks.length !== 0) stack = stack.with(invocation(hooks))
   return {
     stack,
     context: options?.context === undefined

@@ -260,8 +260,18 @@ export const make = <
   readonly finally?: ((context: HookContext, details: EvaluationDetails, hints: HookHints, data: S) => L) | undefined
 }): FeatureHook<StageError<B | A | F | L>, StageServices<B | A | F | L>> => {
   checkName("make", name)
-  const { after, before, error, finally: last, hookData } = stages
-  for (const key of stageNames) Check.optionalFunction(`FeatureHook.make("${oneLine(name, 128)}")`, key, stages[key])
+  const { hookData } = stages
+  const wrong = stageNames.find((key) => stages[key] !== undefined && typeof stages[key] !== "function")
+  if (wrong !== undefined) {
+    throw new RangeError(`FeatureHook.make: stage "${wrong}" of hook "${oneLine(name, 128)}" must be a function`)
+  }
+  // A polluted Object.prototype is nobody's stage.
+  const own = <F>(stage: F | undefined, key: Stage): F | undefined =>
+    stage === Reflect.get(Object.prototype, key) ? undefined : stage
+  const before = own(stages.before, "before")
+  const after = own(stages.after, "after")
+  const error = own(stages.error, "error")
+  const last = own(stages.finally, "finally")
   const part: Part.Part<unknown, unknown, S> = {
     name,
     hookData,
@@ -380,6 +390,10 @@ export const combine: {
 /**
  * Joins any number of hooks, in order.
  *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when one of them is not a hook of this library.
+ *
  * **Example** (A list of hooks as one)
  *
  * ```ts
@@ -392,7 +406,15 @@ export const combine: {
  * @since 0.1.0
  */
 export const combineAll = <H extends Any = never>(hooks: Iterable<H>): FeatureHook<Error<H>, Services<H>> =>
-  cast(new FeatureHookImpl(Array.from(hooks).flatMap(({ parts }) => parts)))
+  cast(new FeatureHookImpl(Array.from(hooks, partsOf).flat()))
+
+// From JavaScript, anything may come in place of a hook.
+const partsOf = (hook: unknown, index: number): ReadonlyArray<Part.Part<unknown, unknown>> => {
+  if (isFeatureHook(hook)) return hook.parts
+  throw new RangeError(
+    `hook ${index + 1} is not a FeatureHook; OpenFeatureHook.toFeatureHook makes one from a hook of the SDK`
+  )
+}
 
 /**
  * What `transform` tells about the stage it changes.

@@ -292,7 +292,8 @@ const remove = <H>(target: Target<H>, hook: H | SDK.Hook): void => {
   const kept = registered.filter((other) => other !== hook)
   if (kept.length === registered.length) return
   target.clearHooks()
-  target.addHooks(...kept)
+  // Arguments go over the stack, which is not endless.
+  for (let i = 0; i < kept.length; i += 10_000) target.addHooks(...kept.slice(i, i + 10_000))
 }
 
 /**

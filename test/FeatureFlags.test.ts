@@ -1,6 +1,6 @@
 import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, type Layer, Schema, Scope, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { expectTypeOf } from "vitest"
 import {
@@ -13,7 +13,7 @@ import {
   OpenFeatureHook
 } from "effect-openfeature"
 import { RecordingHook, TestProvider } from "effect-openfeature/testing"
-import { client, collectFailures, deferred, newDomain, paths, rangeError, turns, until } from "./support.ts"
+import { client, collectFailures, deferred, newDomain, paths, turns, until } from "./support.ts"
 
 class Region extends Context.Service<Region, string>()("test/Region") {}
 
@@ -489,7 +489,7 @@ describe("hooks", () => {
       >()
       expectTypeOf(flags.addHooks(hook)).toEqualTypeOf<Effect.Effect<void, never, Region | Scope.Scope>>()
       expectTypeOf(FeatureFlags.layer({ hooks: [hook] })).toEqualTypeOf<
-        Layer.Layer<FeatureFlags.FeatureFlags, FeatureFlags.ProviderError, Region>
+        Layer.Layer<FeatureFlags.FeatureFlags, FeatureFlags.ProviderError | FeatureFlags.OptionsError, Region>
       >()
       expectTypeOf(FeatureFlags.withHooks(hook)(Effect.void)).toEqualTypeOf<Effect.Effect<void, never, Region>>()
       yield* flags.boolean("bool", false, { hooks: [hook] }).pipe(Effect.provideService(Region, "eu"))
@@ -766,20 +766,23 @@ describe("the provider of a layer", () => {
 })
 
 describe("make", () => {
-  it("refuses an empty domain, and a version without a domain", () => {
-    assert.strictEqual(
-      rangeError(() => FeatureFlags.make({ domain: "" })),
-      "FeatureFlags.make: domain must not be empty"
-    )
-    assert.strictEqual(
-      rangeError(() => FeatureFlags.layer({ domain: "" })),
-      "FeatureFlags.make: domain must not be empty"
-    )
-    assert.strictEqual(
-      rangeError(() => FeatureFlags.make({ version: "1" })),
-      "FeatureFlags.make: version needs a domain"
-    )
-  })
+  it.effect("fails with what is wrong with its options", () =>
+    Effect.gen(function*() {
+      const wrong: ReadonlyArray<readonly [message: string, options: unknown]> = [
+        ["FeatureFlags.make: domain must not be empty", { domain: "" }],
+        ["FeatureFlags.make: version needs a domain", { version: "1" }],
+        ["FeatureFlags.make: interruptTimeout must be a finite duration, got abc", { interruptTimeout: "abc" }],
+        ["FeatureFlags.make: onProviderError must be one of fail, ignore, got Fail", { onProviderError: "Fail" }]
+      ]
+      for (const [message, options] of wrong) {
+        const made = FeatureFlags.make(options as FeatureFlags.Options)
+        const error = yield* Effect.flip(Effect.scoped(made))
+        assert.strictEqual(error._tag, "OptionsError")
+        assert.strictEqual(error.message, message)
+        const layer = FeatureFlags.layer(options as FeatureFlags.Options)
+        assert.strictEqual((yield* Effect.flip(Effect.scoped(Layer.build(layer))))._tag, "OptionsError")
+      }
+    }))
 
   it.effect("ends the hooks before it closes the provider", () =>
     Effect.gen(function*() {

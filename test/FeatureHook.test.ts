@@ -407,16 +407,20 @@ describe("observe", () => {
       assert.deepStrictEqual(outcome.context, { region: "eu" })
     }))
 
-  it.effect("holds for a stage that gives back no effect", () =>
+  it.effect("holds for a stage that gives back neither an effect nor a contribution", () =>
     collectFailures((failures) =>
       Effect.gen(function*() {
-        for (const result of [undefined, null, 5, {}, Promise.resolve(), Object.create(null)]) {
+        for (const result of [null, 5, "text", [1], Promise.reject(new Error("no")), Effect.fail("no")]) {
           failures.length = 0
-          const stage = (): Effect.Effect<void> => result as Effect.Effect<void>
+          const stage = (): void => result as unknown as void
           const hook = FeatureHook.observe(FeatureHook.make("script", { before: stage, after: stage, finally: stage }))
           const outcome = yield* Fixtures.run(hook)
           assert.strictEqual(outcome.details.value, true)
-          assert.deepStrictEqual(failures.map(({ stage }) => stage), ["before", "after", "finally"])
+          const fails = result instanceof Promise || Effect.isEffect(result)
+          assert.deepStrictEqual(
+            failures.map(({ stage }) => stage),
+            fails ? ["before", "after", "finally"] : ["before"]
+          )
         }
       })
     ))
@@ -621,8 +625,8 @@ describe("timeout", () => {
       const ended: Array<string> = []
       const stage = Effect.onInterrupt(Effect.never, () => Effect.sync(() => ended.push("stage")))
       const hook = FeatureHook.make("slow", { before: () => stage }).pipe(FeatureHook.timeout("1 minute"))
-      const before = hook.parts[0].before!
-      const fiber = yield* Effect.forkChild(before(Fixtures.hookContext(), HookHints.empty, undefined))
+      const before = hook.parts[0].before!(Fixtures.hookContext(), HookHints.empty, undefined, undefined)!
+      const fiber = yield* Effect.forkChild(before)
       yield* turns()
       yield* Fiber.interrupt(fiber)
       yield* turns()
@@ -778,8 +782,10 @@ describe("provide", () => {
     assert.isObject(OpenFeatureHook.make(none))
     // @ts-expect-error the services are not the ones that the hook requires
     assert.isObject(OpenFeatureHook.makeWith(Context.make(Region, "eu"), enrich))
-    // @ts-expect-error a stage gives back an effect
-    assert.isObject(FeatureHook.make("a", { before: async () => undefined }))
+    // @ts-expect-error a before gives a contribution
+    assert.isObject(FeatureHook.make("a", { before: () => ({ region: "eu" }) }))
+    // @ts-expect-error a before gives a contribution, a promise too
+    assert.isObject(FeatureHook.make("a", { before: async () => ({ region: "eu" }) }))
     // @ts-expect-error a hook context is read-only
     FeatureHook.make("a", { before: (context) => Effect.sync(() => void (context.flagKey = "b")) })
     // @ts-expect-error nested values are read-only too

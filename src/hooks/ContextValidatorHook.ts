@@ -6,10 +6,12 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { EvaluationContext } from "../EvaluationContext.ts"
 import { EvaluationError } from "../EvaluationError.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { FlagFilter } from "../FlagFilter.ts"
+import type { HookContext } from "../HookContext.ts"
+import * as Check from "../internal/check.ts"
+import { attributeOf } from "../internal/hook/view.ts"
 import { oneLine } from "../internal/text.ts"
 
 /**
@@ -35,28 +37,28 @@ export interface Options {
   readonly mode?: "warn" | "reject" | undefined
 }
 
-type Rule = (context: EvaluationContext) => EvaluationError | undefined
+type Rule = (context: HookContext) => EvaluationError | undefined
 
-const targetingKey: Rule = (context) =>
-  typeof context.targetingKey === "string" && context.targetingKey !== ""
-    ? undefined
-    : new EvaluationError({
-      code: "TARGETING_KEY_MISSING",
-      message: "the evaluation context has no targeting key"
-    })
+const targetingKey: Rule = (context) => {
+  const found = attributeOf(context, "targetingKey")
+  return typeof found === "string" && found !== "" ? undefined : new EvaluationError({
+    code: "TARGETING_KEY_MISSING",
+    message: "the evaluation context has no targeting key"
+  })
+}
 
 const attribute = (name: string): Rule => (context) =>
-  Object.hasOwn(context, name) && context[name] !== undefined
-    ? undefined
-    : new EvaluationError({
+  attributeOf(context, name) === undefined
+    ? new EvaluationError({
       code: "INVALID_CONTEXT",
-      message: `the evaluation context has no attribute "${name}"`
+      message: `the evaluation context has no attribute "${oneLine(name, 128)}"`
     })
+    : undefined
 
 const fits = (schema: Schema.ConstraintDecoder<unknown>): Rule => {
   const decode = Schema.decodeUnknownOption(schema)
   return (context) =>
-    Option.isSome(decode(context)) ? undefined : new EvaluationError({
+    Option.isSome(decode(context.context)) ? undefined : new EvaluationError({
       code: "INVALID_CONTEXT",
       message: "the evaluation context does not fit the schema"
     })
@@ -78,7 +80,8 @@ const fits = (schema: Schema.ConstraintDecoder<unknown>): Rule => {
  * mode `"warn"` the hook is an observer, so a schema that throws changes
  * nothing.
  *
- * Throws a `RangeError` when there is no rule, or an attribute has no name.
+ * Throws a `RangeError` when there is no rule, an attribute has no name, or the
+ * mode is unknown.
  *
  * **Example** (No evaluation without a user)
  *
@@ -98,7 +101,10 @@ const fits = (schema: Schema.ConstraintDecoder<unknown>): Rule => {
  * @since 0.1.0
  */
 export const make = (options: Options): FeatureHook.FeatureHook<EvaluationError> => {
-  const attributes = options.requiredAttributes ?? []
+  const owner = "ContextValidatorHook.make"
+  const { flags, mode = "warn" } = options
+  Check.oneOf(owner, "mode", ["warn", "reject"], mode)
+  const attributes = Check.names(owner, "requiredAttributes", options.requiredAttributes ?? [])
   if (attributes.includes("")) {
     throw new RangeError("ContextValidatorHook.make: requiredAttributes must not contain an empty name")
   }
@@ -112,7 +118,7 @@ export const make = (options: Options): FeatureHook.FeatureHook<EvaluationError>
       "ContextValidatorHook.make: set at least one of requireTargetingKey, requiredAttributes and schema"
     )
   }
-  const broken = (context: EvaluationContext): EvaluationError | undefined => {
+  const broken = (context: HookContext): EvaluationError | undefined => {
     for (const rule of rules) {
       const error = rule(context)
       if (error !== undefined) return error
@@ -122,14 +128,15 @@ export const make = (options: Options): FeatureHook.FeatureHook<EvaluationError>
 
   const validator = FeatureHook.make("context-validator", {
     before: (context) => {
-      const error = broken(context.context)
-      if (error === undefined) return Effect.void
-      if (options.mode === "reject") return Effect.fail(error)
-      return Effect.logWarning(error.message).pipe(
-        Effect.annotateLogs({ flag_key: oneLine(context.flagKey, 256), error_code: error.code })
-      )
+      const error = broken(context)
+      if (error === undefined) return undefined
+      if (mode === "reject") return Effect.fail(error)
+      return Effect.annotateLogs(Effect.logWarning(error.message), {
+        flag_key: oneLine(context.flagKey, 256),
+        error_code: error.code
+      })
     }
   })
-  const filtered = options.flags === undefined ? validator : FeatureHook.when(validator, options.flags)
-  return options.mode === "reject" ? filtered : FeatureHook.observe(filtered)
+  const filtered = flags === undefined ? validator : FeatureHook.when(validator, flags)
+  return mode === "reject" ? filtered : FeatureHook.observe(filtered)
 }

@@ -5,12 +5,16 @@
  *
  * @since 0.1.0
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
+import { MinimumLogLevel } from "effect/References"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
+import * as Check from "../internal/check.ts"
 import { providerNameOf } from "../internal/hook/view.ts"
+import * as Services from "../internal/services.ts"
 import * as Privacy from "../Privacy.ts"
 
 /**
@@ -61,8 +65,8 @@ const set = (fields: Fields, name: string, text: string | undefined): void => {
  * Effect's default minimum level is `Info`, so the default levels of `before`
  * and `after` are silent until you lower it or raise them.
  *
- * Throws a `RangeError` when a limit of `Privacy` is not an integer of at least
- * 1, or no stage is logged.
+ * Throws a `RangeError` when a level is not one of Effect's, a limit of `Privacy`
+ * is not an integer of at least 1, or no stage is logged.
  *
  * **Example** (Logging what was resolved, with the plan of the user)
  *
@@ -78,7 +82,11 @@ const set = (fields: Fields, name: string, text: string | undefined): void => {
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   const privacy = Privacy.make("LoggingHook.make", options)
-  const { after = "Debug", before = "Debug", error = "Error" } = options
+  const level = (name: "before" | "after" | "error", otherwise: LogLevel.Severity) =>
+    Check.severityOrFalse("LoggingHook.make", name, options[name] ?? otherwise)
+  const before = level("before", "Debug")
+  const after = level("after", "Debug")
+  const error = level("error", "Error")
   if (before === false && after === false && error === false) {
     throw new RangeError("LoggingHook.make: at least one of before, after and error must be logged")
   }
@@ -104,12 +112,10 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     return fields
   }
   // The fields are made only for a record that somebody will see.
-  const log = (level: LogLevel.Severity, message: string, fields: () => Fields): Effect.Effect<void> =>
-    Effect.withFiber((fiber) =>
-      LogLevel.isGreaterThanOrEqualTo(level, fiber.cache.minimumLogLevel)
-        ? Effect.annotateLogs(Effect.logWithLevel(level)(message), fields())
-        : Effect.void
-    )
+  const log = (level: LogLevel.Severity, message: string, fields: () => Fields): Effect.Effect<void> | undefined =>
+    LogLevel.isGreaterThanOrEqualTo(level, Context.get(Services.current(), MinimumLogLevel))
+      ? Effect.annotateLogs(Effect.logWithLevel(level)(message), fields())
+      : undefined
 
   return FeatureHook.observe(FeatureHook.make("logging", {
     before: before === false

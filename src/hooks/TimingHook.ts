@@ -3,13 +3,17 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Severity } from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as FeatureHook from "../FeatureHook.ts"
 import * as HookHints from "../HookHints.ts"
+import * as Check from "../internal/check.ts"
 import { nanosSince } from "../internal/durations.ts"
+import * as Services from "../internal/services.ts"
 import { oneLine } from "../internal/text.ts"
 
 /**
@@ -64,11 +68,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const elapsed = (hints: HookHints.HookHints): Effect.Effect<Option.Option<Duration.Duration>> =>
-  Effect.clockWith((clock) => {
-    const start = HookHints.getOrUndefined(hints, Start)
-    if (start === undefined) return Effect.succeedNone
-    return Effect.succeedSome(Duration.nanos(nanosSince(start, clock)))
-  })
+  Effect.clockWith((clock) => Effect.succeed(Option.fromUndefinedOr(elapsedBy(clock, hints))))
 
 /**
  * Creates a hook that notes when the evaluation starts, and can log slow ones.
@@ -84,7 +84,8 @@ export const elapsed = (hints: HookHints.HookHints): Effect.Effect<Option.Option
  *
  * **Gotchas**
  *
- * Throws a `RangeError` when `slowerThan` is not finite.
+ * Throws a `RangeError` when `slowerThan` is not finite, or `logLevel` is not a
+ * level.
  *
  * **Example** (Warning of slow evaluations)
  *
@@ -99,26 +100,28 @@ export const elapsed = (hints: HookHints.HookHints): Effect.Effect<Option.Option
  * @since 0.1.0
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
-  const limit = options.slowerThan === undefined ? undefined : Duration.fromInputUnsafe(options.slowerThan)
-  if (limit !== undefined && !Duration.isFinite(limit)) {
-    throw new RangeError("TimingHook.make: slowerThan must be finite")
-  }
+  const { logLevel = "Warn", slowerThan } = options
+  const limit = slowerThan === undefined ? undefined : Check.finiteDuration("TimingHook.make", "slowerThan", slowerThan)
+  const level = Check.oneOf("TimingHook.make", "logLevel", Check.severities, logLevel)
   return FeatureHook.observe(FeatureHook.make("timing", {
     before: (_context, hints) =>
-      Effect.clockWith((clock) =>
-        HookHints.getOrUndefined(hints, Start) === undefined
-          ? Effect.succeed({ hints: HookHints.make(Start, clock.monotonicTimeNanosUnsafe()) })
-          : Effect.void
-      ),
-    finally: limit && Effect.fnUntraced(function*(context, _details, hints) {
-      const taken = yield* elapsed(hints)
-      if (Option.isNone(taken) || Duration.isLessThanOrEqualTo(taken.value, limit)) return
-      yield* Effect.logWithLevel(options.logLevel ?? "Warn")("slow feature flag evaluation").pipe(
-        Effect.annotateLogs({
-          flag_key: oneLine(context.flagKey, 256),
-          duration_ms: Duration.toMillis(taken.value)
-        })
-      )
+      HookHints.getOrUndefined(hints, Start) === undefined
+        ? { hints: HookHints.make(Start, clock().monotonicTimeNanosUnsafe()) }
+        : undefined,
+    finally: limit && ((context, _details, hints) => {
+      const taken = elapsedBy(clock(), hints)
+      if (taken === undefined || Duration.isLessThanOrEqualTo(taken, limit)) return undefined
+      return Effect.annotateLogs(Effect.logWithLevel(level)("slow feature flag evaluation"), {
+        flag_key: oneLine(context.flagKey, 256),
+        duration_ms: Duration.toMillis(taken)
+      })
     })
   }))
+}
+
+const clock = (): Clock.Clock => Context.get(Services.current(), Clock.Clock)
+
+const elapsedBy = (clock: Clock.Clock, hints: HookHints.HookHints): Duration.Duration | undefined => {
+  const start = HookHints.getOrUndefined(hints, Start)
+  return start === undefined ? undefined : Duration.nanos(nanosSince(start, clock))
 }

@@ -90,7 +90,7 @@ export function untyped(value: unknown): unknown {
   return value
 }
 
-export const makeHarness: Effect.Effect<Harness, FeatureFlags.ProviderError, Scope.Scope> = Effect.gen(function*() {
+export const makeHarness: Effect.Effect<Harness, FeatureFlags.ProviderError | FeatureFlags.OptionsError, Scope.Scope> = Effect.gen(function*() {
   const domain = `faults-${domains++}`
   let calls: Array<object> = []
   let answer: Answer = ok

@@ -48,8 +48,7 @@ const kinds: Readonly<Record<string, Build>> = {
       catch: (error) => error
     }),
   "fails and dies in a finalizer": (value) => Effect.ensuring(Effect.fail(value), Effect.die(value)),
-  "dies in a child": (value) => Effect.flatMap(Effect.forkChild(Effect.die(value)), Fiber.join),
-  "gives back no effect": returning
+  "dies in a child": (value) => Effect.flatMap(Effect.forkChild(Effect.die(value)), Fiber.join)
 }
 
 function returning(value: unknown): Effect.Effect<void, unknown>
@@ -138,13 +137,10 @@ const checkAll = (
     assert.deepStrictEqual(watch.events, [])
   }).pipe(Effect.scoped)
 
-// With an effect as the value, giving it back is no fault.
-const isFault = (kind: string, value: string) => !(kind === "gives back no effect" && value === "an effect")
-
 for (const [kind, build] of Object.entries(kinds)) {
   it.live(`an evaluation survives a hook that ${kind}, whatever the value`, () =>
     checkAll(
-      Object.entries(hostileValues).filter(([value]) => isFault(kind, value)).flatMap(([value, make]) =>
+      Object.entries(hostileValues).flatMap(([value, make]) =>
         combinations.map((combination) =>
           [
             name(combination, kind, value),
@@ -155,6 +151,33 @@ for (const [kind, build] of Object.entries(kinds)) {
       1000
     ), 60_000)
 }
+
+// Whether it counts as an answer, a promise, or neither: the evaluation ends, and an observed hook changes nothing.
+const assertUnharmed = (outcome: Outcome, { isObserved, stage }: Combination): void => {
+  assert.isAtMost(outcome.failures.length, 1)
+  assert.isAtMost(outcome.logs.length, 1)
+  if (stage === "error") return assert.strictEqual(outcome.details.errorMessage, "the provider is broken")
+  const result = [outcome.details.value, outcome.details.errorCode]
+  const isRejected = !isObserved && outcome.details.errorCode !== undefined && (stage === "before" || stage === "after")
+  assert.deepStrictEqual(result, isRejected ? [false, "GENERAL"] : [true, undefined])
+}
+
+// A promise that never settles holds the evaluation, as an effect that never ends does.
+const neverSettle = new Set(["a promise that never settles", "a thenable that never settles"])
+
+it.live("an evaluation survives a hook that gives back anything at all", () =>
+  checkAll(
+    Object.entries(hostileValues).filter(([value]) => !neverSettle.has(value)).flatMap(([value, make]) =>
+      combinations.map((combination) =>
+        [
+          name(combination, "gives back", value),
+          async (harness) =>
+            assertUnharmed(await check(harness, combination, () => returning(make())), combination)
+        ] as const
+      )
+    ),
+    1000
+  ), 60_000)
 
 it.live("an evaluation survives a hook that interrupts itself", () =>
   checkAll(

@@ -82,11 +82,10 @@ describe("the records", () => {
       const hook = LoggingHook.make({ context: ["plan"] })
       const before = hook.parts[0].before!
       const view = { ...Fixtures.hookContext(), flagKey: "a", context }
-      yield* Effect.provideService(
-        before({ ...Fixtures.hookContext(), ...view }, HookHints.empty, undefined),
-        References.MinimumLogLevel,
-        "Info"
+      const stage = Effect.suspend(() =>
+        before({ ...Fixtures.hookContext(), ...view }, HookHints.empty, undefined, undefined) ?? Effect.void
       )
+      yield* Effect.provideService(stage, References.MinimumLogLevel, "Info")
       assert.strictEqual(read, 0)
     }))
 

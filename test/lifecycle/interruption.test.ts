@@ -156,9 +156,9 @@ describe("an interrupted caller", () => {
             "client.before",
             "region.before",
             "region.error the evaluation was interrupted",
-            "region.finally GENERAL",
             "around.closed",
             "client.error the evaluation was interrupted",
+            "region.finally GENERAL",
             "client.finally GENERAL"
           ]
           assert.deepStrictEqual(journal, expected)

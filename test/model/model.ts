@@ -33,6 +33,8 @@ export interface Observation {
 interface Failure {
   readonly code: EvaluationError.ErrorCode
   readonly message: string
+  /** What a hook of the SDK is told, where it is converted: what another one has thrown. */
+  readonly thrown?: { readonly code: string; readonly message: string }
 }
 
 const statuses = {
@@ -48,7 +50,8 @@ const failureOf = (hook: HookSpec, stage: Stage, act: Act | undefined): Failure 
     case "die": {
       if (hook.style === "plain") return { code: "GENERAL", message: act.message }
       const verb = act._tag === "die" && hook.style === "effect" ? "died" : "failed"
-      return { code: "GENERAL", message: `hook "${hook.name}" ${verb} in its ${stage} stage` }
+      const failure: Failure = { code: "GENERAL", message: `hook "${hook.name}" ${verb} in its ${stage} stage` }
+      return hook.style === "converted" ? { ...failure, thrown: { code: "GENERAL", message: act.message } } : failure
     }
     default:
       return undefined
@@ -115,7 +118,8 @@ export const predict = (program: Program, check: boolean): Observation => {
     return { trace, resolved, details: outcome, failures }
   }
   const details = { value: false, variant: undefined, errorCode: outcome.code, errorMessage: outcome.message }
-  for (const slot of reversed) run(slot, "error", { error: outcome })
+  const { thrown, ...error } = outcome
+  for (const slot of reversed) run(slot, "error", { error: slot.hook.style === "converted" ? thrown ?? error : error })
   for (const slot of reversed) run(slot, "finally", { details })
   return { trace, resolved, details, failures }
 }

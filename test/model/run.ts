@@ -240,7 +240,7 @@ const place = Effect.fnUntraced(function*(status: Program["status"]) {
   return place
 })
 
-export const makeRunner: Effect.Effect<Runner, FeatureFlags.ProviderError, Scope.Scope> = Effect.gen(function*() {
+export const makeRunner: Effect.Effect<Runner, FeatureFlags.ProviderError | FeatureFlags.OptionsError, Scope.Scope> = Effect.gen(function*() {
   yield* Effect.acquireRelease(
     Effect.sync(() => SDK.OpenFeature.setLogger(silent)),
     () =>

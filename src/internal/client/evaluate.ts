@@ -79,7 +79,7 @@ const sdkHooks = (target: Target): ReadonlyArray<object> => [...outerHooks(targe
 const outerHooks = ({ client }: Target): ReadonlyArray<object> => [...SDK.OpenFeature.getHooks(), ...client.getHooks()]
 
 const providerHooks = ({ domain }: Target): ReadonlyArray<object> =>
-  tryOr(() => SDK.OpenFeature.getProvider(domain).hooks ?? [], () => [])
+  tryOr(() => Array.from(SDK.OpenFeature.getProvider(domain).hooks ?? []), () => [])
 
 // Runs what is owed to the hooks of every level, also to those that the SDK has
 // not come to yet.
@@ -105,7 +105,9 @@ const finishAll = async <A>(
     ...begun
   ]
   const sdk = sdkHookContext(target, request, evaluation)
-  for (const one of owed.reverse()) await one.finish(error, sdk)
+  owed.reverse()
+  for (const one of owed) await one.finishError(error, sdk)
+  for (const one of owed) await one.finishFinally(error)
 }
 
 const sdkHookContext = <A>(
@@ -116,7 +118,7 @@ const sdkHookContext = <A>(
   flagKey,
   flagValueType: type.name,
   defaultValue: type.encode(defaultValue),
-  context: evaluation.context ?? EvaluationContext.toSdk(context),
+  context: evaluation.context ?? tryOr(() => EvaluationContext.toSdk(context), () => ({})),
   clientMetadata: client.metadata,
   providerMetadata: client.metadata.providerMetadata,
   logger: new SDK.DefaultLogger(),
@@ -156,7 +158,7 @@ class ValueCheck<A> {
 
   details(details: SdkDetails): Details<A> {
     const { defaultValue, flagKey } = this.#request
-    if (details.errorCode) return EvaluationDetails.withValue(details, defaultValue)
+    if (details.errorCode) return EvaluationDetails.withValue(EvaluationDetails.normalized(details), defaultValue)
     const decoded = this.#decode(details)
     return Option.isNone(decoded)
       ? EvaluationDetails.failed(flagKey, defaultValue, this.#mismatch())

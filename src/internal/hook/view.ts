@@ -92,7 +92,20 @@ export class View implements HookContext {
     return new View({ sdk: view.#source.sdk }, true)
   }
   static release(view: View): void {
-    view.#source = { sdk: { ...view.#source.sdk, context: {}, defaultValue: false } }
+    const { flagValueType, logger } = view.#source.sdk
+    const { clientMetadata, flagKey, providerMetadata } = view
+    view.#source = {
+      sdk: {
+        flagKey,
+        flagValueType,
+        clientMetadata,
+        providerMetadata,
+        logger,
+        context: {},
+        defaultValue: false,
+        hookData: new Map()
+      }
+    }
     view.#context = undefined
   }
 }

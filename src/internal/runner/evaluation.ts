@@ -14,7 +14,10 @@ import type { Stack } from "./stack.ts"
 export interface Begun {
   readonly stack: Stack
   /** Runs the stages that the SDK will not run. */
-  finish(error: unknown, sdk: Readonly<SDK.HookContext>): Promise<void>
+  /** Runs `error` when the SDK will not: it rejected, or nobody waits for it any more. */
+  finishError(error: unknown, sdk: Readonly<SDK.HookContext>): void | Promise<void>
+  /** Runs `finally` when the SDK will not. */
+  finishFinally(error: unknown): void | Promise<void>
 }
 
 export class Evaluation {
@@ -58,6 +61,10 @@ export class Evaluation {
     }
     this.context = context
     this.#isPublished = false
+  }
+  /** Whether the Effect client makes it, and so decides what the details say. */
+  get isOfClient(): boolean {
+    return this.runs !== undefined
   }
   addHints(hints: HookHints.HookHints): void {
     this.hints = HookHints.merge(this.hints, hints)

@@ -28,9 +28,9 @@ export const interrupted = (view: HookContext): EvaluationError.EvaluationError 
 export const settle = (host: Host, stage: HookFailures.Stage, entry: Entry, cause: Cause.Cause<unknown>): void => {
   const { isObserved, name, registration } = entry
   const isInterruption = Cause.hasInterruptsOnly(cause)
-  // A scope that closes interrupts its hooks: they count as done.
-  if (isInterruption && registration.isClosed && registration.whenClosed === "skip") return
   const canReject = stage === "before" || stage === "after"
+  // A scope that closes interrupts its hooks: they count as done.
+  if (canReject && isInterruption && registration.isClosed && registration.whenClosed === "skip") return
   if (host.evaluation.isInterrupted && canReject) throw interrupted(host.view)
   const failure = { hook: name, stage, flagKey: host.view.flagKey, cause }
   if (canReject && !isObserved) throw rejection(host, failure)

@@ -84,7 +84,7 @@ export class Run implements Stage.Host, Source {
     this.#enter(sdk, hints)
     if (this.stack.before.length === 0) return undefined
     const pending = Stage.run(this, "before", this.stack.before, undefined)
-    return pending === undefined ? this.#contributed : pending.then(() => this.#contributed)
+    return pending === undefined ? this.#result() : pending.then(() => this.#result())
   }
 
   after(sdk: SdkHookContext, details: SdkDetails, hints: SDK.HookHints | undefined): Settled<void> {
@@ -112,13 +112,13 @@ export class Run implements Stage.Host, Source {
     if (this.stack.finally.length > 0) return Stage.run(this, "finally", this.stack.finally, this.#copyOf(details))
   }
 
-  /** Runs the stages that the SDK will not run: it rejected, or nobody waits for it any more. */
-  async finish(error: unknown, sdk: SdkHookContext): Promise<void> {
-    if (this.#finallyHasRun) return
-    const known = this.#hasBegun ? this.sdk : sdk
-    await this.error(known, error, undefined)
-    const details = EvaluationDetails.failed(this.view.flagKey, known.defaultValue, error)
-    await this.finally(known, EvaluationDetails.toSdk(details), undefined)
+  finishError(error: unknown, sdk: SdkHookContext): Settled<void> {
+    if (!this.#finallyHasRun) return this.error(this.#hasBegun ? this.sdk : sdk, error, undefined)
+  }
+
+  finishFinally(error: unknown): Settled<void> {
+    const details = EvaluationDetails.failed(this.view.flagKey, this.sdk.defaultValue, error)
+    return this.finally(this.sdk, EvaluationDetails.toSdk(details), undefined)
   }
 
   publish(): void {
@@ -178,6 +178,19 @@ export class Run implements Stage.Host, Source {
     }
   }
 
+  // The SDK merges this once more. A hook of the SDK may have written to the
+  // live context since.
+  #result(): SDK.EvaluationContext | undefined {
+    const contributed = this.#contributed
+    if (contributed === undefined) return undefined
+    const { context } = this.sdk
+    for (const name of Object.keys(contributed)) {
+      const value = Object.hasOwn(context, name) ? context[name] : undefined
+      if (value !== undefined) contributed[name] = value
+    }
+    return contributed
+  }
+
   // What the SDK ignores is ignored here too, but reported once.
   #ignore(entry: Entry): void {
     if (entry.hasWarned) return
@@ -189,8 +202,9 @@ export class Run implements Stage.Host, Source {
   #copyOf(details: SdkDetails): EvaluationDetails.EvaluationDetails {
     this.details = details
     const known = this.#copy
-    return this.#copy = known !== undefined && EvaluationDetails.isCopyOf(known, details)
-      ? known
+    if (known !== undefined && EvaluationDetails.isCopyOf(known, details)) return known
+    return this.#copy = this.evaluation.isOfClient
+      ? EvaluationDetails.normalized(details)
       : EvaluationDetails.fromSdk(details)
   }
 

@@ -3,10 +3,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
 import { type EvaluationContext, EvaluationError, FeatureHook, HookHints, OpenFeatureHook } from "effect-openfeature"
 import { Fixtures, RecordingHook, TestProvider } from "effect-openfeature/testing"
-import { Caller } from "../../../src/internal/runner/caller.ts"
+import * as Registration from "../../../src/internal/hook/registration.ts"
+import { Evaluation } from "../../../src/internal/runner/evaluation.ts"
 import { Run } from "../../../src/internal/runner/run.ts"
 import { Stack } from "../../../src/internal/runner/stack.ts"
 import { client, collectFailures, paths, plainClient } from "../../support.ts"
+
+const runOf = (hook: FeatureHook.FeatureHook<unknown>, services: Context.Context<never>): Run =>
+  new Run(new Stack([Registration.make(hook.parts, services)]), new Evaluation(services, HookHints.empty))
 
 const answers = { good: TestProvider.value(true), bad: TestProvider.error("PARSE_ERROR", "m") }
 
@@ -27,7 +31,7 @@ describe("a synchronous stage", () => {
       const services = yield* Effect.context()
       for (const [path, change] of paths) {
         const { hook } = yield* RecordingHook.make("r")
-        const run = new Run(new Stack(change(hook).parts, services), new Caller(services, HookHints.empty))
+        const run = runOf(change(hook), services)
         const sdk = sdkContext()
         const before = run.before(sdk, undefined)
         assert.strictEqual(before instanceof Promise, path === "asynchronous")
@@ -117,19 +121,22 @@ describe("error and finally", () => {
       ))
   }
 
-  it.effect("finish does nothing for an evaluation that never began or is over", () =>
+  it.effect("run once when the SDK does not run them, also for hooks that the SDK has not come to", () =>
     Effect.gen(function*() {
       const services = yield* Effect.context()
       const recording = yield* RecordingHook.make("r")
-      const stack = new Stack(recording.hook.parts, services)
-      const unused = new Run(stack, new Caller(services, HookHints.empty))
-      yield* Effect.promise(() => unused.finish(new Error("given up")))
-      assert.deepStrictEqual(yield* recording.stages, [])
-      const run = new Run(stack, new Caller(services, HookHints.empty))
+      const givenUp = new Error("given up")
+      const run = runOf(recording.hook, services)
       yield* Effect.promise(async () => run.before(sdkContext(), undefined))
-      yield* Effect.promise(() => run.finish(new Error("given up")))
-      yield* Effect.promise(() => run.finish(new Error("given up")))
+      for (let i = 0; i < 2; i++) {
+        yield* Effect.promise(async () => run.finishError(givenUp, sdkContext()))
+        yield* Effect.promise(async () => run.finishFinally(givenUp))
+      }
       assert.deepStrictEqual(yield* recording.stages, ["r.before", "r.error", "r.finally"])
+      const unbegun = runOf(recording.hook, services)
+      yield* Effect.promise(async () => unbegun.finishError(givenUp, sdkContext()))
+      yield* Effect.promise(async () => unbegun.finishFinally(givenUp))
+      assert.deepStrictEqual((yield* recording.stages).slice(3), ["r.error", "r.finally"])
     }))
 })
 
@@ -200,7 +207,7 @@ describe("a failure", () => {
         for (const effect of [Effect.fail(evil), Effect.die(evil)]) {
           for (const [, change] of paths) {
             const hook = change(FeatureHook.make("evil", { before: () => effect }))
-            const run = new Run(new Stack(hook.parts, services), new Caller(services, HookHints.empty))
+            const run = runOf(hook, services)
             const error = yield* Effect.flip(Effect.tryPromise({
               try: async () => run.before(sdkContext(), undefined),
               catch: (error) => error
@@ -212,14 +219,14 @@ describe("a failure", () => {
     ))
 })
 
-describe("a stack", () => {
+describe("a registration", () => {
   it("leaves the span of the registration out, and keeps the last caller's services", () => {
     class Region extends Context.Service<Region, string>()("test/Region") {}
-    const stack = new Stack([], Context.make(Region, "base"))
+    const registration = Registration.make([], Context.make(Region, "base"))
     const caller = Context.make(Region, "caller")
-    assert.strictEqual(stack.services(caller), stack.services(caller))
-    assert.strictEqual(Context.get(stack.services(caller)!, Region), "caller")
-    assert.strictEqual(Context.get(stack.services(undefined)!, Region), "base")
+    assert.strictEqual(registration.services(caller), registration.services(caller))
+    assert.strictEqual(Context.get(registration.services(caller).context, Region), "caller")
+    assert.strictEqual(Context.get(registration.services(undefined).context, Region), "base")
   })
 })
 
