@@ -376,7 +376,7 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
       registered.clear()
       compile()
     }),
-    events: events(client),
+    events: makeEvents(client),
     status: Effect.sync(() => client.providerStatus),
     track: (name, options) =>
       Effect.withFiber((fiber) =>
@@ -476,21 +476,40 @@ const eventTypes = [
   ProviderEvents.ConfigurationChanged
 ]
 
-const events = (client: SDK.Client): Stream.Stream<ProviderEvent> =>
-  Stream.callback<ProviderEvent>((queue) =>
+// One handler for each type, however many streams there are: the SDK warns of
+// many handlers as of a leak.
+const makeEvents = (client: SDK.Client): Stream.Stream<ProviderEvent> => {
+  const subscribers = new Set<(event: ProviderEvent) => void>()
+  const handlers = eventTypes.map((type) => {
+    const handler: SDK.EventHandler = (details) => {
+      for (const emit of subscribers) emit({ type, details })
+    }
+    return { type, handler }
+  })
+  return Stream.callback<ProviderEvent>((queue) =>
     Effect.acquireRelease(
-      Effect.sync(() =>
-        eventTypes.map((type) => {
-          const handler: SDK.EventHandler = (details) => void Queue.offerUnsafe(queue, { type, details })
+      Effect.sync(() => {
+        const emit = (event: ProviderEvent) => void Queue.offerUnsafe(queue, event)
+        if (subscribers.size === 0) {
+          for (const { handler, type } of handlers) client.addHandler(type, handler)
+        }
+        // The SDK calls a new handler with the present status.
+        for (const type of eventTypes) {
+          const handler: SDK.EventHandler = (details) => emit({ type, details })
           client.addHandler(type, handler)
-          return { type, handler }
-        })
-      ),
-      (handlers) =>
+          client.removeHandler(type, handler)
+        }
+        subscribers.add(emit)
+        return emit
+      }),
+      (emit) =>
         Effect.sync(() => {
+          subscribers.delete(emit)
+          if (subscribers.size > 0) return
           for (const { handler, type } of handlers) client.removeHandler(type, handler)
         })
     ), { bufferSize: 256, strategy: "sliding" })
+}
 
 /**
  * Provides a client to everything below.

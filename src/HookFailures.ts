@@ -156,7 +156,10 @@ const fromPubSub = (pubsub: PubSub.PubSub<HookFailure>, logCause: boolean): Hook
         reported++
         if (!PubSub.publishUnsafe(pubsub, failure)) dropped++
         return Effect.andThen(
-          Metric.update(Metric.withAttributes(counter, { hook: failure.hook, stage: failure.stage }), 1),
+          Metric.update(
+            Metric.withAttributes(counter, { hook: oneLine(failure.hook, 128), stage: failure.stage }),
+            1
+          ),
           log(failure, logCause)
         )
       }).pipe(Effect.catchCause(() => Effect.void))
@@ -277,8 +280,19 @@ export const layer = (options?: Options | undefined): Layer.Layer<never> => Laye
 /**
  * Reports a failure to the collector of the current context.
  *
+ * **Details**
+ *
+ * Never fails and never waits: a collector that dies or hangs affects nobody. The
+ * failure is logged then.
+ *
  * @category combinators
  * @since 0.1.0
  */
 export const report = (failure: HookFailure): Effect.Effect<void> =>
-  Effect.withFiber((fiber) => fiber.getRef(HookFailures).report(failure))
+  Effect.withFiber((fiber) => {
+    const collect = Effect.suspend(() => fiber.getRef(HookFailures).report(failure)).pipe(
+      Effect.catchCause(() => log(failure, false)),
+      Effect.catchCause(() => Effect.void)
+    )
+    return Effect.asVoid(Effect.forkDetach(collect, { startImmediately: true }))
+  })

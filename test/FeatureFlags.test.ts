@@ -771,7 +771,7 @@ describe("make", () => {
       const wrong: ReadonlyArray<readonly [message: string, options: unknown]> = [
         ["FeatureFlags.make: domain must not be empty", { domain: "" }],
         ["FeatureFlags.make: version needs a domain", { version: "1" }],
-        ["FeatureFlags.make: interruptTimeout must be a finite duration, got abc", { interruptTimeout: "abc" }],
+        ["FeatureFlags.make: interruptTimeout must be finite and not negative, got abc", { interruptTimeout: "abc" }],
         ["FeatureFlags.make: onProviderError must be one of fail, ignore, got Fail", { onProviderError: "Fail" }]
       ]
       for (const [message, options] of wrong) {

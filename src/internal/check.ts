@@ -23,10 +23,11 @@ export const positiveDuration = (owner: string, name: string, input: Duration.In
 
 /** A time that may be zero. */
 export const finiteDuration = (owner: string, name: string, input: Duration.Input): Duration.Duration => {
-  const found = Option.getOrUndefined(Duration.fromInput(input))
-  return found !== undefined && Duration.isFinite(found) && !Number.isNaN(Duration.toMillis(found))
+  // Effect takes NaN for zero.
+  const found = Number.isNaN(input) ? undefined : Option.getOrUndefined(Duration.fromInput(input))
+  return found !== undefined && Duration.isFinite(found) && !Duration.isNegative(found)
     ? found
-    : reject(owner, name, "a finite duration", input)
+    : reject(owner, name, "finite and not negative", input)
 }
 
 export const oneOf = <A>(owner: string, name: string, all: ReadonlyArray<A>, value: A): A =>

@@ -110,9 +110,11 @@ describe("make", () => {
     }))
 
   it("refuses a limit that is not finite", () => {
-    assert.strictEqual(
-      rangeError(() => TimingHook.make({ slowerThan: "Infinity" })),
-      "TimingHook.make: slowerThan must be finite"
-    )
+    for (const slowerThan of ["Infinity", Number.NaN, "-1 millis"] as const) {
+      assert.include(
+        rangeError(() => TimingHook.make({ slowerThan })),
+        "TimingHook.make: slowerThan must be finite and not negative, got "
+      )
+    }
   })
 })
