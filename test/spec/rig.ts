@@ -1,21 +1,34 @@
 /**
- * One evaluation with hooks at every level, in four variants: through a client
- * of the plain SDK or through `FeatureFlags`, with hooks that stay synchronous
- * or that do not.
+ * One evaluation with hooks at every level, in several variants: through a
+ * client of the plain SDK or through `FeatureFlags`, with hooks that stay
+ * synchronous or that do not.
  */
 import { describe, it } from "@effect/vitest"
 import type * as SDK from "@openfeature/server-sdk"
-import { OpenFeature } from "@openfeature/server-sdk"
-import { Effect, type Scope } from "effect"
+import {
+  AsyncLocalStorageTransactionContextPropagator,
+  NOOP_TRANSACTION_CONTEXT_PROPAGATOR,
+  OpenFeature
+} from "@openfeature/server-sdk"
+import { type Context, Effect, Function, References, type Scope } from "effect"
 import {
   EvaluationContext,
   type EvaluationDetails,
   FeatureFlags,
-  FeatureHook,
+  type FeatureHook,
   HookHints,
   OpenFeatureHook
 } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
+import { deferred } from "../support.ts"
+import { make, type Way } from "./hook.ts"
+
+/** How the hooks of the tests give their results. `"value"` and `"promise"` are for stages without Effect. */
+const ways: ReadonlyArray<Way> = ["effect", "later"]
+
+type Client = "sdk" | "FeatureFlags"
+
+const clients: ReadonlyArray<Client> = ["sdk", "FeatureFlags"]
 
 type Hooks = ReadonlyArray<FeatureHook.FeatureHook<unknown>>
 
@@ -25,6 +38,11 @@ export interface Evaluation {
   readonly invocation?: Hooks
   readonly provider?: Hooks
   readonly answer?: TestProvider.Answer
+  /** `false` by default. The flag has the type of this value. */
+  readonly defaultValue?: EvaluationDetails.FlagValue
+  readonly apiContext?: EvaluationContext.EvaluationContext
+  readonly clientContext?: EvaluationContext.EvaluationContext
+  /** The context of the invocation. */
   readonly context?: EvaluationContext.EvaluationContext
   readonly hints?: SDK.HookHints
 }
@@ -33,59 +51,157 @@ export interface Outcome {
   readonly details: EvaluationDetails.EvaluationDetails
   /** What the provider was asked with, once per call. */
   readonly calls: ReadonlyArray<EvaluationContext.EvaluationContext>
+  /** The provider's own metadata, after the evaluation. */
+  readonly providerMetadata: unknown
 }
 
-export type Rig = (evaluation: Evaluation) => Effect.Effect<Outcome>
+export interface Rig {
+  readonly evaluate: (evaluation: Evaluation) => Effect.Effect<Outcome>
+  /** Makes an Effect hook whose stages give their results in the way of the variant. */
+  readonly hook: ReturnType<typeof make>
+}
 
 export const flagKey = "flag"
 
+/** An answer of a provider that does not give a value. */
+export const failure = TestProvider.throwing(new Error("the provider is broken"))
+
+/** Keeps what goes wrong on purpose out of the log. */
+export const silent = Effect.provideService(References.UnhandledLogLevel, undefined)
+
 let domains = 0
 
-const rig = (client: "sdk" | "FeatureFlags", path: "sync" | "async"): Rig => (evaluation) =>
+export const newDomain = (): string => `spec-${domains++}`
+
+/** Sets the context of the API object until the scope closes. */
+export const apiContext = (context: EvaluationContext.EvaluationContext): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const saved = OpenFeature.getContext()
+    return Effect.acquireRelease(
+      Effect.sync(() => void OpenFeature.setContext(EvaluationContext.toSdk(context))),
+      () => Effect.sync(() => OpenFeature.setContext(saved))
+    )
+  })
+
+/** Gives the API object transactions until the scope closes. */
+export const transactions: Effect.Effect<void, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.sync(() => {
+    OpenFeature.setTransactionContextPropagator(new AsyncLocalStorageTransactionContextPropagator())
+  }),
+  () => Effect.sync(() => OpenFeature.setTransactionContextPropagator(NOOP_TRANSACTION_CONTEXT_PROPAGATOR))
+)
+
+/** Runs in a transaction of the API object. */
+export const inTransaction =
+  (context: EvaluationContext.EvaluationContext) =>
+  <A, R>(effect: Effect.Effect<A, never, R>): Effect.Effect<A, never, R> =>
+    Effect.contextWith((services: Context.Context<R>) =>
+      Effect.promise(() =>
+        new Promise<A>((resolve) => {
+          const run = () => resolve(Effect.runPromiseWith(services)(effect))
+          OpenFeature.setTransactionContext(EvaluationContext.toSdk(context), run)
+        })
+      )
+    )
+
+/** Metadata with something nested in it, which the SDK's type does not foresee and providers have. */
+const metadata = (): SDK.ProviderMetadata => Function.cast({ name: "test", nested: { level: "live" } })
+
+const evaluateWith = (client: Client, prepare: (hooks?: Hooks) => Hooks): Rig["evaluate"] => (evaluation) =>
   Effect.gen(function*(): Effect.fn.Return<Outcome, unknown, Scope.Scope> {
-    const prepare = (hooks: Hooks = []): Hooks =>
-      path === "sync"
-        ? hooks
-        : hooks.map((hook) => FeatureHook.transform(hook, (stage) => Effect.andThen(Effect.yieldNow, stage)))
-    const domain = `spec-${domains++}`
-    const provider = yield* TestProvider.make({
+    const domain = newDomain()
+    const scripted = yield* TestProvider.make({
       flags: { [flagKey]: evaluation.answer ?? TestProvider.value(true, { variant: "on" }) },
       hooks: [OpenFeatureHook.make(...prepare(evaluation.provider))]
     })
+    const provider = { ...scripted, metadata: metadata() }
     yield* Effect.promise(() => OpenFeature.setProviderAndWait(domain, provider))
+    if (evaluation.apiContext !== undefined) yield* apiContext(evaluation.apiContext)
     yield* OpenFeatureHook.register(OpenFeature, ...prepare(evaluation.api))
     const details = yield* client === "sdk"
       ? plain(domain, evaluation, prepare)
       : effectful(domain, evaluation, prepare)
     const calls = yield* provider.calls
-    return { details, calls: calls.map((call) => call.context) }
+    return { details, calls: calls.map((call) => call.context), providerMetadata: provider.metadata }
   }).pipe(Effect.scoped, Effect.orDie)
 
 const plain = (domain: string, evaluation: Evaluation, prepare: (hooks?: Hooks) => Hooks) =>
-  Effect.promise(async (): Promise<EvaluationDetails.EvaluationDetails> => {
-    const sdk = OpenFeature.getClient(domain)
+  Effect.promise((): Promise<EvaluationDetails.EvaluationDetails> => {
+    const sdk = OpenFeature.getClient(domain, EvaluationContext.toSdk(evaluation.clientContext ?? {}))
     sdk.addHooks(OpenFeatureHook.make(...prepare(evaluation.client)))
-    return sdk.getBooleanDetails(flagKey, false, EvaluationContext.toSdk(evaluation.context ?? {}), {
+    const context = EvaluationContext.toSdk(evaluation.context ?? {})
+    const options: SDK.FlagEvaluationOptions = {
       hooks: [OpenFeatureHook.make(...prepare(evaluation.invocation))],
       ...evaluation.hints === undefined ? {} : { hookHints: evaluation.hints }
-    })
+    }
+    const { defaultValue = false } = evaluation
+    switch (typeof defaultValue) {
+      case "boolean":
+        return sdk.getBooleanDetails(flagKey, defaultValue, context, options)
+      case "string":
+        return sdk.getStringDetails(flagKey, defaultValue, context, options)
+      case "number":
+        return sdk.getNumberDetails(flagKey, defaultValue, context, options)
+      default:
+        // The caller's very object, which the SDK's type would have writable.
+        return sdk.getObjectDetails(
+          flagKey,
+          Function.cast<typeof defaultValue, SDK.JsonValue>(defaultValue),
+          context,
+          options
+        )
+    }
   })
 
 const effectful = (domain: string, evaluation: Evaluation, prepare: (hooks?: Hooks) => Hooks) =>
   Effect.gen(function*() {
-    const flags = yield* FeatureFlags.make({ domain, hooks: prepare(evaluation.client) })
-    return yield* flags.booleanDetails(flagKey, false, {
+    const flags = yield* FeatureFlags.make({
+      domain,
+      context: evaluation.clientContext,
+      hooks: prepare(evaluation.client)
+    })
+    const options = {
       context: evaluation.context,
       hooks: prepare(evaluation.invocation),
       hints: HookHints.fromRecord(evaluation.hints)
-    })
+    }
+    const { defaultValue = false } = evaluation
+    switch (typeof defaultValue) {
+      case "boolean":
+        return yield* flags.booleanDetails(flagKey, defaultValue, options)
+      case "string":
+        return yield* flags.stringDetails(flagKey, defaultValue, options)
+      case "number":
+        return yield* flags.numberDetails(flagKey, defaultValue, options)
+      default:
+        return yield* flags.objectDetails(flagKey, defaultValue, options)
+    }
   })
 
-/** A test of a rule, in all four variants. */
-export const rule = <E>(name: string, test: (rig: Rig) => Effect.Effect<void, E, Scope.Scope>): void =>
-  describe.each([["sdk", "sync"], ["sdk", "async"], ["FeatureFlags", "sync"], ["FeatureFlags", "async"]] as const)(
-    "%s, %s",
-    (client, path) => {
-      it.effect(name, () => Effect.scoped(test(rig(client, path))))
-    }
-  )
+const rigOf = (client: Client, way: Way): Rig => ({
+  // Hooks that are written with effects, or converted, take a turn too.
+  evaluate: evaluateWith(client, (hooks = []) => way === "later" ? hooks.map(deferred) : hooks),
+  hook: make(way)
+})
+
+type Test<E> = (rig: Rig) => Effect.Effect<void, E, Scope.Scope>
+
+/** A test of a rule about hooks, in all variants. */
+export const rule = <E>(name: string, test: Test<E>, through: ReadonlyArray<Client> = clients): void =>
+  describe.each(through.flatMap((client) => ways.map((way) => [client, way] as const)))("%s, %s", (client, way) => {
+    it.effect(name, () => Effect.scoped(test(rigOf(client, way))))
+  })
+
+// Without any hook, an evaluation takes another path.
+const watched = (rig: Rig): Rig => {
+  const hooks = [rig.hook("idle", { before: () => undefined, after: () => undefined, finally: () => undefined })]
+  return { ...rig, evaluate: (evaluation) => rig.evaluate({ client: hooks, ...evaluation }) }
+}
+
+/** A test of a rule about evaluations: through both clients, with a hook and without. */
+export const clientRule = <E>(name: string, test: Test<E>, through: ReadonlyArray<Client> = clients): void =>
+  describe.each(through)("%s", (client) => {
+    const rig = rigOf(client, "effect")
+    it.effect(name, () => Effect.scoped(test(rig)))
+    it.effect(`${name}, with a hook`, () => Effect.scoped(test(watched(rig))))
+  })
