@@ -139,12 +139,21 @@ describe("5.2 handlers", () => {
       yield* Scope.provide(listen(flags), scope)
       const one = handlers(flags)
       const { next } = yield* listen(flags)
-      assert.strictEqual(handlers(flags), 2 * one)
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(handlers(flags), one)
       assert.isAbove(one, 0)
       yield* provider.emit(ProviderEvents.Stale)
       assert.strictEqual((yield* next).type, ProviderEvents.Stale)
+    })))
+
+  it.effect("5.2.7 the last stream that ends takes the handlers away", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { flags } = yield* client()
+      const scope = yield* Scope.make()
+      yield* Scope.provide(Effect.andThen(listen(flags), listen(flags)), scope)
+      assert.isAbove(handlers(flags), 0)
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(handlers(flags), 0)
     })))
 })
 

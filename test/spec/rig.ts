@@ -14,6 +14,7 @@ import { type Context, Effect, Function, References, type Scope } from "effect"
 import {
   EvaluationContext,
   type EvaluationDetails,
+  EvaluationError,
   FeatureFlags,
   type FeatureHook,
   HookHints,
@@ -24,7 +25,7 @@ import { deferred } from "../support.ts"
 import { make, type Way } from "./hook.ts"
 
 /** How the hooks of the tests give their results. `"value"` and `"promise"` are for stages without Effect. */
-const ways: ReadonlyArray<Way> = ["effect", "later"]
+const ways: ReadonlyArray<Way> = ["value", "promise", "effect", "later"]
 
 type Client = "sdk" | "FeatureFlags"
 
@@ -57,6 +58,8 @@ export interface Outcome {
 
 export interface Rig {
   readonly evaluate: (evaluation: Evaluation) => Effect.Effect<Outcome>
+  /** What the caller reads of a message: the SDK's client gives it word for word, `FeatureFlags` as one bounded line. */
+  readonly told: (message: string | undefined) => string | undefined
   /** Makes an Effect hook whose stages give their results in the way of the variant. */
   readonly hook: ReturnType<typeof make>
 }
@@ -181,6 +184,7 @@ const effectful = (domain: string, evaluation: Evaluation, prepare: (hooks?: Hoo
 const rigOf = (client: Client, way: Way): Rig => ({
   // Hooks that are written with effects, or converted, take a turn too.
   evaluate: evaluateWith(client, (hooks = []) => way === "later" ? hooks.map(deferred) : hooks),
+  told: (message) => client === "sdk" ? message : EvaluationError.fromUnknown({ message }).message,
   hook: make(way)
 })
 

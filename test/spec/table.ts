@@ -51,7 +51,7 @@ export const generate = (): string => {
     "",
     `${applicable.length} of ${rules.length} rules apply to an evaluation client in JavaScript on a server. Each has a test for`,
     "`FeatureFlags`. The tests of hooks also run through a client of the plain SDK, and through both clients with hooks",
-    "that stay synchronous and with hooks that do not.",
+    "that give their results at once, as promises, and as effects that stay synchronous or do not.",
     "",
     ...sections.flatMap((
       section

@@ -74,7 +74,8 @@ class Given {
     if (source === undefined) return EvaluationDetails.toSdk(details)
     if (this.#details === undefined || this.#source !== source) {
       this.#source = source
-      this.#details = { ...source, value: EvaluationContext.clone(source.value) }
+      // Fields that the SDK does not know are kept.
+      this.#details = { ...source, ...EvaluationDetails.toSdk(details) }
     }
     return this.#details
   }
