@@ -18,7 +18,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { dual } from "effect/Function"
+import { cast, dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import type * as Schema from "effect/Schema"
@@ -589,17 +589,16 @@ export const orFail = <A, E, R>(
 
 const inRegion = <A, E, R, R2>(
   self: Effect.Effect<A, E, R>,
-  change: (region: Region, services: Context.Context<R2>) => Partial<Region>
+  change: (region: Region, services: Context.Context<R2>) => Partial<Region>,
+  unreadable: Partial<Region> = {}
 ): Effect.Effect<A, E, R | R2> =>
   Effect.contextWith((services: Context.Context<R2>) => {
     const region = Context.get(services, Region)
-    const changed = tryOr(() => ({ ...region, ...change(region, services) }), () => undefined)
+    const changed = tryOr(() => change(region, services), () => undefined)
+    const within = Effect.provideService(self, Region, { ...region, ...changed ?? unreadable })
     return changed === undefined
-      ? Effect.andThen(
-        Effect.logWarning("flags are not evaluated: the context or the hints of their region cannot be read"),
-        Effect.provideService(self, Region, { ...region, isUnreadable: true })
-      )
-      : Effect.provideService(self, Region, changed)
+      ? Effect.andThen(Effect.logWarning("the context or the hints of a region of code cannot be read"), within)
+      : within
   })
 
 /**
@@ -671,7 +670,12 @@ export const withContext: {
 } = dual(
   2,
   <A, E, R>(self: Effect.Effect<A, E, R>, context: EvaluationContext.EvaluationContext): Effect.Effect<A, E, R> =>
-    inRegion(self, (region) => ({ context: Object.freeze({ ...EvaluationContext.merge(region.context, context) }) }))
+    inRegion(
+      self,
+      (region) => ({ context: { ...EvaluationContext.merge(region.context, context) } }),
+      // A flag must not be evaluated for somebody else.
+      { isUnreadable: true }
+    )
 )
 
 /**
@@ -686,5 +690,10 @@ export const withHints: {
 } = dual(
   2,
   <A, E, R>(self: Effect.Effect<A, E, R>, hints: HookHints.HookHints): Effect.Effect<A, E, R> =>
-    inRegion(self, (region) => ({ hints: HookHints.merge(region.hints, hintsOf(hints)) }))
+    inRegion(self, (region) => ({
+      hints: HookHints.merge(
+        region.hints,
+        HookHints.isHookHints(hints) ? hints : HookHints.fromRecord({ ...cast<HookHints.HookHints, object>(hints) })
+      )
+    }))
 )

@@ -10,6 +10,7 @@
 import type * as SDK from "@openfeature/server-sdk"
 import { dual } from "effect/Function"
 import type { HookContext } from "./HookContext.ts"
+import * as Check from "./internal/check.ts"
 
 /**
  * A predicate over an evaluation.
@@ -219,7 +220,11 @@ export const domain = (...domains: ReadonlyArray<string>): FlagFilter => {
 export const and: {
   (that: FlagFilter): (self: FlagFilter) => FlagFilter
   (self: FlagFilter, that: FlagFilter): FlagFilter
-} = dual(2, (self: FlagFilter, that: FlagFilter): FlagFilter => (context) => self(context) && that(context))
+} = dual(2, (self: FlagFilter, that: FlagFilter): FlagFilter => {
+  Check.aFunction("FlagFilter.and", "self", self)
+  Check.aFunction("FlagFilter.and", "that", that)
+  return (context) => self(context) && that(context)
+})
 
 /**
  * Takes what at least one of two filters takes.
@@ -230,7 +235,11 @@ export const and: {
 export const or: {
   (that: FlagFilter): (self: FlagFilter) => FlagFilter
   (self: FlagFilter, that: FlagFilter): FlagFilter
-} = dual(2, (self: FlagFilter, that: FlagFilter): FlagFilter => (context) => self(context) || that(context))
+} = dual(2, (self: FlagFilter, that: FlagFilter): FlagFilter => {
+  Check.aFunction("FlagFilter.or", "self", self)
+  Check.aFunction("FlagFilter.or", "that", that)
+  return (context) => self(context) || that(context)
+})
 
 /**
  * Takes what a filter leaves.
@@ -238,4 +247,7 @@ export const or: {
  * @category combining
  * @since 0.1.0
  */
-export const not = (self: FlagFilter): FlagFilter => (context) => !self(context)
+export const not = (self: FlagFilter): FlagFilter => {
+  Check.aFunction("FlagFilter.not", "self", self)
+  return (context) => !self(context)
+}

@@ -103,6 +103,7 @@ const fits = (schema: Schema.ConstraintDecoder<unknown>): Rule => {
 export const make = (options: Options): FeatureHook.FeatureHook<EvaluationError> => {
   const owner = "ContextValidatorHook.make"
   const { flags, mode = "warn" } = options
+  Check.optionalFunction(owner, "flags", flags)
   Check.oneOf(owner, "mode", ["warn", "reject"], mode)
   const attributes = Check.names(owner, "requiredAttributes", options.requiredAttributes ?? [])
   if (attributes.includes("")) {

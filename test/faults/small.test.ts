@@ -103,7 +103,7 @@ describe("names with line breaks and controls in them", () => {
         const records: Array<LogRecord> = []
         const messages: Array<string> = []
         yield* Effect.gen(function*() {
-          const stages = [
+          const stages: ReadonlyArray<() => Effect.Effect<void, string>> = [
             () => Effect.fail("no"),
             () => untyped<Effect.Effect<void>>(Effect.succeed({ context: "text" })),
             () => untyped<Effect.Effect<void>>(Effect.succeed({ hints: {} })),

@@ -70,12 +70,15 @@ class Given {
   }
   /** A copy: what the hook writes to it does not reach the caller. */
   details(context: HookContext, details: EvaluationDetails.EvaluationDetails): SdkDetails {
-    const source = sourceOf(context)?.details
-    if (source === undefined) return EvaluationDetails.toSdk(details)
-    if (this.#details === undefined || this.#source !== source) {
-      this.#source = source
+    const source = sourceOf(context)
+    const given = source?.details
+    if (given === undefined) return EvaluationDetails.toSdk(details)
+    if (this.#details === undefined || this.#source !== given) {
+      this.#source = given
       // Fields that the SDK does not know are kept.
-      this.#details = { ...source, ...EvaluationDetails.toSdk(details) }
+      this.#details = source?.isOfClient === true
+        ? { ...given, ...EvaluationDetails.toSdk(details) }
+        : { ...given, value: EvaluationContext.clone(given.value) }
     }
     return this.#details
   }

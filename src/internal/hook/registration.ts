@@ -19,43 +19,25 @@ export const maxDepth = 8
 export const maxNested = 1000
 
 /** Counts the evaluations that hooks make for one evaluation of the application. */
-interface Budget {
-  left: number
-  isTold: boolean
+export class Budget {
+  left = maxNested
+  isTold = false
 }
 
-/** How an evaluation is nested in the hooks of others; every stage has it in its services. */
+/** How an evaluation is nested in the hooks of others. Every stage has it in its services. */
 export interface Nesting {
   readonly depth: number
-  readonly budget: Budget
+  readonly budget: Budget | undefined
+  /** The registration of the hook that runs. */
   readonly registration: Registration | undefined
 }
 
-const newBudget = (): Budget => ({ left: maxNested, isTold: false })
+const notNested: Nesting = { depth: 0, budget: undefined, registration: undefined }
 
 export const Nesting: Context.Reference<Nesting> = Context.Reference<Nesting>(
   "effect-openfeature/internal/Nesting",
-  { defaultValue: () => ({ depth: 0, budget: newBudget(), registration: undefined }) }
+  { defaultValue: () => notNested }
 )
-
-/** What a stage runs with. */
-export interface Services {
-  readonly context: Context.Context<unknown>
-  readonly nesting: Nesting
-}
-
-// Hooks of all registrations share the budget of a caller.
-const budgets = new WeakMap<Context.Context<never>, Budget>()
-const budgetWithoutFiber = newBudget()
-
-const budgetOf = (caller: Context.Context<never>, depth: number): Budget => {
-  if (depth > 0) return Context.get(caller, Nesting).budget
-  const known = budgets.get(caller)
-  if (known !== undefined) return known
-  const made = newBudget()
-  budgets.set(caller, made)
-  return made
-}
 
 export type WhenClosed = "skip" | "reject"
 
@@ -73,8 +55,7 @@ export class Registration {
   isClosed = false
   hasWarned = false
   readonly #base: Context.Context<unknown>
-  readonly #own: Services
-  readonly #merged = new WeakMap<Context.Context<never>, Services>()
+  readonly #merged = new WeakMap<Context.Context<never>, Context.Context<unknown>>()
   readonly #running = new Map<Fiber.Fiber<unknown, unknown>, Waiting>()
 
   constructor(
@@ -85,25 +66,18 @@ export class Registration {
     this.parts = parts
     this.whenClosed = whenClosed
     this.#base = base
-    this.#own = this.#services(base, 0, budgetWithoutFiber)
   }
 
   /** The services of the caller, on top of those that the hooks were registered with. */
-  services(caller: Context.Context<never> | undefined): Services {
-    if (caller === undefined) return this.#own
+  services(caller: Context.Context<never> | undefined): Context.Context<unknown> {
+    if (caller === undefined) return this.#base
     // One request makes many evaluations with the same services. A registration
     // lives longer than a request and must not keep them.
     const known = this.#merged.get(caller)
     if (known !== undefined) return known
-    const { depth } = Context.get(caller, Nesting)
-    const merged = this.#services(Context.merge(this.#base, caller), depth, budgetOf(caller, depth))
+    const merged = Context.merge(this.#base, caller)
     this.#merged.set(caller, merged)
     return merged
-  }
-
-  #services(context: Context.Context<unknown>, depth: number, budget: Budget): Services {
-    const nesting = { depth: depth + 1, budget, registration: this }
-    return { context: Context.add(context, Nesting, nesting), nesting }
   }
 
   /** Owns a fiber until it ends. */

@@ -14,6 +14,8 @@ export interface Source {
   readonly sdk: Readonly<SDK.HookContext>
   /** The details that the SDK gave to the stage that runs. */
   readonly details?: SDK.EvaluationDetails<SDK.FlagValue> | undefined
+  /** Whether the Effect client makes the evaluation, and so decides what the details say. */
+  readonly isOfClient?: boolean
   /** Makes the evaluation known to hooks that are found by its context. */
   readonly publish?: () => void
 }

@@ -3,9 +3,10 @@
  * and the stage that is running.
  */
 import type * as SDK from "@openfeature/server-sdk"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import * as HookHints from "../../HookHints.ts"
+import { Budget, maxDepth, maxNested, Nesting } from "../hook/registration.ts"
 import * as Services from "../services.ts"
 import { tryOr } from "../untrusted.ts"
 import type { Stack } from "./stack.ts"
@@ -35,8 +36,9 @@ export class Evaluation {
   isInterrupted = false
   /** The client has run what was owed to all hooks; the SDK may still come to some of them. */
   isOver = false
-  /** Whether the budget of nested evaluations has paid for it. */
-  isCounted = false
+  readonly #nesting: Nesting | undefined
+  #budget: Budget | undefined = undefined
+  #isCounted = false
   #isPublished = false
 
   constructor(
@@ -48,6 +50,25 @@ export class Evaluation {
     this.#given = hints
     this.hints = hints
     this.context = context
+    this.#nesting = services && Context.get(services, Nesting)
+  }
+  /** How deep the stages of its hooks are nested in those of other evaluations. */
+  get depth(): number {
+    return 1 + (this.#nesting?.depth ?? 0)
+  }
+  /** What is left of the evaluations that hooks may make, one for the application's evaluation and all within it. */
+  get budget(): Budget {
+    return this.#budget ??= this.#nesting?.budget ?? new Budget()
+  }
+  /** Says why hooks may not make the evaluation, if they do: hooks that evaluate flags must come to an end. */
+  refusal(): string | undefined {
+    if (this.depth === 1) return undefined
+    if (this.depth > maxDepth) return `hooks evaluate flags that are nested more than ${maxDepth} deep`
+    if (!this.#isCounted) {
+      this.#isCounted = true
+      this.budget.left--
+    }
+    return this.budget.left < 0 ? `hooks have made more than ${maxNested} evaluations for one evaluation` : undefined
   }
   /**
    * Binds the evaluation to its context. Only the client that made the evaluation

@@ -13,8 +13,9 @@ import * as EvaluationDetails from "../../EvaluationDetails.ts"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { Stage as StageName } from "../../HookFailures.ts"
 import * as HookHints from "../../HookHints.ts"
-import { maxDepth, maxNested, type Nesting, type Registration, type Services } from "../hook/registration.ts"
+import { Nesting, type Registration } from "../hook/registration.ts"
 import { type Source, View } from "../hook/view.ts"
+import { oneLine } from "../text.ts"
 import { isRecord, tryOr } from "../untrusted.ts"
 import { Evaluation, find, refind } from "./evaluation.ts"
 import * as Failure from "./failure.ts"
@@ -51,12 +52,14 @@ export class Run implements Stage.Host, Source {
   sdk: SdkHookContext
   readonly view: View
   details: SdkDetails | undefined = undefined
-  services: Context.Context<never> = Context.empty()
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  #registration: Registration | undefined = undefined
-  #registered: Services | undefined = undefined
+  /** The registration of the hook that runs. */
+  registration: Registration | undefined = undefined
+  #services: Context.Context<unknown> | undefined = undefined
+  #servicesOf: Registration | undefined = undefined
   #data: Array<unknown> | undefined = undefined
   #contributed: SDK.EvaluationContext | undefined = undefined
+  #isWritable = true
   #copy: EvaluationDetails.EvaluationDetails | undefined = undefined
   #refusal: EvaluationError.EvaluationError | undefined = undefined
   #hasBegun = false
@@ -76,6 +79,9 @@ export class Run implements Stage.Host, Source {
     this.view = new View(this)
   }
 
+  get isOfClient(): boolean {
+    return this.evaluation.isOfClient
+  }
   get isOver(): boolean {
     return this.#finallyHasRun
   }
@@ -125,27 +131,37 @@ export class Run implements Stage.Host, Source {
     this.evaluation.publish()
   }
 
-  admit(registration: Registration, stage: StageName): Context.Context<unknown> | undefined {
+  get services(): Context.Context<unknown> {
+    const { evaluation, registration } = this
+    if (this.#services !== undefined && this.#servicesOf === registration) return this.#services
+    this.#servicesOf = registration
+    const services = registration?.services(evaluation.services) ?? Context.makeUnsafe<unknown>(new Map())
+    const { budget, depth } = evaluation
+    return this.#services = Context.add(services, Nesting, { depth, budget, registration })
+  }
+
+  admit(registration: Registration, stage: StageName): boolean {
     const canReject = Stage.rejects(stage)
     if (this.#refusal !== undefined) {
       if (canReject) throw this.#refusal
-      return undefined
+      return false
     }
-    if (!registration.isClosed) return this.#servicesOf(registration).context
-    if (!canReject) return undefined
+    this.registration = registration
+    if (!registration.isClosed) return true
+    if (!canReject) return false
     if (registration.whenClosed === "reject") {
       throw Failure.general("the scope of a hook that guards this evaluation is closed", this.view)
     }
     if (!registration.hasWarned) {
       registration.hasWarned = true
-      Effect.runForkWith(this.#servicesOf(registration).context)(
+      Effect.runForkWith(this.services)(
         Effect.logWarning("hooks are skipped, since the scope they were built in is closed").pipe(
-          Effect.annotateLogs("hooks", registration.parts.map((part) => part.name)),
+          Effect.annotateLogs("hooks", registration.parts.map(({ name }) => oneLine(name, 128))),
           Effect.catchCause(() => Effect.void)
         )
       )
     }
-    return undefined
+    return false
   }
 
   /** The data of one hook, made when the hook is first asked to do something. */
@@ -172,21 +188,20 @@ export class Run implements Stage.Host, Source {
       }
       const contributed = EvaluationContext.toSdk(context)
       this.#contributed = this.#contributed === undefined ? contributed : { ...this.#contributed, ...contributed }
-      // Where the live context cannot be written to, the SDK fails with what it is given.
-      tryOr(() => Object.assign(this.sdk.context, contributed), () => undefined)
+      tryOr(() => Object.assign(this.sdk.context, contributed), () => void (this.#isWritable = false))
       View.touch(this.view)
     }
   }
 
-  // The SDK merges this once more. A hook of the SDK may have written to the
-  // live context since.
+  // The SDK merges this once more. Hooks of the SDK may have written to the live
+  // context since. Where it cannot be written to, the SDK fails with this.
   #result(): SDK.EvaluationContext | undefined {
     const contributed = this.#contributed
-    if (contributed === undefined) return undefined
+    if (contributed === undefined || !this.#isWritable) return contributed
     const { context } = this.sdk
     for (const name of Object.keys(contributed)) {
-      const value = Object.hasOwn(context, name) ? context[name] : undefined
-      if (value !== undefined) contributed[name] = value
+      if (Object.hasOwn(context, name)) Reflect.set(contributed, name, context[name])
+      else Reflect.deleteProperty(contributed, name)
     }
     return contributed
   }
@@ -208,17 +223,11 @@ export class Run implements Stage.Host, Source {
       : EvaluationDetails.fromSdk(details)
   }
 
-  #servicesOf(registration: Registration): Services {
-    if (this.#registration === registration && this.#registered !== undefined) return this.#registered
-    this.#registration = registration
-    return this.#registered = registration.services(this.evaluation.services)
-  }
-
   #enter(sdk: SdkHookContext, hints: SDK.HookHints | undefined): void {
     this.sdk = sdk
     if (this.#hasBegun) {
       const evaluation = refind(this.evaluation, sdk.context)
-      if (evaluation !== this.evaluation) this.#registration = undefined
+      if (evaluation !== this.evaluation) this.#services = undefined
       this.evaluation = evaluation
     } else {
       this.#hasBegun = true
@@ -228,37 +237,21 @@ export class Run implements Stage.Host, Source {
         this.#errorHasRun = this.#finallyHasRun = this.evaluation.isOver
       }
       this.evaluation.runs?.push(this)
-      this.#count()
+      const refusal = this.evaluation.refusal()
+      if (refusal !== undefined) this.#refuse(refusal)
     }
     View.touch(this.view)
   }
 
-  // Hooks that evaluate flags, whose hooks evaluate flags, must come to an end.
-  #count(): void {
-    const [registration] = this.stack.registrations
-    if (registration === undefined) return
-    const { context, nesting } = this.#servicesOf(registration)
-    const message = refusalOf(nesting, this.evaluation)
-    if (message === undefined) return
+  #refuse(message: string): void {
+    const { registrations } = this.stack
+    if (registrations.length === 0) return
     this.#refusal = Failure.general(message, this.view)
-    if (nesting.budget.isTold) return
-    nesting.budget.isTold = true
-    const hook = this.stack.registrations.flatMap(({ parts }) => parts.map(({ name }) => name)).join(" + ")
-    this.services = context
+    const { budget } = this.evaluation
+    if (budget.isTold) return
+    budget.isTold = true
+    this.registration = registrations[0]
+    const hook = registrations.flatMap(({ parts }) => parts.map(({ name }) => name)).join(" + ")
     Failure.report(this, { hook, stage: "before", flagKey: this.view.flagKey, cause: Cause.die(new Error(message)) })
   }
-}
-
-const refusalOf = ({ budget, depth }: Nesting, evaluation: Evaluation): string | undefined => {
-  if (depth === 1) {
-    budget.left = maxNested
-    budget.isTold = false
-    return undefined
-  }
-  if (depth > maxDepth) return `hooks evaluate flags that are nested more than ${maxDepth} deep`
-  if (!evaluation.isCounted) {
-    evaluation.isCounted = true
-    budget.left--
-  }
-  return budget.left < 0 ? `hooks have made more than ${maxNested} evaluations for one evaluation` : undefined
 }

@@ -21,10 +21,11 @@ import type { Entry } from "./stack.ts"
 export interface Host extends Services.Holder {
   readonly evaluation: Evaluation
   readonly view: HookContext
-  services: Context.Context<never>
+  /** The services for the registration that was admitted last. */
+  readonly services: Context.Context<unknown>
   fiber: Fiber.Fiber<unknown, unknown> | undefined
-  /** The services of a registration; `undefined` when its hooks are skipped. Throws to reject the evaluation. */
-  readonly admit: (registration: Registration, stage: Name) => Context.Context<unknown> | undefined
+  /** Whether the hooks of a registration take part. Throws to reject the evaluation. */
+  readonly admit: (registration: Registration, stage: Name) => boolean
   readonly dataOf: (entry: Entry) => unknown
   /** Takes what a `before` gave. */
   readonly take: (contribution: unknown, entry: Entry) => void
@@ -51,9 +52,7 @@ export const run = (
       if (entry === undefined) break
       if (entry.registration !== registration) {
         registration = entry.registration
-        const services = host.admit(registration, stage)
-        isAdmitted = services !== undefined
-        if (services !== undefined) host.services = services
+        isAdmitted = host.admit(registration, stage)
       }
       if (!isAdmitted) continue
       if (entry.givesEffects) return new Rest(host, stage, entries, input, index, undefined).proceed()
@@ -118,9 +117,8 @@ class Rest {
 
   proceed(): Promise<void> | undefined {
     for (;;) {
-      const services = this.#next()
-      if (services === undefined) return undefined
-      const fiber = Effect.runForkWith(services)(Effect.whileLoop(this))
+      if (!this.#next()) return undefined
+      const fiber = Effect.runForkWith(this.#host.services)(Effect.whileLoop(this))
       const exit = fiber.pollUnsafe()
       if (exit === undefined) return this.#wait(fiber)
       if (exit._tag === "Failure") this.#settle(exit.cause)
@@ -137,9 +135,8 @@ class Rest {
       const entry = this.#entries[this.#index]
       if (entry === undefined) return Effect.void
       if (entry.registration !== this.#registration) {
-        const services = this.#next()
-        if (services === undefined) return Effect.void
-        Fiber.getCurrent()?.setContext(services)
+        if (!this.#next()) return Effect.void
+        Fiber.getCurrent()?.setContext(this.#host.services)
         continue
       }
       const given = this.#given
@@ -156,21 +153,20 @@ class Rest {
     this.#index++
   }
 
-  // Goes on to the next hook that takes part, and gives the services for it.
-  #next(): Context.Context<unknown> | undefined {
+  // Goes on to the next hook that takes part, if there is one.
+  #next(): boolean {
     for (; this.#index < this.#entries.length; this.#index++) {
       const registration = this.#entries[this.#index]?.registration
       if (registration === undefined) continue
-      const services = this.#host.admit(registration, this.#stage)
-      if (services === undefined) continue
+      if (!this.#host.admit(registration, this.#stage)) continue
       if (this.#registration !== registration && this.#fiber !== undefined) {
         this.#registration?.delete(this.#fiber)
         registration.add(this.#fiber, { onLate: this.#onLate })
       }
       this.#registration = registration
-      return services
+      return true
     }
-    return undefined
+    return false
   }
 
   #onLate = (): void => undefined

@@ -225,8 +225,8 @@ describe("a registration", () => {
     const registration = Registration.make([], Context.make(Region, "base"))
     const caller = Context.make(Region, "caller")
     assert.strictEqual(registration.services(caller), registration.services(caller))
-    assert.strictEqual(Context.get(registration.services(caller).context, Region), "caller")
-    assert.strictEqual(Context.get(registration.services(undefined).context, Region), "base")
+    assert.strictEqual(Context.get(registration.services(caller), Region), "caller")
+    assert.strictEqual(Context.get(registration.services(undefined), Region), "base")
   })
 })
 
