@@ -12,10 +12,12 @@ let added = 0
 for (const [path, entry] of Object.entries(lock.packages)) {
   if (path === "") continue
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
-    const key = `node_modules/${name}`
-    if (`${path}/${key}` in lock.packages || key in lock.packages || !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) {
-      continue
-    }
+    if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) continue
+    // Beside the package that wants it where another version has the place at the top.
+    const nested = `${path}/node_modules/${name}`
+    const top = `node_modules/${name}`
+    const key = (lock.packages[top]?.version ?? version) === version ? top : nested
+    if (nested in lock.packages || key in lock.packages) continue
     const parts = name.replace(/^@[^/]+\//, "").split("-")
     const os = parts.find((part) => systems.has(part))
     const cpu = parts.find((part) => processors.has(part))

@@ -7,7 +7,7 @@
 import { cpSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { execute, must, root, temporary } from "./shared.mjs"
+import { execute, manifest, must, nodeOf, root, temporary } from "./support.mjs"
 
 const { values } = parseArgs({
   options: {
@@ -17,7 +17,6 @@ const { values } = parseArgs({
   }
 })
 const all = values.node === undefined && values.sdk === undefined
-const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 const oldest = manifest.peerDependencies["@openfeature/server-sdk"].replace("^", "")
 const installed = JSON.parse(
   readFileSync(join(root, "node_modules/@openfeature/server-sdk/package.json"), "utf8")
@@ -50,10 +49,7 @@ const vitest = (node, cwd) => execute(node, [join(cwd, "node_modules/vitest/vite
 
 for (const wanted of nodes) {
   attempt("Node", wanted, (started) => {
-    const current = process.versions.node
-    const node = current === wanted || current.startsWith(`${wanted}.`)
-      ? process.execPath
-      : must("npx", ["-y", "-p", `node@${wanted}`, "node", "-p", "process.execPath"]).trim()
+    const node = nodeOf(wanted)
     const version = must(node, ["-p", "process.versions.node"]).trim()
     record("Node", version, started, vitest(node, root))
   })

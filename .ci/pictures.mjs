@@ -1,10 +1,12 @@
 // Takes pictures of Prometheus' own page after the example shop has run, for docs/images: `node .ci/pictures.mjs`.
 //
-// Needs the commands `prometheus` and `chromium`, and installs Debian's packages where they are missing.
+// Needs the commands `prometheus` and `chromium`; with `--install`, and in CI, it installs Debian's packages where they
+// are missing.
 import { mkdirSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { dashboard, install, run } from "./prometheus.mjs"
-import { must, root, temporary } from "./shared.mjs"
+import { dashboard } from "./prometheus/dashboard.mjs"
+import { run } from "./prometheus/run.mjs"
+import { must, need, root, temporary } from "./support.mjs"
 
 const pictures = [
   { file: "prometheus-requests.png", panel: "Requests per second by flag", isStacked: true, height: 980 },
@@ -13,7 +15,7 @@ const pictures = [
 ]
 const limit = 150_000
 
-install("chromium")
+need("chromium")
 const folder = join(root, "docs", "images")
 mkdirSync(folder, { recursive: true })
 

@@ -1,133 +1,104 @@
-// Packs the project, installs the tarball into an empty package and uses it from there as a user would.
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+// Packs the project, has the package looked at by publint and attw, installs it into an empty project and uses it from
+// there as a user would.
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
-import { execute, must, root, strictConsumer, temporary } from "./shared.mjs"
+import { consumerIn, execute, manifest, pack, pinned, root, temporary, typecheck } from "./support.mjs"
 
-const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
-const folder = temporary("smoke")
-const consumer = join(folder, "consumer")
-mkdirSync(consumer)
 const failures = []
-const check = (label, ok, detail = "") => {
+const check = (label, { ok, output }) => {
   console.log(`${ok ? "ok  " : "FAIL"} ${label}`)
-  if (!ok) failures.push(`${label}\n${detail}`)
+  if (!ok) failures.push(`${label}\n${output}`)
 }
 
-must("npm", ["pack", "--pack-destination", folder])
-const tarball = join(folder, readdirSync(folder).find((file) => file.endsWith(".tgz")))
-writeFileSync(join(consumer, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }))
-const install = (...packages) =>
-  must("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", ...packages], { cwd: consumer })
-const pinned = (name) => `${name}@${manifest.devDependencies[name]}`
-install(tarball, pinned("effect"), pinned("@openfeature/server-sdk"))
+const folder = temporary("smoke")
+const tarball = pack(root, folder)
+const { consumer, install } = consumerIn(folder)
+install(tarball, ...["effect", "@openfeature/server-sdk"].map(pinned))
 
 // What is in the package.
 const installed = join(consumer, "node_modules", manifest.name)
 const files = readdirSync(installed, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())
   .map((entry) => join(entry.parentPath, entry.name).slice(installed.length + 1).replaceAll("\\", "/"))
-for (
-  const file of ["README.md", "CHANGELOG.md", "LICENSE", "dist/index.js", "dist/index.d.ts", "dist/testing/index.js"]
-) {
-  check(`the package contains ${file}`, files.includes(file))
-}
+const missing = ["README.md", "CHANGELOG.md", "LICENSE"].filter((file) => !files.includes(file))
+check("the package contains what a reader wants", { ok: missing.length === 0, output: missing.join("\n") })
 const stray = files.filter((file) =>
   !/^(dist|src|docs)\/|^(README\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(file)
 )
-check("the package contains nothing else", stray.length === 0, stray.join("\n"))
+check("the package contains nothing else", { ok: stray.length === 0, output: stray.join("\n") })
 
-// Which subpaths can be imported.
+// Which modules are open to users, and which are not.
 const modules = files.filter((file) => /^dist\/.+\.js$/.test(file)).map((file) => file.slice(5, -3))
-const isBarrel = (module) => module === "index" || module.endsWith("/index")
-const open = [
-  manifest.name,
-  `${manifest.name}/otel`,
-  `${manifest.name}/testing`,
-  ...modules.filter((module) => !isBarrel(module) && !module.startsWith("internal/"))
-    .map((module) => `${manifest.name}/${module}`)
-]
-const blocked = [
-  ...modules.filter((module) => isBarrel(module) || module.startsWith("internal/")),
-  "internal/x",
-  "hooks/index"
-].map((module) => `${manifest.name}/${module}`)
+const isClosed = (module) => /(^|\/)(internal\/.+|index)$/.test(module)
+const open = ["otel", "testing", ...modules.filter((module) => !isClosed(module))]
+const specifiers = [manifest.name, ...open.map((module) => `${manifest.name}/${module}`)]
+const closed = [...modules.filter(isClosed), "internal/x", "hooks/index"].map((module) => `${manifest.name}/${module}`)
 
-const importing = (specifier) =>
+check(
+  "publint has nothing to say",
+  execute(process.execPath, ["node_modules/publint/src/cli.js", "run", tarball, "--strict"])
+)
+check(
+  "the types are right",
   execute(process.execPath, [
-    "--input-type=module",
-    "-e",
-    `const module = await import(${
-      JSON.stringify(specifier)
-    }); if (Object.keys(module).length === 0) console.log("empty")`
-  ], { cwd: consumer })
+    "node_modules/@arethetypeswrong/cli/dist/index.js",
+    tarball,
+    "--profile",
+    "esm-only",
+    "--include-entrypoints",
+    ...open
+  ])
+)
+
+const importing = (specifier) => execute(process.execPath, ["import.mjs", specifier], { cwd: consumer })
 const needsTelemetry = new Set()
-for (const specifier of open) {
+for (const specifier of specifiers) {
   const result = importing(specifier)
   if (!result.ok && /\/otel($|\/)/.test(specifier) && result.output.includes("'@opentelemetry/api'")) {
     needsTelemetry.add(specifier)
-  } else check(`import ${specifier}`, result.ok, result.output)
+  } else check(`import ${specifier}`, result)
 }
-for (const specifier of new Set(blocked)) {
+for (const specifier of closed) {
   const { ok, output } = importing(specifier)
-  check(`${specifier} is not exported`, !ok && output.includes("ERR_PACKAGE_PATH_NOT_EXPORTED"), output)
+  check(`${specifier} is not exported`, { ok: !ok && output.includes("ERR_PACKAGE_PATH_NOT_EXPORTED"), output })
 }
 install(
   ...["@opentelemetry/api", "@opentelemetry/sdk-metrics", "@opentelemetry/exporter-prometheus", "@types/node"].map(
     pinned
   )
 )
-for (const specifier of needsTelemetry) {
-  const { ok, output } = importing(specifier)
-  check(`import ${specifier} together with @opentelemetry/api`, ok, output)
-}
+for (const specifier of needsTelemetry) check(`import ${specifier} with @opentelemetry/api`, importing(specifier))
 
 // The code samples of the README, unchanged.
-const readme = existsSync(join(root, "README.md")) ? readFileSync(join(root, "README.md"), "utf8") : ""
+const readme = readFileSync(join(root, "README.md"), "utf8")
 const section = readme.split(/^## The three uses\s*$/m)[1]?.split(/^## /m)[0] ?? ""
 const samples = [...section.matchAll(/^```ts\s*$\n([\s\S]*?)^```\s*$/gm)].map((match) => match[1])
-check("README.md has three ts samples under \"The three uses\"", samples.length === 3, `${samples.length} samples`)
+check("README.md has three ts samples under \"The three uses\"", {
+  ok: samples.length === 3,
+  output: `${samples.length} samples`
+})
 for (const [index, sample] of samples.entries()) writeFileSync(join(consumer, `sample-${index + 1}.ts`), sample)
 
 // The declarations, seen by a strict user.
 writeFileSync(
   join(consumer, "all.ts"),
-  open.map((specifier, index) => `export * as module${index} from ${JSON.stringify(specifier)}\n`).join("")
+  specifiers.map((specifier, index) => `export * as module${index} from ${JSON.stringify(specifier)}\n`).join("")
 )
-const typecheck = (options, ...more) => {
-  writeFileSync(
-    join(consumer, "tsconfig.json"),
-    JSON.stringify({
-      compilerOptions: {
-        ...strictConsumer,
-        ...options
-      },
-      files: ["all.ts", ...more]
-    })
-  )
-  return execute(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "--pretty", "false"], {
-    cwd: consumer
-  })
-}
-const sampleFiles = samples.map((_, index) => `sample-${index + 1}.ts`)
-const strict = typecheck({ skipLibCheck: true }, ...sampleFiles)
-check("a strict user compiles all modules and samples", strict.ok, strict.output)
-// Declarations of other packages may have errors of their own; those of this package must have none.
-const libraries = typecheck({ skipLibCheck: false })
-const own = libraries.output.split("\n").filter((line) => line.includes(`node_modules/${manifest.name}/`))
-const foreign = libraries.output.split("\n").filter((line) => /error TS/.test(line)).length - own.length
-const suffix = foreign > 0 ? ` (${foreign} errors in other packages)` : ""
-check(`the declarations pass without skipLibCheck${suffix}`, own.length === 0, own.join("\n"))
+check("a strict user compiles all modules and samples", typecheck(consumer, "--skipLibCheck"))
+const libraries = typecheck(consumer)
+check(`the declarations pass without skipLibCheck${libraries.foreign}`, libraries)
 
 const tsx = pathToFileURL(join(root, "node_modules/tsx/dist/loader.mjs")).href
-for (const file of sampleFiles) {
-  const { ok, output } = execute(process.execPath, ["--import", tsx, file], { cwd: consumer, timeout: 20_000 })
-  check(`README ${file} runs`, ok, output)
-  if (output.trim() !== "") console.log(output.trimEnd().replace(/^/gm, "       "))
+for (const index of samples.keys()) {
+  const file = `sample-${index + 1}.ts`
+  const result = execute(process.execPath, ["--import", tsx, file], { cwd: consumer, timeout: 20_000 })
+  check(`README ${file} runs`, result)
+  if (result.output.trim() !== "") console.log(result.output.trimEnd().replace(/^/gm, "       "))
 }
 
 if (failures.length > 0) {
   console.error(`\n${failures.join("\n")}\nsmoke: ${failures.length} checks failed`)
   process.exit(1)
 }
-console.log(`smoke: ${open.length} modules and ${samples.length} samples work from the tarball`)
+console.log(`smoke: ${specifiers.length} modules and ${samples.length} samples work from the tarball`)

@@ -1,0 +1,72 @@
+// The floors of src, bottom first: a file imports from its own floor and from those below, types included.
+const floors = [
+  ["the ground", "^src/internal/[^/]+$"],
+  [
+    "the model",
+    "^src/(EvaluationContext|EvaluationError|EvaluationDetails|HookContext|HookHints|HookFailures|FlagFilter|Privacy)[.]ts$"
+  ],
+  ["what a hook is made of", "^src/internal/hook/"],
+  ["the runner", "^src/internal/runner/"],
+  ["the hook", "^src/FeatureHook[.]ts$"],
+  ["the bridge and the client", "^src/internal/(bridge|client)/"],
+  ["OpenFeatureHook", "^src/OpenFeatureHook[.]ts$"],
+  ["FeatureFlags", "^src/FeatureFlags[.]ts$"],
+  ["the built-in hooks", "^src/hooks/"],
+  ["the ground of telemetry", "^src/otel/internal/"],
+  ["telemetry", "^src/otel/[^/]+$"],
+  ["the test kit", "^src/testing/"],
+  ["the root", "^src/index[.]ts$"]
+]
+const paths = floors.map(([, path]) => path)
+const core = paths.slice(0, 8)
+
+const error = (name, comment, from, to) => ({ name, comment, severity: "error", from, to })
+
+module.exports = {
+  forbidden: [
+    ...floors.slice(0, -1).map(([name, path], floor) =>
+      error("floors", `${name} imports from its own floor and from those below`, { path }, {
+        path: paths.slice(floor + 1)
+      })
+    ),
+    error("every-file-has-a-floor", "add it to the floors in this file", { path: "^src/", pathNot: paths }, {}),
+    error("every-file-has-a-floor", "add it to the floors in this file", {}, { path: "^src/", pathNot: paths }),
+    error("every-file-has-a-floor", "add it to the floors in this file", {
+      path: "^src/",
+      pathNot: paths,
+      orphan: true
+    }, {}),
+    error("no-cycles", "two files that import each other are one file", {}, { circular: true }),
+    error("core-stands-alone", "the core knows neither the built-in hooks nor telemetry", { path: core }, {
+      path: ["^src/hooks/", "^src/otel/"]
+    }),
+    error("test-kit-apart", "only src/testing imports src/testing", { path: "^src/", pathNot: "^src/testing/" }, {
+      path: "^src/testing/"
+    }),
+    error("telemetry-apart", "only src/otel imports @opentelemetry", { path: "^src/", pathNot: "^src/otel/" }, {
+      path: "@opentelemetry/"
+    }),
+    error(
+      "telemetry-is-optional",
+      "the root and the test kit work without @opentelemetry/api",
+      { path: ["^src/index[.]ts$", "^src/testing/"] },
+      { path: "@opentelemetry/", reachable: true }
+    ),
+    error("no-node", "src does not depend on Node; the keyed hash is the one exception", {
+      path: "^src/",
+      pathNot: "^src/internal/nodeCrypto[.]ts$"
+    }, { dependencyTypes: ["core"] }),
+    error("peers-only", "users have the peer dependencies and nothing else", { path: "^src/" }, {
+      dependencyTypes: ["npm", "npm-dev", "npm-optional", "npm-no-pkg", "npm-unknown"],
+      dependencyTypesNot: ["npm-peer"]
+    }),
+    error("resolvable", "the import leads nowhere", {}, { couldNotResolve: true })
+  ],
+  options: {
+    // TypeScript 7 has no parser for others to use. The linter refuses `import("...")` in types, which swc leaves out.
+    parser: "swc",
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: "node_modules" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["types", "import", "default"] }
+  }
+}

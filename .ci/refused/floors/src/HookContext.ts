@@ -1,0 +1,1 @@
+export type { Text as FlagFilter } from "./internal/wait.ts"

@@ -1,0 +1,3 @@
+export * as HookContext from "./HookContext.ts"
+// refused: telemetry-is-optional
+export * as OtelHook from "./otel/OtelHook.ts"

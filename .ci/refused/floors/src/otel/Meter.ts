@@ -1,0 +1,1 @@
+export type { Meter } from "@opentelemetry/api"

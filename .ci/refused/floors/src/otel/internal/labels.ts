@@ -1,0 +1,2 @@
+// refused: floors
+export type { Meter as Label } from "../Meter.ts"

@@ -1,0 +1,3 @@
+import type { FlagFilter } from "../HookContext.ts"
+
+export type Fixtures = FlagFilter
