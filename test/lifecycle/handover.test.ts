@@ -113,7 +113,7 @@ const window = Array.from({ length: 64 }, (_, index) => 2000 + index)
 const interruptedAt = Effect.fnUntraced(function*(
   count: number,
   hook: FeatureHook.FeatureHook<unknown>
-): Effect.fn.Return<void, FeatureFlags.ProviderError, Scope.Scope> {
+): Effect.fn.Return<void, FeatureFlags.ProviderError | FeatureFlags.OptionsError, Scope.Scope> {
   const { flags } = yield* client({ good: TestProvider.never }, { hooks: [steps(count), hook] })
   const fiber = Effect.runForkWith(yield* Effect.context())(flags.boolean("good", false))
   fiber.interruptUnsafe()

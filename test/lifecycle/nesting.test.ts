@@ -27,17 +27,16 @@ const plain = async () => {
 const enough = 8000
 
 /** Ways of a stage to make another evaluation. */
-type Nest = (evaluate: () => Promise<unknown>) => Effect.Effect<void>
+type Nest = (evaluate: () => Promise<unknown>) => Effect.Effect<void> | Promise<void> | undefined
 
 // A stage may give back an effect, a promise, or its result at once.
-const givenBack = (result: unknown) => result as Effect.Effect<void>
 
 const nests: Readonly<Record<string, Nest>> = {
   "an effect": (evaluate) => Effect.asVoid(Effect.promise(evaluate)),
-  "a promise": (evaluate) => givenBack(evaluate().then(() => undefined)),
+  "a promise": (evaluate) => evaluate().then(() => undefined),
   "its result at once, waiting for nothing": (evaluate) => {
     void evaluate()
-    return givenBack(undefined)
+    return undefined
   }
 }
 
