@@ -300,7 +300,9 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
   const client = makeClient(options)
   const target = { client, domain, interruptTimeout }
 
-  const registered = new Set<{ readonly hooks: ReadonlyArray<FeatureHook.Any>; readonly of: Registration.Registration }>()
+  const registered = new Set<
+    { readonly hooks: ReadonlyArray<FeatureHook.Any>; readonly of: Registration.Registration }
+  >()
   let stack = Stack.empty
   const compile = () => {
     stack = new Stack.Stack(Array.from(registered, ({ of }) => of))

@@ -227,7 +227,7 @@ export const makeRuntime = <R, ER>(
 export const toFeatureHook = (
   name: string,
   hook: SDK.Hook
-): FeatureHook.FeatureHook<EvaluationError | Cause.UnknownError> => 
+): FeatureHook.FeatureHook<EvaluationError | Cause.UnknownError> =>
   FeatureHook.fromPart("toFeatureHook", Converted.make(name, hook))
 
 /**

@@ -39,7 +39,7 @@ const limits: Readonly<Record<string, number>> = {
 }
 
 const modules = readdirSync(src, { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(".ts") && !file.startsWith("internal/"))
+  .filter((file) => file.endsWith(".ts") && !/(^|\/)internal\//.test(file))
   .map((file) => file.slice(0, -3))
   .filter((module) => module !== "hooks/index")
 

@@ -240,63 +240,64 @@ const place = Effect.fnUntraced(function*(status: Program["status"]) {
   return place
 })
 
-export const makeRunner: Effect.Effect<Runner, FeatureFlags.ProviderError | FeatureFlags.OptionsError, Scope.Scope> = Effect.gen(function*() {
-  yield* Effect.acquireRelease(
-    Effect.sync(() => SDK.OpenFeature.setLogger(silent)),
-    () =>
-      Effect.sync(() => {
-        SDK.OpenFeature.clearHooks()
-        SDK.OpenFeature.setContext({})
-      })
-  )
-  const places: Record<Program["status"], Place> = {
-    READY: yield* place("READY"),
-    NOT_READY: yield* place("NOT_READY"),
-    FATAL: yield* place("FATAL")
-  }
-  const prepare = (program: Program) => {
-    const journal = new Journal()
-    const services = collector(journal, hooksOf(program).map(([, hook]) => hook))
-    const place = places[program.status]
-    place.provider.program = program
-    place.provider.journal = journal
-    place.provider.hooks = sdkHooks(program.slots.provider, journal, services)
-    SDK.OpenFeature.clearHooks()
-    SDK.OpenFeature.addHooks(...sdkHooks(program.slots.api, journal, services))
-    SDK.OpenFeature.setContext({ ...program.contexts.api })
-    return { journal, services, place }
-  }
-  const observe = (journal: Journal, details: Details): Observation => ({
-    trace: journal.trace,
-    resolved: journal.resolved,
-    details: detailsOf(details),
-    failures: journal.failures
-  })
-  return {
-    plain: async (program) => {
-      const { journal, place: { client }, services } = prepare(program)
-      client.clearHooks()
-      client.addHooks(...sdkHooks(program.slots.client, journal, services))
-      client.setContext({ ...program.contexts.client })
-      const details = await client.getBooleanDetails(flagKey, false, { ...program.contexts.invocation }, {
-        hooks: sdkHooks(program.slots.invocation, journal, services)
-      })
-      return observe(journal, detailsOf(details))
-    },
-    featureFlags: async (program) => {
-      const { journal, place: { flags }, services } = prepare(program)
-      const invocation = featureHooks(program.slots.invocation, journal)
-      const inRegion = invocation.length >> 1
-      flags.client.setContext({ ...program.contexts.client })
-      const evaluation = Effect.gen(function*() {
-        yield* flags.addHooks(...featureHooks(program.slots.client, journal))
-        return yield* flags.booleanDetails(flagKey, false, {
-          context: program.contexts.invocation,
-          hooks: invocation.slice(inRegion)
-        }).pipe(FeatureFlags.withHooks(...invocation.slice(0, inRegion)))
-      })
-      const details = await Effect.runPromiseWith(services)(Effect.scoped(evaluation))
-      return observe(journal, detailsOf(details))
+export const makeRunner: Effect.Effect<Runner, FeatureFlags.ProviderError | FeatureFlags.OptionsError, Scope.Scope> =
+  Effect.gen(function*() {
+    yield* Effect.acquireRelease(
+      Effect.sync(() => SDK.OpenFeature.setLogger(silent)),
+      () =>
+        Effect.sync(() => {
+          SDK.OpenFeature.clearHooks()
+          SDK.OpenFeature.setContext({})
+        })
+    )
+    const places: Record<Program["status"], Place> = {
+      READY: yield* place("READY"),
+      NOT_READY: yield* place("NOT_READY"),
+      FATAL: yield* place("FATAL")
     }
-  }
-})
+    const prepare = (program: Program) => {
+      const journal = new Journal()
+      const services = collector(journal, hooksOf(program).map(([, hook]) => hook))
+      const place = places[program.status]
+      place.provider.program = program
+      place.provider.journal = journal
+      place.provider.hooks = sdkHooks(program.slots.provider, journal, services)
+      SDK.OpenFeature.clearHooks()
+      SDK.OpenFeature.addHooks(...sdkHooks(program.slots.api, journal, services))
+      SDK.OpenFeature.setContext({ ...program.contexts.api })
+      return { journal, services, place }
+    }
+    const observe = (journal: Journal, details: Details): Observation => ({
+      trace: journal.trace,
+      resolved: journal.resolved,
+      details: detailsOf(details),
+      failures: journal.failures
+    })
+    return {
+      plain: async (program) => {
+        const { journal, place: { client }, services } = prepare(program)
+        client.clearHooks()
+        client.addHooks(...sdkHooks(program.slots.client, journal, services))
+        client.setContext({ ...program.contexts.client })
+        const details = await client.getBooleanDetails(flagKey, false, { ...program.contexts.invocation }, {
+          hooks: sdkHooks(program.slots.invocation, journal, services)
+        })
+        return observe(journal, detailsOf(details))
+      },
+      featureFlags: async (program) => {
+        const { journal, place: { flags }, services } = prepare(program)
+        const invocation = featureHooks(program.slots.invocation, journal)
+        const inRegion = invocation.length >> 1
+        flags.client.setContext({ ...program.contexts.client })
+        const evaluation = Effect.gen(function*() {
+          yield* flags.addHooks(...featureHooks(program.slots.client, journal))
+          return yield* flags.booleanDetails(flagKey, false, {
+            context: program.contexts.invocation,
+            hooks: invocation.slice(inRegion)
+          }).pipe(FeatureFlags.withHooks(...invocation.slice(0, inRegion)))
+        })
+        const details = await Effect.runPromiseWith(services)(Effect.scoped(evaluation))
+        return observe(journal, detailsOf(details))
+      }
+    }
+  })

@@ -125,12 +125,15 @@ export const make = (name: string, hook: SDK.Hook): Part<Failure, never, Given> 
     })
     return call(() => hook.before?.(given, data.hints(hints)), take, done)
   }),
-  after: hook.after && ((context, hints, data, details) =>
-    call(() => hook.after?.(data.later(context), data.details(context, details), data.hints(hints)), constVoid)),
-  error: hook.error && ((context, hints, data, error) =>
-    call(() => hook.error?.(data.later(context), original(error), data.hints(hints)), constVoid)),
-  finally: hook.finally && ((context, hints, data, details) =>
-    call(() => hook.finally?.(data.later(context), data.details(context, details), data.hints(hints)), constVoid))
+  after: hook.after &&
+    ((context, hints, data, details) =>
+      call(() => hook.after?.(data.later(context), data.details(context, details), data.hints(hints)), constVoid)),
+  error: hook.error &&
+    ((context, hints, data, error) =>
+      call(() => hook.error?.(data.later(context), original(error), data.hints(hints)), constVoid)),
+  finally: hook.finally &&
+    ((context, hints, data, details) =>
+      call(() => hook.finally?.(data.later(context), data.details(context, details), data.hints(hints)), constVoid))
 })
 
 // The SDK spreads whatever is truthy, so texts and lists would become attributes

@@ -81,7 +81,10 @@ export const make = <E, R>(name: string, program: Program<E, R>): Part<E, R, Aro
   }
 })
 
-const resume = <E>(around: Around<E>, outcome: Exit.Exit<EvaluationDetails, EvaluationError>): Result<unknown, E, never> => {
+const resume = <E>(
+  around: Around<E>,
+  outcome: Exit.Exit<EvaluationDetails, EvaluationError>
+): Result<unknown, E, never> => {
   if (around.fiber === undefined || around.isSettled) return undefined
   around.isSettled = true
   Deferred.doneUnsafe(around.outcome, outcome)

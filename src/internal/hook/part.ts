@@ -61,14 +61,18 @@ export const mapStages = <E, R, S, E2, R2>(
     name,
     hookData,
     isObserved,
-    before: before && ((context, hints, data, input) =>
-      change("before", context, data, (context, data) => before(context, hints, data, input))),
-    after: after && ((context, hints, data, input) =>
-      change("after", context, data, (context, data) => after(context, hints, data, input))),
-    error: error && ((context, hints, data, input) =>
-      change("error", context, data, (context, data) => error(context, hints, data, input))),
-    finally: last && ((context, hints, data, input) =>
-      change("finally", context, data, (context, data) => last(context, hints, data, input)))
+    before: before &&
+      ((context, hints, data, input) =>
+        change("before", context, data, (context, data) => before(context, hints, data, input))),
+    after: after &&
+      ((context, hints, data, input) =>
+        change("after", context, data, (context, data) => after(context, hints, data, input))),
+    error: error &&
+      ((context, hints, data, input) =>
+        change("error", context, data, (context, data) => error(context, hints, data, input))),
+    finally: last &&
+      ((context, hints, data, input) =>
+        change("finally", context, data, (context, data) => last(context, hints, data, input)))
   }
 }
 

@@ -145,7 +145,12 @@ export const scoped = <R>(
 ): Effect.Effect<Registration, never, R | Scope.Scope> =>
   Effect.contextWith((services: Context.Context<R>) => {
     const limit = Check.finiteDuration("OpenFeatureHook", "CloseTimeout", Context.get(services, CloseTimeout))
-    const whenClosed = Check.oneOf<WhenClosed>("OpenFeatureHook", "WhenClosed", ["skip", "reject"], Context.get(services, WhenClosed))
+    const whenClosed = Check.oneOf<WhenClosed>(
+      "OpenFeatureHook",
+      "WhenClosed",
+      ["skip", "reject"],
+      Context.get(services, WhenClosed)
+    )
     return Effect.acquireRelease(
       Effect.sync(() => make(parts, services, whenClosed)),
       (registration) => registration.close(limit)
