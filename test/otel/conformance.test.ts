@@ -198,7 +198,7 @@ const cases: ReadonlyArray<Case> = [
     values: failing,
     ofFeatureFlags: {
       rows: withoutMetadata,
-      values: { ...failing, M: "the evaluation failed without a message" }
+      values: { ...failing, errorMessage: "the evaluation failed without a message" }
     }
   }
 ]

@@ -45,7 +45,7 @@ export const run = (
 ): Promise<void> | undefined => {
   if (rejects(stage) && host.evaluation.isInterrupted) throw Failure.interrupted(host.view)
   // Hooks in a fiber need nobody to hold their services.
-  if (entries.length > 1 && entries[0]?.givesEffects === true) return new Rest(host, stage, entries, input, 0).proceed()
+  if (entries.length > 1 && entries[0]?.givesEffects) return new Rest(host, stage, entries, input, 0).proceed()
   let registration: Registration | undefined = undefined
   let isAdmitted = false
   const outer = Services.hold(host)
