@@ -18,7 +18,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { cast, dual } from "effect/Function"
+import { cast, dual, identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -308,23 +308,23 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
       })
   yield* addHooks(...options.hooks ?? [])
 
-  const details = <A, H extends FeatureHook.Any>(
+  const selecting = <A, B, H extends FeatureHook.Any>(
     type: FlagType.FlagType<A>,
     flagKey: string,
     defaultValue: A,
-    options?: EvaluationOptions<H> | undefined
-  ): Effect.Effect<EvaluationDetails<A>, never, FeatureHook.Services<H>> =>
+    options: EvaluationOptions<H> | undefined,
+    select: (details: EvaluationDetails<A>) => B
+  ): Effect.Effect<B, never, FeatureHook.Services<H>> =>
     Effect.contextWith((services: Context.Context<FeatureHook.Services<H>>) => {
       const request = tryOr(() => requestOf(Context.get(services, Region), stack, options), () => undefined)
       return request === undefined
-        ? Effect.succeed(failed(flagKey, defaultValue, unreadableOptions))
-        : evaluate(target, { type, flagKey, defaultValue, ...request }, services)
+        ? Effect.succeed(select(failed(flagKey, defaultValue, unreadableOptions)))
+        : evaluate(target, { type, flagKey, defaultValue, ...request }, services, select)
     })
 
   const typed = <A>(type: FlagType.FlagType<A>): readonly [Evaluate<A>, EvaluateDetails<A>] => [
-    (flagKey, defaultValue, options) =>
-      Effect.map(details(type, flagKey, defaultValue, options), (details) => details.value),
-    (flagKey, defaultValue, options) => details(type, flagKey, defaultValue, options)
+    (flagKey, defaultValue, options) => selecting(type, flagKey, defaultValue, options, valueOf),
+    (flagKey, defaultValue, options) => selecting(type, flagKey, defaultValue, options, identity)
   ]
   const [boolean, booleanDetails] = typed(FlagType.boolean)
   const [string, stringDetails] = typed(FlagType.string)
@@ -336,8 +336,8 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
     options?: EvaluationOptions<H> | ObjectOptions<FlagValue, H> | undefined
   ) =>
     options !== undefined && "schema" in options
-      ? details(FlagType.schema(options.schema), flagKey, defaultValue, options)
-      : details(FlagType.object, flagKey, defaultValue, options)
+      ? selecting(FlagType.schema(options.schema), flagKey, defaultValue, options, identity)
+      : selecting(FlagType.object, flagKey, defaultValue, options, identity)
 
   return FeatureFlags.of({
     boolean,
@@ -351,7 +351,7 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
       flagKey: string,
       defaultValue: FlagValue,
       options?: EvaluationOptions<H> | ObjectOptions<FlagValue, H> | undefined
-    ) => Effect.map(objectDetails(flagKey, defaultValue, options), (details) => details.value),
+    ) => Effect.map(objectDetails(flagKey, defaultValue, options), valueOf),
     addHooks,
     hooks: Effect.sync(() => Array.from(registered).flatMap(({ hooks }) => hooks)),
     clearHooks: Effect.sync(() => {
@@ -374,6 +374,8 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
     client
   })
 })
+
+const valueOf = <A>(details: EvaluationDetails<A>): A => details.value
 
 const unreadable = "the options cannot be read"
 

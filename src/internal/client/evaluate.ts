@@ -40,11 +40,12 @@ export interface Request<A> {
 type SdkDetails = SDK.EvaluationDetails<SDK.FlagValue>
 type Details<A> = EvaluationDetails.EvaluationDetails<A>
 
-export const evaluate = <A>(
+export const evaluate = <A, B>(
   target: Target,
   request: Request<A>,
-  services: Context.Context<never>
-): Effect.Effect<Details<A>> =>
+  services: Context.Context<never>,
+  select: (details: Details<A>) => B
+): Effect.Effect<B> =>
   Effect.callback((resume) => {
     const { defaultValue, flagKey, stack, type } = request
     const check = new ValueCheck(request)
@@ -52,7 +53,7 @@ export const evaluate = <A>(
     // learn that a value was of the wrong type.
     const isHooked = !stack.isEmpty || sdkHooks(target).length > 0
     const evaluation = new Evaluation(services, request.hints)
-    const run = isHooked ? new Run(stack, evaluation, check.accept) : undefined
+    const run = isHooked ? new Run(stack, evaluation, check) : undefined
     if (isHooked) evaluation.runs = []
     const options = run && { hooks: [run], hookHints: toSdkHints(evaluation) }
     const resolution = tryOr(
@@ -61,13 +62,13 @@ export const evaluate = <A>(
     )
     const finish = (error: EvaluationError.EvaluationError) => finishAll(target, request, evaluation, run, error)
     resolution.then(
-      (details) => resume(Exit.succeed(tryOr(() => check.details(details), () => check.unreadable()))),
+      (details) => resume(Exit.succeed(select(check.details(details)))),
       // The SDK rejects when something throws that it does not expect to, and
       // then skips stages that hooks count on.
       async () => {
         const error = general(flagKey, "the SDK gave up on the evaluation")
         await finish(error)
-        resume(Exit.succeed(EvaluationDetails.failed(flagKey, defaultValue, error)))
+        resume(Exit.succeed(select(EvaluationDetails.failed(flagKey, defaultValue, error))))
       }
     )
     return run && giveUp(target, flagKey, evaluation, resolution, finish)
@@ -152,22 +153,22 @@ class ValueCheck<A> {
     this.#request = request
   }
 
-  readonly accept = (details: SdkDetails): void => {
+  accept(details: SdkDetails): void {
     if (Option.isNone(this.#decode(details))) throw this.#mismatch()
   }
 
   details(details: SdkDetails): Details<A> {
     const { defaultValue, flagKey } = this.#request
-    if (details.errorCode) return EvaluationDetails.withValue(EvaluationDetails.normalized(details), defaultValue)
-    const decoded = this.#decode(details)
-    return Option.isNone(decoded)
-      ? EvaluationDetails.failed(flagKey, defaultValue, this.#mismatch())
-      : EvaluationDetails.withValue(details, decoded.value)
-  }
-
-  unreadable(): Details<A> {
-    const { defaultValue, flagKey } = this.#request
-    return EvaluationDetails.failed(flagKey, defaultValue, general(flagKey, "the evaluation details cannot be read"))
+    try {
+      if (details.errorCode) return EvaluationDetails.withValue(EvaluationDetails.normalized(details), defaultValue)
+      const decoded = this.#decode(details)
+      return Option.isNone(decoded)
+        ? EvaluationDetails.failed(flagKey, defaultValue, this.#mismatch())
+        : EvaluationDetails.withValue(details, decoded.value)
+    } catch {
+      const error = general(flagKey, "the evaluation details cannot be read")
+      return EvaluationDetails.failed(flagKey, defaultValue, error)
+    }
   }
 
   #decode(details: SdkDetails): Option.Option<A> {

@@ -122,10 +122,11 @@ class Stamp extends Target {
     super(target)
     this.#evaluation = evaluation
   }
-  static put(target: object, evaluation: Evaluation): void {
+  static put(target: object, evaluation: Evaluation): object {
     Stamp.#isUsed = true
-    if (#evaluation in target) target.#evaluation = evaluation
-    else Reflect.construct(Stamp, [target, evaluation])
+    if (!(#evaluation in target)) return new Stamp(target, evaluation)
+    target.#evaluation = evaluation
+    return target
   }
   static get(target: unknown): Evaluation | undefined {
     return Stamp.#isUsed && typeof target === "object" && target !== null && #evaluation in target
@@ -136,7 +137,8 @@ class Stamp extends Target {
 
 /** The hints for the SDK: a plain record that leads hooks of every level to the evaluation. */
 export const toSdkHints = (evaluation: Evaluation): SDK.HookHints => {
-  const { ["__proto__"]: _dropped, ...record } = HookHints.toRecord(evaluation.hints)
+  const record = evaluation.hints === HookHints.empty ? {} : { ...HookHints.toRecord(evaluation.hints) }
+  if (Object.hasOwn(record, "__proto__")) Reflect.deleteProperty(record, "__proto__")
   Stamp.put(record, evaluation)
   return record
 }

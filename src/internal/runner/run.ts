@@ -28,8 +28,11 @@ type SdkDetails = SDK.EvaluationDetails<SDK.FlagValue>
 
 type Settled<A> = A | Promise<A>
 
-/** Looks at what a flag resolved to before any hook does; throws to reject it. */
-export type Accept = (details: SdkDetails) => void
+/** Looks at what a flag resolved to before any hook does. */
+export interface Check {
+  /** Throws to reject it. */
+  accept(details: SdkDetails): void
+}
 
 // What a run has until its first stage.
 const noEvaluation = new Evaluation(undefined, HookHints.empty)
@@ -46,7 +49,7 @@ const noHookContext: SdkHookContext = {
 
 export class Run implements Stage.Host, Source {
   readonly stack: Stack
-  readonly #accept: Accept | undefined
+  readonly #check: Check | undefined
   readonly #isGiven: boolean
   evaluation: Evaluation
   sdk: SdkHookContext
@@ -69,13 +72,13 @@ export class Run implements Stage.Host, Source {
   constructor(
     stack: Stack,
     evaluation?: Evaluation | undefined,
-    accept?: Accept | undefined
+    check?: Check | undefined
   ) {
     this.stack = stack
     this.sdk = noHookContext
     this.evaluation = evaluation ?? noEvaluation
     this.#isGiven = evaluation !== undefined
-    this.#accept = accept
+    this.#check = check
     this.view = new View(this)
   }
 
@@ -95,7 +98,7 @@ export class Run implements Stage.Host, Source {
 
   after(sdk: SdkHookContext, details: SdkDetails, hints: SDK.HookHints | undefined): Settled<void> {
     this.#enter(sdk, hints)
-    this.#accept?.(details)
+    this.#check?.accept(details)
     if (this.stack.after.length > 0) return Stage.run(this, "after", this.stack.after, this.#copyOf(details))
   }
 
