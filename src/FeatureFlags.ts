@@ -312,7 +312,7 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
   ): Effect.Effect<void, never, FeatureHook.Services<H2> | Scope.Scope> =>
     hooks.length === 0
       ? Effect.void
-      : Effect.flatMap(Registration.scoped(FeatureHook.combineAll(hooks).parts), (of) => {
+      : Effect.flatMap(Registration.scoped<FeatureHook.Services<H2>>(FeatureHook.combineAll(hooks).parts), (of) => {
         const entry = { hooks, of }
         return Effect.acquireRelease(
           Effect.sync(() => {

@@ -40,7 +40,7 @@ export type Flags = FeatureFlags.FeatureFlags["Service"]
 export const flags = async (hooks: ReadonlyArray<FeatureHook.FeatureHook>): Promise<Flags> =>
   Effect.runPromise(Scope.provide(FeatureFlags.make({ domain: await domain(), hooks }), Effect.runSync(Scope.make())))
 
-export const context: EvaluationContext = { targetingKey: "user-1", plan: "pro", region: "eu" }
+const context: EvaluationContext = { targetingKey: "user-1", plan: "pro", region: "eu" }
 
 /** Evaluations with the client of the SDK, as an application without Effect makes them. */
 export const evaluating = (client: Client, evaluationContext = context): Batch =>

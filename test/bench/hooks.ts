@@ -9,7 +9,7 @@ import { FeatureHook } from "effect-openfeature"
 /** What every hook does: so little that the rest shows, so much that it cannot be left out. */
 export const work = { done: 0 }
 
-export const step = (): void => {
+const step = (): void => {
   work.done++
 }
 

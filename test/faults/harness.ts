@@ -30,7 +30,7 @@ export const paths: ReadonlyArray<Path> = ["sync", "async"]
 export const onPath = <E, R>(path: Path, hook: FeatureHook.FeatureHook<E, R>): FeatureHook.FeatureHook<E, R> =>
   path === "sync" ? hook : FeatureHook.transform(hook, (stage) => Effect.andThen(Effect.yieldNow, stage))
 
-export const flagKey = "flag"
+const flagKey = "flag"
 
 export type Answer = () => unknown
 
