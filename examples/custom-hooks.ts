@@ -1,12 +1,12 @@
-// Four hooks of your own: audit, analytics, enrichment and alerting. What they need are services; what they own, such
-// as a queue or a count, lives as long as a layer.
+// Four hooks of your own: audit, analytics, enrichment and alerting. They get what they need as services. What they own,
+// such as a queue or a count, lives as long as a layer.
 import { FlagdProvider } from "@openfeature/flagd-provider"
 import { type Cause, Context, Data, Duration, Effect, Fiber, Layer, Option, Queue, References, Stream } from "effect"
 import { FeatureFlags, FeatureHook, FlagFilter, TimingHook } from "effect-openfeature"
 import { fileURLToPath } from "node:url"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Audit: a record of every evaluation, whatever became of it
+// Audit: a record of every evaluation, with its value or its error
 // ---------------------------------------------------------------------------------------------------------------------
 
 interface AuditRecord {
@@ -33,7 +33,7 @@ class AuditLog extends Context.Service<AuditLog, {
   )
 }
 
-// `finally` runs for every evaluation. Nothing that goes wrong in an observed hook reaches the evaluation.
+// `finally` runs for every evaluation. No failure of an observed hook reaches the evaluation.
 const audit = FeatureHook.make("audit", {
   finally: (context, details) =>
     Effect.flatMap(AuditLog, (log) =>
@@ -78,7 +78,7 @@ class Analytics extends Context.Service<Analytics, {
   )
 }
 
-// The start of the evaluation is a hint that TimingHook has set.
+// TimingHook has put the start of the evaluation into the hints.
 const analytics = FeatureHook.make("analytics", {
   after: Effect.fnUntraced(function*(context, details, hints) {
     const { offer } = yield* Analytics
@@ -92,7 +92,7 @@ const analytics = FeatureHook.make("analytics", {
 }).pipe(FeatureHook.observe)
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Enrichment: what the flag's targeting needs to know about the user and the caller does not say
+// Enrichment: attributes of the user that the flag's targeting needs and the caller does not give
 // ---------------------------------------------------------------------------------------------------------------------
 
 class NoSuchUser extends Data.TaggedError("NoSuchUser")<{}> {}
@@ -109,7 +109,7 @@ class Users extends Context.Service<Users, {
   })
 }
 
-// Without an answer in time the evaluation goes on with what the caller has said.
+// Without an answer in time, the evaluation goes on with the attributes of the caller.
 const enrichment = FeatureHook.make("enrichment", {
   before: Effect.fnUntraced(function*(context) {
     const { targetingKey } = context.context
@@ -123,20 +123,21 @@ const enrichment = FeatureHook.make("enrichment", {
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Alerting: somebody is told when a flag fails three times in a row
+// Alerting: a message when a flag fails three times in a row
 // ---------------------------------------------------------------------------------------------------------------------
 
 const makeAlerting = (alert: (text: string) => Effect.Effect<void>) =>
   Effect.sync(() => {
     const failures = new Map<string, number>()
     return FeatureHook.make("alerting", {
-      after: (context) => Effect.sync(() => void failures.delete(context.flagKey)),
-      error: (context, error) =>
-        Effect.suspend(() => {
-          const count = (failures.get(context.flagKey) ?? 0) + 1
-          failures.set(context.flagKey, count)
-          return count === 3 ? alert(`${context.flagKey} has failed 3 times, last with ${error.code}`) : Effect.void
-        })
+      after: (context) => {
+        failures.delete(context.flagKey)
+      },
+      error: (context, error) => {
+        const count = (failures.get(context.flagKey) ?? 0) + 1
+        failures.set(context.flagKey, count)
+        return count === 3 ? alert(`${context.flagKey} has failed 3 times, last with ${error.code}`) : Effect.void
+      }
     }).pipe(
       FeatureHook.when(FlagFilter.not(FlagFilter.prefix("experiment-"))),
       FeatureHook.observe

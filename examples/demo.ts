@@ -32,7 +32,7 @@ const users = Array.from({ length: 60 }, (_, index): EvaluationContext.Evaluatio
 // The hooks
 // ---------------------------------------------------------------------------------------------------------------------
 
-// Who was asked to do what, for the picture. `transform` puts it around every stage of any hook.
+// Which hook ran which stage, for the picture. `transform` adds this to every stage of any hook.
 interface Step {
   readonly hook: string
   readonly stage: string

@@ -1,8 +1,7 @@
-// Hooks on a plain client of the OpenFeature SDK: on one client, on the API object, and a hook from somewhere else
-// that is made safe. Nothing here needs to know Effect.
+// Hooks on a plain client of the OpenFeature SDK: on one client, on the API object, and a hook from npm that is made
+// safe. Nothing here needs Effect.
 import { FlagdProvider } from "@openfeature/flagd-provider"
 import { type EvaluationContext, type Hook, OpenFeature } from "@openfeature/server-sdk"
-import { Effect } from "effect"
 import {
   ContextValidatorHook,
   FeatureHook,
@@ -40,12 +39,10 @@ console.log("2. Hooks on the API object: every client of the process takes part"
 const seen = new Map<string, number>()
 OpenFeature.addHooks(
   OpenFeatureHook.make(
-    MetricsHook.make(({ flagKey, success }) =>
-      Effect.sync(() => {
-        const key = `${flagKey} ${success ? "succeeded" : "failed"}`
-        seen.set(key, (seen.get(key) ?? 0) + 1)
-      })
-    )
+    MetricsHook.make(({ flagKey, success }) => {
+      const key = `${flagKey} ${success ? "succeeded" : "failed"}`
+      seen.set(key, (seen.get(key) ?? 0) + 1)
+    })
   )
 )
 await client.getNumberValue("price-limit", 100, user)

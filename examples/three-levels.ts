@@ -1,4 +1,4 @@
-// Hooks at every level of the Effect client: on the API object, on the client, for a region of code and for one call.
+// Hooks at the levels of the Effect client: API, client, a region of code, and one invocation. They answer at once.
 import { FlagdProvider } from "@openfeature/flagd-provider"
 import { Effect, Layer } from "effect"
 import { FeatureFlags, FeatureHook, OpenFeatureHook } from "effect-openfeature"
@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url"
 
 const order: Array<string> = []
 const hook = (name: string) => {
-  const note = (stage: string) => Effect.sync(() => void order.push(`${name}.${stage}`))
+  const note = (stage: string): void => void order.push(`${name}.${stage}`)
   return FeatureHook.make(name, {
     before: () => note("before"),
     after: () => note("after"),

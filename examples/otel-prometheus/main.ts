@@ -27,7 +27,7 @@ const FlagsLive = FeatureFlags.layer({
   hooks: [metrics]
 })
 
-// The part of the shop that sends mail does without Effect. It has the same hook, so both count together.
+// The part of the shop that sends mail uses no Effect. It has the same hook, so both count together.
 const mailClient = OpenFeature.getClient("shop").addHooks(OpenFeatureHook.make(metrics))
 
 // Looks up the region of a user. The service behind it is slow now and then.
@@ -137,7 +137,7 @@ const shop = Effect.gen(function*() {
   }
 })
 
-// Whoever stops the shop has its scopes closed: no flag is left half evaluated, and the port is free again.
+// A signal closes the scopes of the shop: no evaluation is left unfinished, and the port is free again.
 const stopped = Effect.callback<void>((resume) => {
   const stop = () => resume(Effect.void)
   process.once("SIGINT", stop).once("SIGTERM", stop)
