@@ -12,7 +12,6 @@ import { cast } from "effect/Function"
 import type * as Types from "effect/Types"
 import { type ErrorCode, fromUnknown, isErrorCode } from "./EvaluationError.ts"
 import { clone, snapshot } from "./EvaluationContext.ts"
-import { tryOr } from "./internal/untrusted.ts"
 
 /**
  * A value that a flag can have, all the way down read-only.
@@ -103,12 +102,16 @@ export const withValue = <A>(
  *
  * @internal
  */
-export const isCopyOf = (copy: EvaluationDetails, details: SDK.EvaluationDetails<SDK.FlagValue>): boolean =>
-  tryOr(() =>
-    copy.value === details.value && (typeof copy.value !== "object" || copy.value === null) &&
-    copy.flagKey === details.flagKey && copy.flagMetadata === details.flagMetadata &&
-    copy.variant === details.variant && copy.reason === details.reason &&
-    !copy.errorCode && !details.errorCode, () => false)
+export const isCopyOf = (copy: EvaluationDetails, details: SDK.EvaluationDetails<SDK.FlagValue>): boolean => {
+  try {
+    return copy.value === details.value && (typeof copy.value !== "object" || copy.value === null) &&
+      copy.flagKey === details.flagKey && copy.flagMetadata === details.flagMetadata &&
+      copy.variant === details.variant && copy.reason === details.reason &&
+      !copy.errorCode && !details.errorCode
+  } catch {
+    return false
+  }
+}
 
 const unreadable: EvaluationDetails = Object.freeze({
   flagKey: "",

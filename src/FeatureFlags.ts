@@ -13,17 +13,16 @@
  * @since 0.1.0
  */
 import type * as SDK from "@openfeature/server-sdk"
-import { OpenFeature, ProviderEvents } from "@openfeature/server-sdk"
+import { OpenFeature } from "@openfeature/server-sdk"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { cast, dual } from "effect/Function"
 import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import * as EvaluationContext from "./EvaluationContext.ts"
 import { type EvaluationDetails, failed, type FlagValue } from "./EvaluationDetails.ts"
 import * as EvaluationError from "./EvaluationError.ts"
@@ -31,8 +30,10 @@ import * as FeatureHook from "./FeatureHook.ts"
 import * as HookHints from "./HookHints.ts"
 import * as Check from "./internal/check.ts"
 import { evaluate } from "./internal/client/evaluate.ts"
+import * as Events from "./internal/client/events.ts"
 import * as FlagType from "./internal/client/flagType.ts"
 import * as Provider from "./internal/client/provider.ts"
+import { inRegion, Region, requestOf } from "./internal/client/region.ts"
 import * as Registration from "./internal/hook/registration.ts"
 import * as Stack from "./internal/runner/stack.ts"
 import { tryOr } from "./internal/untrusted.ts"
@@ -84,10 +85,7 @@ type EvaluateDetails<A> = <H extends FeatureHook.Any = never>(
  * @category models
  * @since 0.1.0
  */
-export interface ProviderEvent {
-  readonly type: SDK.ServerProviderEvents
-  readonly details: SDK.EventDetails<SDK.ServerProviderEvents> | undefined
-}
+export interface ProviderEvent extends Events.ProviderEvent {}
 
 /**
  * The provider of a layer could not be made ready.
@@ -238,24 +236,6 @@ export interface Options<out E = never, out R = never, out H extends FeatureHook
   readonly interruptTimeout?: Duration.Input | undefined
 }
 
-/** What a region of code adds to its evaluations. */
-interface Region {
-  readonly context: EvaluationContext.EvaluationContext
-  readonly hints: HookHints.HookHints
-  readonly registrations: ReadonlyArray<Registration.Registration>
-  /** Something that the region was given cannot be read, so no flag may be evaluated with the rest. */
-  readonly isUnreadable: boolean
-}
-
-const Region = Context.Reference<Region>("effect-openfeature/FeatureFlags/Region", {
-  defaultValue: () => ({
-    context: EvaluationContext.empty,
-    hints: HookHints.empty,
-    registrations: [],
-    isUnreadable: false
-  })
-})
-
 /**
  * Options that a client cannot be made with.
  *
@@ -300,7 +280,9 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
   const client = makeClient(options)
   const target = { client, domain, interruptTimeout }
 
-  const registered = new Set<{ readonly hooks: ReadonlyArray<FeatureHook.Any>; readonly of: Registration.Registration }>()
+  const registered = new Set<
+    { readonly hooks: ReadonlyArray<FeatureHook.Any>; readonly of: Registration.Registration }
+  >()
   let stack = Stack.empty
   const compile = () => {
     stack = new Stack.Stack(Array.from(registered, ({ of }) => of))
@@ -310,7 +292,7 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
   ): Effect.Effect<void, never, FeatureHook.Services<H2> | Scope.Scope> =>
     hooks.length === 0
       ? Effect.void
-      : Effect.flatMap(Registration.scoped(FeatureHook.combineAll(hooks).parts), (of) => {
+      : Effect.flatMap(Registration.scoped<FeatureHook.Services<H2>>(FeatureHook.combineAll(hooks).parts), (of) => {
         const entry = { hooks, of }
         return Effect.acquireRelease(
           Effect.sync(() => {
@@ -376,7 +358,7 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
       registered.clear()
       compile()
     }),
-    events: makeEvents(client),
+    events: Events.make(client),
     status: Effect.sync(() => client.providerStatus),
     track: (name, options) =>
       Effect.withFiber((fiber) =>
@@ -416,99 +398,12 @@ const unreadableOptions = new EvaluationError.EvaluationError({
   message: "the options of the evaluation are not EvaluationOptions"
 })
 
-// Options from JavaScript may be anything, and a context may be a proxy that
-// throws.
-const requestOf = <H extends FeatureHook.Any>(
-  region: Region,
-  client: Stack.Stack,
-  options: EvaluationOptions<H> | undefined
-) => {
-  if (region.isUnreadable) return undefined
-  let stack = client
-  for (const registration of region.registrations) stack = stack.with(registration)
-  const hooks = options?.hooks
-  if (hooks !== undefined && hooks.length !== 0) stack = stack.with(invocation(hooks))
-  return {
-    stack,
-    context: options?.context === undefined
-      ? region.context
-      : EvaluationContext.merge(region.context, options.context),
-    hints: options?.hints === undefined ? region.hints : HookHints.merge(region.hints, hintsOf(options.hints))
-  }
-}
-
-interface Invocation {
-  readonly hooks: ReadonlyArray<FeatureHook.Any>
-  readonly registration: Registration.Registration
-}
-
-// The hooks of an invocation run with the services of the caller alone, so those
-// that were given together before are a registration already.
-const invocations = new WeakMap<FeatureHook.Any, Invocation>()
-
-const invocation = (hooks: ReadonlyArray<FeatureHook.Any>): Registration.Registration => {
-  const [first] = hooks
-  const known = first && invocations.get(first)
-  const isKnown = known !== undefined && known.hooks.length === hooks.length &&
-    hooks.every((hook, index) => hook === known.hooks[index])
-  if (isKnown) return known.registration
-  const registration = Registration.make(FeatureHook.combineAll(hooks).parts, Context.makeUnsafe<unknown>(new Map()))
-  if (first !== undefined) invocations.set(first, { hooks: Array.from(hooks), registration })
-  return registration
-}
-
-// From JavaScript, hints may come as the SDK takes them.
-const hintsOf = (hints: HookHints.HookHints): HookHints.HookHints =>
-  HookHints.isHookHints(hints) ? hints : HookHints.fromRecord(hints)
-
 const makeClient = (options: Options<unknown, unknown, FeatureHook.Any>): SDK.Client => {
   const context = EvaluationContext.toSdk(options.context ?? EvaluationContext.empty)
   if (options.domain === undefined) return OpenFeature.getClient(context)
   return options.version === undefined
     ? OpenFeature.getClient(options.domain, context)
     : OpenFeature.getClient(options.domain, options.version, context)
-}
-
-const eventTypes = [
-  ProviderEvents.Ready,
-  ProviderEvents.Error,
-  ProviderEvents.Stale,
-  ProviderEvents.ConfigurationChanged
-]
-
-// One handler for each type, however many streams there are: the SDK warns of
-// many handlers as of a leak.
-const makeEvents = (client: SDK.Client): Stream.Stream<ProviderEvent> => {
-  const subscribers = new Set<(event: ProviderEvent) => void>()
-  const handlers = eventTypes.map((type) => {
-    const handler: SDK.EventHandler = (details) => {
-      for (const emit of subscribers) emit({ type, details })
-    }
-    return { type, handler }
-  })
-  return Stream.callback<ProviderEvent>((queue) =>
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        const emit = (event: ProviderEvent) => void Queue.offerUnsafe(queue, event)
-        if (subscribers.size === 0) {
-          for (const { handler, type } of handlers) client.addHandler(type, handler)
-        }
-        // The SDK calls a new handler with the present status.
-        for (const type of eventTypes) {
-          const handler: SDK.EventHandler = (details) => emit({ type, details })
-          client.addHandler(type, handler)
-          client.removeHandler(type, handler)
-        }
-        subscribers.add(emit)
-        return emit
-      }),
-      (emit) =>
-        Effect.sync(() => {
-          subscribers.delete(emit)
-          if (subscribers.size > 0) return
-          for (const { handler, type } of handlers) client.removeHandler(type, handler)
-        })
-    ), { bufferSize: 256, strategy: "sliding" })
 }
 
 /**
@@ -585,20 +480,6 @@ export const orFail = <A, E, R>(
   Effect.flatMap(self, (details) => {
     const error = EvaluationError.fromDetails(details)
     return error === undefined ? Effect.succeed(details) : Effect.fail(error)
-  })
-
-const inRegion = <A, E, R, R2>(
-  self: Effect.Effect<A, E, R>,
-  change: (region: Region, services: Context.Context<R2>) => Partial<Region>,
-  unreadable: Partial<Region> = {}
-): Effect.Effect<A, E, R | R2> =>
-  Effect.contextWith((services: Context.Context<R2>) => {
-    const region = Context.get(services, Region)
-    const changed = tryOr(() => change(region, services), () => undefined)
-    const within = Effect.provideService(self, Region, { ...region, ...changed ?? unreadable })
-    return changed === undefined
-      ? Effect.andThen(Effect.logWarning("the context or the hints of a region of code cannot be read"), within)
-      : within
   })
 
 /**

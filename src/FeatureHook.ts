@@ -61,13 +61,13 @@ export interface FeatureHook<out E = never, out R = never> extends Pipeable {
   /** The name, or the names of a combination in the order it was written. */
   readonly name: string
   /** @internal */
-  readonly parts: ReadonlyArray<Part.Part<E, R>>
+  readonly parts: ReadonlyArray<Part.Part>
 }
 
 class FeatureHookImpl<out E, out R> extends PipeableClass implements FeatureHook<E, R> {
   readonly [TypeId] = { _E: (_: never): E => _, _R: (_: never): R => _ }
-  readonly parts: ReadonlyArray<Part.Part<E, R>>
-  constructor(parts: ReadonlyArray<Part.Part<E, R>>) {
+  readonly parts: ReadonlyArray<Part.Part>
+  constructor(parts: ReadonlyArray<Part.Part>) {
     super()
     this.parts = parts
   }
@@ -163,7 +163,7 @@ const checkName = (constructor: string, name: string): void => {
  *
  * @internal
  */
-export const fromPart = <E, R, S>(constructor: string, part: Part.Part<E, R, S>): FeatureHook<E, R> => {
+export const fromPart = <E, R>(constructor: string, part: Part.Part): FeatureHook<E, R> => {
   checkName(constructor, part.name)
   const name = oneLine(part.name, 128)
   const given = stageNames.filter((key) => part[key] !== undefined)
@@ -272,16 +272,8 @@ export const make = <
   const after = own(stages.after, "after")
   const error = own(stages.error, "error")
   const last = own(stages.finally, "finally")
-  const part: Part.Part<unknown, unknown, S> = {
-    name,
-    hookData,
-    isObserved: false,
-    before: before && ((context, hints, data) => cast(Part.settle(before(context, hints, data), "before"))),
-    after: after && ((context, hints, data, details) => Part.settle(after(context, details, hints, data), "after")),
-    error: error && ((context, hints, data, failure) => Part.settle(error(context, failure, hints, data), "error")),
-    finally: last && ((context, hints, data, details) => Part.settle(last(context, details, hints, data), "finally"))
-  }
-  return cast(fromPart("make", part))
+  const part: Part.Part<S> = { name, hookData, isObserved: false, before, after, error, finally: last }
+  return fromPart("make", part)
 }
 
 /**
@@ -406,10 +398,10 @@ export const combine: {
  * @since 0.1.0
  */
 export const combineAll = <H extends Any = never>(hooks: Iterable<H>): FeatureHook<Error<H>, Services<H>> =>
-  cast(new FeatureHookImpl(Array.from(hooks, partsOf).flat()))
+  new FeatureHookImpl(Array.from(hooks, partsOf).flat())
 
 // From JavaScript, anything may come in place of a hook.
-const partsOf = (hook: unknown, index: number): ReadonlyArray<Part.Part<unknown, unknown>> => {
+const partsOf = (hook: unknown, index: number): ReadonlyArray<Part.Part> => {
   if (isFeatureHook(hook)) return hook.parts
   throw new RangeError(
     `hook ${index + 1} is not a FeatureHook; OpenFeatureHook.toFeatureHook makes one from a hook of the SDK`
@@ -491,18 +483,23 @@ class Lazy {
 }
 
 // The stage's function runs inside the effect that `f` gets, so `f` also sees
-// what it throws.
+// what it throws. The parts of a hook have its failures and requirements.
 const transformPart = <E, R, E2, R2>(
-  part: Part.Part<E, R>,
+  part: Part.Part,
   f: <A>(stage: Effect.Effect<A, E, R>, info: StageInfo) => Effect.Effect<A | void, E2, R2>,
   viewOf: (context: HookContext) => HookContext = identity
-): Part.Part<E2, R2, Lazy | undefined> => {
+): Part.Part<Lazy | undefined> => {
   const { hookData, isObserved, name: hook } = part
   return Part.mapStages(part, hookData && (() => new Lazy(hookData)), (stage, given, data, run) => {
     const context = viewOf(given)
     const info = { hook, stage, context }
-    const effect = Effect.suspend(() => run(context, data?.value) ?? Effect.succeed(undefined))
-    return f(isObserved ? caught(effect, info) : effect, info)
+    const effect = Effect.suspend(() => Part.resultOf(run(context, data?.value), stage) ?? Effect.void)
+    return f(
+      cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, E, R>>(
+        isObserved ? caught(effect, info) : effect
+      ),
+      info
+    )
   })
 }
 
@@ -544,7 +541,7 @@ const transformPart = <E, R, E2, R2>(
 export const observe = <E, R>(self: FeatureHook<E, R>): FeatureHook<never, R> =>
   // The runner handles the failures of an observed part, which costs nothing
   // while nothing fails.
-  cast(new FeatureHookImpl(self.parts.map((part) => ({ ...part, isObserved: true }))))
+  new FeatureHookImpl(self.parts.map((part) => ({ ...part, isObserved: true })))
 
 // What is put around an observed part must not see its failures.
 const caught = <A, E, R>(stage: Effect.Effect<A, E, R>, info: StageInfo): Effect.Effect<A | void, never, R> =>
@@ -663,7 +660,7 @@ class Gate {
   data: unknown = undefined
 }
 
-const whenPart = <E, R>(part: Part.Part<E, R>, filter: FlagFilter): Part.Part<E, R, Gate> => {
+const whenPart = (part: Part.Part, filter: FlagFilter): Part.Part<Gate> => {
   const { hookData } = part
   const isOpen = (gate: Gate, context: HookContext): boolean => {
     if (gate.taken === undefined) {

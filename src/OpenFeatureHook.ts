@@ -145,7 +145,7 @@ export const makeEffect = <H extends FeatureHook.Any = never>(
 ): Effect.Effect<SDK.Hook, never, FeatureHook.Services<H> | Scope.Scope> => owned(FeatureHook.combineAll(hooks))
 
 const owned = Effect.fnUntraced(function*<E, R>(hook: FeatureHook.FeatureHook<E, R>) {
-  return SdkHook.make(yield* Registration.scoped(hook.parts))
+  return SdkHook.make(yield* Registration.scoped<R>(hook.parts))
 })
 
 /**
@@ -227,7 +227,7 @@ export const makeRuntime = <R, ER>(
 export const toFeatureHook = (
   name: string,
   hook: SDK.Hook
-): FeatureHook.FeatureHook<EvaluationError | Cause.UnknownError> => 
+): FeatureHook.FeatureHook<EvaluationError | Cause.UnknownError> =>
   FeatureHook.fromPart("toFeatureHook", Converted.make(name, hook))
 
 /**

@@ -10,7 +10,7 @@
 import * as Redacted from "effect/Redacted"
 import type { EvaluationContext } from "./EvaluationContext.ts"
 import * as Check from "./internal/check.ts"
-import { createHmac } from "./internal/nodeCrypto.ts"
+import { createHmac } from "./internal/node.ts"
 import { printValue } from "./internal/text.ts"
 import { readOwn, tryOr } from "./internal/untrusted.ts"
 

@@ -625,8 +625,8 @@ describe("timeout", () => {
       const ended: Array<string> = []
       const stage = Effect.onInterrupt(Effect.never, () => Effect.sync(() => ended.push("stage")))
       const hook = FeatureHook.make("slow", { before: () => stage }).pipe(FeatureHook.timeout("1 minute"))
-      const before = hook.parts[0].before!(Fixtures.hookContext(), HookHints.empty, undefined, undefined)!
-      const fiber = yield* Effect.forkChild(before)
+      const before = hook.parts[0].before!(Fixtures.hookContext(), HookHints.empty, undefined)
+      const fiber = yield* Effect.forkChild(before as Effect.Effect<void>)
       yield* turns()
       yield* Fiber.interrupt(fiber)
       yield* turns()

@@ -487,7 +487,7 @@ describe("toFeatureHook", () => {
       const sync: SDK.Hook = { before: note("b"), after: note("a"), error: note("e"), finally: note("f") }
       const hook = OpenFeatureHook.toFeatureHook("npm", sync)
       const [part] = hook.parts
-      const before = part.before!(Fixtures.hookContext(), HookHints.empty, part.hookData?.(), undefined)
+      const before = part.before!(Fixtures.hookContext(), HookHints.empty, part.hookData?.())
       assert.isTrue(Exit.isExit(before))
       yield* Fixtures.run(hook)
       yield* Fixtures.run(hook, { error: new Error("no") })

@@ -5,7 +5,7 @@ import { resourceFromAttributes } from "@opentelemetry/resources"
 import { MeterProvider } from "@opentelemetry/sdk-metrics"
 import { Config, Data, Effect, Layer } from "effect"
 
-export class PrometheusError extends Data.TaggedError("PrometheusError")<{
+class PrometheusError extends Data.TaggedError("PrometheusError")<{
   readonly port: number
   readonly cause: unknown
 }> {

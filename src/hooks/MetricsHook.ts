@@ -1,26 +1,30 @@
 /**
- * Hooks that measure evaluations: with your own effect, or on Effect's `Metric`.
+ * Hooks that measure evaluations, with your own effect or with Effect's `Metric`.
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
-import { durationBoundaries, nanosSince } from "../internal/durations.ts"
+import { durationBoundaries, nanosSince } from "../internal/duration.ts"
 import * as Check from "../internal/check.ts"
+import { type Labels, maxLabelLength, noOutcome, Series, SeriesLookup } from "../internal/series.ts"
+import * as Services from "../internal/services.ts"
 import { oneLine } from "../internal/text.ts"
 
 /**
- * What is known about one evaluation when it is over.
+ * One evaluation, when it is over.
  *
  * **Details**
  *
- * `duration` is measured with the monotonic clock from this hook's `before` to
- * its `finally`; it is missing when an earlier hook failed, so that this `before`
- * never ran. `success` says that the details carry no error.
+ * `duration` is the time from this hook's `before` to its `finally`, by the
+ * monotonic clock. It is missing when an earlier hook failed, so that this
+ * `before` never ran. `success` says whether the details have no error.
  *
  * @category models
  * @since 0.1.0
@@ -33,18 +37,42 @@ export interface Evaluation {
   readonly context: HookContext
 }
 
-class Started {
-  at: bigint | undefined = undefined
+/** Makes a hook that times evaluations. There is no time when an earlier hook failed, so that its `before` never ran. */
+const timed = <A>(
+  end: (
+    context: HookContext,
+    details: EvaluationDetails,
+    nanos: bigint | undefined,
+    services: Context.Context<never>
+  ) => A
+): FeatureHook.FeatureHook<never, FeatureHook.StageServices<A>> => {
+  const clockOf = (services: Context.Context<never>) => Context.get(services, Clock.Clock)
+  return FeatureHook.observe(FeatureHook.make("metrics", {
+    hookData: (): { startedAt: bigint | undefined } => ({ startedAt: undefined }),
+    before: (_context, _hints, data) => {
+      data.startedAt = clockOf(Services.current()).monotonicTimeNanosUnsafe()
+    },
+    finally: (context, details, _hints, { startedAt }) => {
+      const services = Services.current()
+      return end(
+        context,
+        details,
+        startedAt === undefined ? undefined : nanosSince(startedAt, clockOf(services)),
+        services
+      )
+    }
+  }))
 }
 
 /**
- * Creates a hook that runs an effect once per evaluation, when it is over.
+ * Creates a hook that calls a function once per evaluation, when it is over. The
+ * function gives an effect, a promise, or nothing.
  *
  * **Details**
  *
- * Counts evaluations of any outcome exactly once, those that a hook rejected or
- * whose provider was not ready among them. A failure of the effect changes
- * nothing; it is reported to `HookFailures`.
+ * Every evaluation counts exactly once, also one that a hook rejected or that
+ * had no ready provider. A failure of the effect never changes an evaluation; it
+ * goes to `HookFailures`.
  *
  * **Example** (Sending durations somewhere)
  *
@@ -61,35 +89,28 @@ class Started {
  * @category constructors
  * @since 0.1.0
  */
-export const make = <E, R>(
-  record: (evaluation: Evaluation) => Effect.Effect<unknown, E, R>
-): FeatureHook.FeatureHook<never, R> =>
-  FeatureHook.observe(FeatureHook.make("metrics", {
-    hookData: () => new Started(),
-    before: (_context, _hints, started) =>
-      Effect.clockWith((clock) => {
-        started.at = clock.monotonicTimeNanosUnsafe()
-        return Effect.void
-      }),
-    finally: (context, details, _hints, started) =>
-      Effect.clockWith((clock) => {
-        return record({
-          flagKey: context.flagKey,
-          duration: started.at === undefined ? undefined : Duration.nanos(nanosSince(started.at, clock)),
-          success: details.errorCode === undefined,
-          details,
-          context
-        })
-      })
-  }))
+export const make = <A>(
+  record: (evaluation: Evaluation) => A
+): FeatureHook.FeatureHook<never, FeatureHook.StageServices<A>> => {
+  Check.aFunction("MetricsHook.make", "record", record)
+  return timed((context, details, nanos) =>
+    record({
+      flagKey: context.flagKey,
+      duration: nanos === undefined ? undefined : Duration.nanos(nanos),
+      success: details.errorCode === undefined,
+      details,
+      context
+    })
+  )
+}
 
 /**
- * Counts evaluations, on Effect's `Metric`.
+ * Counts evaluations with Effect's `Metric`.
  *
  * **Details**
  *
  * The attributes are `flag_key`, `variant`, `reason` in lower case and
- * `error_code`; one that does not apply is missing.
+ * `error_code`. An attribute that does not apply is missing.
  *
  * @category metrics
  * @since 0.1.0
@@ -100,7 +121,7 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_eval
 })
 
 /**
- * Measures how long evaluations take, in seconds, on Effect's `Metric`.
+ * Measures how long evaluations take, in seconds, with Effect's `Metric`.
  *
  * **Details**
  *
@@ -120,9 +141,11 @@ export const histogram: Metric.Histogram<number> = Metric.histogram("feature_fla
  *
  * **Details**
  *
- * - `maxSeries`: how many series of each metric may come into being, 1,000 by
- *   default. What comes after that is counted in one series whose attributes all
- *   say `overflow`, so totals stay exact.
+ * - `maxSeries`: the maximum number of attribute sets of each metric, 1,000 by
+ *   default. All further evaluations share one series, so totals stay exact. Its
+ *   attributes `flag_key`, `variant`, `reason` and `error_code` all have the value
+ *   `overflow`, in both metrics. A flag named `overflow` has series of its own:
+ *   no evaluation has `overflow` for an `error_code`.
  *
  * @category models
  * @since 0.1.0
@@ -131,31 +154,24 @@ export interface MetricOptions {
   readonly maxSeries?: number | undefined
 }
 
-const attributesOf = (details: EvaluationDetails, flagKey: string): Record<string, string> => {
-  const attributes: Record<string, string> = { flag_key: flagKey }
-  if (details.variant !== undefined) attributes["variant"] = oneLine(details.variant, 256)
-  if (details.reason !== undefined) attributes["reason"] = oneLine(details.reason, 64).toLowerCase()
-  if (details.errorCode !== undefined) attributes["error_code"] = details.errorCode
+// There is no such error code, so this is no series of a flag of that name.
+const overflow = { flag_key: "overflow", variant: "overflow", reason: "overflow", error_code: "overflow" }
+
+const attributesOf = ({ errorCode, flagKey, reason, variant }: Labels): Record<string, string> => {
+  const attributes: Record<string, string> = { flag_key: oneLine(flagKey, maxLabelLength) }
+  if (variant !== undefined) attributes["variant"] = oneLine(variant, maxLabelLength)
+  if (reason !== undefined) attributes["reason"] = oneLine(reason, 64).toLowerCase()
+  if (errorCode !== undefined) attributes["error_code"] = errorCode
   return attributes
 }
 
-/** Remembers series up to a limit, and one more for the rest. */
-const bounded = <A>(limit: number, names: ReadonlyArray<string>, make: (attributes: Record<string, string>) => A) => {
-  const known = new Map<string, A>()
-  const overflow = make(Object.fromEntries(names.map((name) => [name, "overflow"])))
-  return (attributes: Record<string, string>): A => {
-    const key = JSON.stringify(attributes)
-    const found = known.get(key)
-    if (found !== undefined) return found
-    if (known.size >= limit) return overflow
-    const made = make(attributes)
-    known.set(key, made)
-    return made
-  }
+const lookup = <A>(limit: number, make: (attributes: Record<string, string>) => A): SeriesLookup<A> => {
+  const series = new Series(make(overflow))
+  return new SeriesLookup(limit, (labels) => series.of(attributesOf(labels), limit, make))
 }
 
 /**
- * Creates a hook that counts and measures evaluations on Effect's `Metric`.
+ * Creates a hook that counts and measures evaluations with Effect's `Metric`.
  *
  * **When to use**
  *
@@ -163,8 +179,8 @@ const bounded = <A>(limit: number, names: ReadonlyArray<string>, make: (attribut
  *
  * **Details**
  *
- * Updates `counter` and `histogram`. An effect, since the hook remembers which
- * series it has made.
+ * Updates `counter` and `histogram`. It is an effect, since each hook keeps a
+ * list of its series.
  *
  * **Gotchas**
  *
@@ -196,18 +212,11 @@ const bounded = <A>(limit: number, names: ReadonlyArray<string>, make: (attribut
 export const makeMetric = (options?: MetricOptions | undefined): Effect.Effect<FeatureHook.FeatureHook> => {
   const maxSeries = Check.positiveInteger("MetricsHook.makeMetric", "maxSeries", options?.maxSeries ?? 1000)
   return Effect.sync(() => {
-    const counters = bounded(
-      maxSeries,
-      ["flag_key", "variant", "reason", "error_code"],
-      (attributes) => Metric.withAttributes(counter, attributes)
-    )
-    const histograms = bounded(maxSeries, ["flag_key"], (attributes) => Metric.withAttributes(histogram, attributes))
-    return make(({ details, duration, flagKey }) => {
-      const key = oneLine(flagKey, 256)
-      const count = Metric.update(counters(attributesOf(details, key)), 1)
-      return duration === undefined
-        ? count
-        : Effect.andThen(count, Metric.update(histograms({ flag_key: key }), Duration.toSeconds(duration)))
+    const counters = lookup(maxSeries, (attributes) => Metric.withAttributes(counter, attributes))
+    const histograms = lookup(maxSeries, (attributes) => Metric.withAttributes(histogram, attributes))
+    return timed(({ flagKey }, details, nanos, services) => {
+      counters.of(flagKey, "", details, "").updateUnsafe(1, services)
+      if (nanos !== undefined) histograms.of(flagKey, "", noOutcome, "").updateUnsafe(Number(nanos) / 1e9, services)
     })
   })
 }

@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as FeatureHook from "../FeatureHook.ts"
 import * as HookHints from "../HookHints.ts"
 import * as Check from "../internal/check.ts"
-import { nanosSince } from "../internal/durations.ts"
+import { nanosSince } from "../internal/duration.ts"
 import * as Services from "../internal/services.ts"
 import { oneLine } from "../internal/text.ts"
 

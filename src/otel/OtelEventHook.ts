@@ -1,30 +1,36 @@
 /**
- * A hook that tells of every evaluation in one event, through the Logs API of
+ * A hook that emits one event for each evaluation, through the Logs API of
  * OpenTelemetry or through Effect's logger.
  *
  * @since 0.1.0
  */
 import type * as Otel from "@opentelemetry/api"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import type { Severity } from "effect/LogLevel"
 import * as LogLevel from "effect/LogLevel"
+import * as References from "effect/References"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
+import type { HookContext } from "../HookContext.ts"
 import * as Check from "../internal/check.ts"
-import { contextOf } from "../internal/otel/span.ts"
+import * as Services from "../internal/services.ts"
 import * as Privacy from "../Privacy.ts"
 import type { Attributes } from "./EvaluationEvent.ts"
-import * as EvaluationEvent from "./EvaluationEvent.ts"
-import * as SemanticConventions from "./SemanticConventions.ts"
+import { Writer } from "./internal/attributes.ts"
+import { checkedVersion, event } from "./internal/conventions.ts"
+import { contextOf } from "./internal/span.ts"
+import type * as SemanticConventions from "./SemanticConventions.ts"
 
 /**
- * What this hook needs of the Logs API: `logs` of `@opentelemetry/api-logs`, or
- * of `@opentelemetry/api` since 1.10, or a logger provider.
+ * The part of the Logs API that this hook uses: `logs` of
+ * `@opentelemetry/api-logs`, or of `@opentelemetry/api` since 1.10, or a logger
+ * provider.
  *
  * **Details**
  *
- * It is handed in, so that nothing here imports a package that you may not have.
+ * You pass it as an option, so this library does not import a package that you
+ * may not have.
  *
  * **Gotchas**
  *
@@ -47,14 +53,14 @@ export interface LoggerProvider {
 }
 
 /**
- * The settings of an event hook, with those of `Privacy` for what may be told.
+ * The settings of an event hook. Those of `Privacy` say what it may write.
  *
  * **Details**
  *
- * - `logs`: where log records go to; by default Effect's logger.
+ * - `logs`: where log records go; by default to Effect's logger.
  * - `level`, `errorLevel`: the severity of a success and of an error, `"Info"`
  *   and `"Warn"` by default.
- * - `version`: whose names the attributes have, `"1.45"` by default.
+ * - `version`: which version's names to use, `"1.45"` by default.
  *
  * @category models
  * @since 0.1.0
@@ -82,21 +88,22 @@ const severityOf = (name: string, level: Severity): Severity =>
   Check.oneOf("OtelEventHook.make", name, severities, level)
 
 /**
- * Creates a hook that tells of every evaluation in one event, in `finally`.
+ * Creates a hook that emits one event for each evaluation, in `finally`.
  *
  * **Details**
  *
  * The event is `feature_flag.evaluation` with the attributes of
  * `EvaluationEvent.attributesOf`. A log record of the Logs API carries the
  * caller's context, so it belongs to the caller's trace. Through Effect's logger
- * the attributes are log annotations, with `event.name` among them, and Effect's
- * own OTLP exporter carries them.
+ * the attributes and `event.name` are log annotations, which Effect's own OTLP
+ * exporter exports.
  *
- * It is an observer: whatever goes wrong in it is reported to `HookFailures`.
+ * The hook is an observer: its failures never change an evaluation, they go to
+ * `HookFailures`.
  *
  * **Gotchas**
  *
- * Throws a `RangeError` that names the option when one is not what it may be.
+ * Throws a `RangeError` that names the option when one is not valid.
  *
  * **Example** (Events through the global logger provider)
  *
@@ -114,35 +121,35 @@ const severityOf = (name: string, level: Severity): Severity =>
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   const { logs } = options
-  const version = SemanticConventions.checkedVersion("OtelEventHook.make", options.version)
+  const version = checkedVersion("OtelEventHook.make", options.version)
   const level = severityOf("level", options.level ?? "Info")
   const errorLevel = severityOf("errorLevel", options.errorLevel ?? "Warn")
-  const privacy = Privacy.make("OtelEventHook.make", options)
-  const levelOf = (details: EvaluationDetails): Severity => details.errorCode === undefined ? level : errorLevel
-  const emit = (attributes: Attributes, severity: Severity, fiber: Fiber.Fiber<unknown, unknown>) => {
-    if (logs === undefined) {
-      const annotations = { "event.name": SemanticConventions.event, ...attributes }
-      return Effect.annotateLogs(Effect.logWithLevel(severity)(SemanticConventions.event), annotations)
-    }
-    logs.getLogger("effect-openfeature").emit({
-      eventName: SemanticConventions.event,
-      severityNumber: severityNumbers[severity],
-      severityText: severity.toUpperCase(),
-      attributes,
-      context: contextOf(fiber)
-    })
-    return Effect.void
-  }
-  // Attributes are made only for an event that somebody will see.
-  const isSeen = (severity: Severity, fiber: Fiber.Fiber<unknown, unknown>): boolean =>
-    logs !== undefined || LogLevel.isGreaterThanOrEqualTo(severity, fiber.cache.minimumLogLevel)
-  return FeatureHook.observe(FeatureHook.make("otel-event", {
-    finally: (context, details) =>
-      Effect.withFiber((fiber) => {
-        const severity = levelOf(details)
-        return isSeen(severity, fiber)
-          ? emit(EvaluationEvent.attributesOf(context, details, privacy, version), severity, fiber)
-          : Effect.void
+  const writer = new Writer(Privacy.make("OtelEventHook.make", options), version)
+  const attributesOf = (context: HookContext, details: EvaluationDetails): Attributes =>
+    writer.result(writer.request(context), context, details)
+
+  const emit = (
+    context: HookContext,
+    details: EvaluationDetails,
+    services: Context.Context<never>
+  ): Effect.Effect<void> | undefined => {
+    const severity = details.errorCode === undefined ? level : errorLevel
+    if (logs !== undefined) {
+      logs.getLogger("effect-openfeature").emit({
+        eventName: event,
+        severityNumber: severityNumbers[severity],
+        severityText: severity.toUpperCase(),
+        attributes: attributesOf(context, details),
+        context: contextOf(services)
       })
+      return undefined
+    }
+    // Attributes are made only for an event that passes the log level.
+    if (LogLevel.isLessThan(severity, Context.get(services, References.MinimumLogLevel))) return undefined
+    const annotations = { "event.name": event, ...attributesOf(context, details) }
+    return Effect.annotateLogs(Effect.logWithLevel(severity)(event), annotations)
+  }
+  return FeatureHook.observe(FeatureHook.make("otel-event", {
+    finally: (context, details) => emit(context, details, Services.current())
   }))
 }

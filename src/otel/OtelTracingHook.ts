@@ -1,6 +1,6 @@
 /**
- * A hook that traces evaluations, with the OpenTelemetry API or with the tracer
- * of Effect.
+ * Hooks that trace evaluations, with the OpenTelemetry API or with the tracer of
+ * Effect.
  *
  * @since 0.1.0
  */
@@ -8,37 +8,37 @@ import type * as Otel from "@opentelemetry/api"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as HookFailures from "../HookFailures.ts"
-import { tryOr } from "../internal/untrusted.ts"
 import * as Check from "../internal/check.ts"
-import { Open, OpenList } from "../internal/otel/open.ts"
-import { current, type EvaluationSpan, Spans } from "../internal/otel/span.ts"
-import { providerNameOf } from "../internal/hook/view.ts"
+import * as Services from "../internal/services.ts"
+import { tryOr } from "../internal/untrusted.ts"
 import * as Privacy from "../Privacy.ts"
-// oxlint-disable-next-line no-restricted-imports -- there is no other way out of a request's asynchronous context
-import { AsyncResource } from "node:async_hooks"
-import * as EvaluationEvent from "./EvaluationEvent.ts"
-import * as SemanticConventions from "./SemanticConventions.ts"
+import { errorTypeOf, Writer, written } from "./internal/attributes.ts"
+import { checkedVersion, event } from "./internal/conventions.ts"
+import { Flight, InFlight } from "./internal/inFlight.ts"
+import { current, type EvaluationSpan, Spans } from "./internal/span.ts"
+import { Watch } from "./internal/watch.ts"
+import type * as SemanticConventions from "./SemanticConventions.ts"
 
 /**
- * The settings of a tracing hook, with those of `Privacy` for what may be told.
+ * The settings of a tracing hook. Those of `Privacy` say what it may write.
  *
  * **Details**
  *
- * - `version`: whose names the attributes have, `"1.45"` by default.
- * - `setStatus`: whether a failed evaluation makes the span a failed one; `true`
- *   by default.
- * - `recordException`: whether it adds an `exception` event; `false` by default.
- *   Effect's own exporter adds one of its own to every span that failed.
- * - `maxDuration`: when the span of an evaluation that hangs is ended, with the
- *   error type `timeout`; 30 seconds by default.
- * - `tracerProvider`: by default Effect's tracer where there is one, otherwise
- *   the global provider of the OpenTelemetry API.
+ * - `version`: which version's names to use, `"1.45"` by default.
+ * - `setStatus`: whether a failed evaluation gives its span an error status;
+ *   `true` by default.
+ * - `recordException`: whether a failed evaluation adds an `exception` event;
+ *   `false` by default. Effect's own exporter adds one to every failed span.
+ * - `maxDuration`: how long a span lasts when the evaluation hangs, 30 seconds
+ *   by default. The span then ends with the error type `timeout`.
+ * - `tracerProvider`: by default the tracer of Effect where one is installed,
+ *   otherwise the global provider of the OpenTelemetry API.
  *
  * @category models
  * @since 0.1.0
@@ -56,7 +56,7 @@ export interface Options extends Privacy.Options {
  *
  * **Details**
  *
- * - `maxFlags`: how many flags are written on one span, 100 by default.
+ * - `maxFlags`: the most flags on one span, 100 by default.
  *
  * @category models
  * @since 0.1.0
@@ -67,23 +67,21 @@ export interface AttributeOptions extends Privacy.Options {
 
 const name = "otel-tracing"
 
-const { attributes: names } = SemanticConventions
-
-class Evaluation extends Open {
-  readonly #expired: (evaluation: Evaluation) => void
+class Evaluation extends Flight {
+  readonly #expire: (evaluation: Evaluation) => void
   flagKey = ""
   span: EvaluationSpan | undefined = undefined
 
-  constructor(expired: (evaluation: Evaluation) => void) {
+  constructor(expire: (evaluation: Evaluation) => void) {
     super()
-    this.#expired = expired
+    this.#expire = expire
   }
   override onExpired(): void {
-    this.#expired(this)
+    this.#expire(this)
   }
 }
 
-// A span that cannot be described is still one that ends.
+// A span ends even when writing its attributes fails.
 const ended = (span: EvaluationSpan, describe: () => void): void => {
   try {
     describe()
@@ -92,45 +90,31 @@ const ended = (span: EvaluationSpan, describe: () => void): void => {
   }
 }
 
-// What starts here keeps nothing of the request that it starts in.
-const outside = new AsyncResource("effect-openfeature")
-
-// Looks after spans for as long as any is open. It runs with neither the services
-// nor the asynchronous context of whoever happened to open the first.
-const watch = (list: OpenList, every: Duration.Duration, clock: Clock.Clock, onEnd: () => void): void => {
-  const round: Effect.Effect<void> = Effect.suspend(() => {
-    list.expire(clock.monotonicTimeNanosUnsafe())
-    if (!list.isEmpty) return Effect.andThen(Effect.sleep(every), round)
-    onEnd()
-    return Effect.void
-  })
-  const fork = Effect.runForkWith(Context.make(Clock.Clock, clock))
-  outside.runInAsyncScope(() => void fork(Effect.andThen(Effect.sleep(every), round)))
-}
-
 /**
- * Creates a hook that makes a span of every evaluation.
+ * Creates a hook that makes a span for each evaluation.
  *
  * **Details**
  *
- * The span is called `feature_flag.evaluation`, has the attributes of the event
- * of that name, and lasts from the hook's `before` to its `finally`. It ends when
- * the evaluation has failed and, after `maxDuration`, when it hangs. Its parent is
- * the span of the caller: Effect's where Effect is traced, otherwise the active
- * one of the OpenTelemetry context.
+ * The span is called `feature_flag.evaluation` and has the attributes of the
+ * event of that name. It lasts from the hook's `before` to its `finally`, also
+ * when the evaluation fails. When the evaluation hangs, the span ends after
+ * `maxDuration`. Its parent is the span of the caller: Effect's where Effect is
+ * traced, otherwise the active span of the OpenTelemetry context.
  *
- * It is an observer: whatever goes wrong in it is reported to `HookFailures`.
+ * The hook is an observer: its failures never change an evaluation, they go to
+ * `HookFailures`.
  *
  * **Gotchas**
  *
- * The semantic conventions define no such span. While the evaluation runs the
- * span is not the active one: the SDK gives a hook no way to run the provider.
+ * The semantic conventions define no such span. The span is not active while
+ * the provider runs: the SDK gives a hook no way to run the provider.
  *
- * An evaluation that fails in a hook before this one has no span. A span that is
- * open keeps the process for up to a second, or to `maxDuration`. Make the hook
- * once, and not for each evaluation: each looks after its own spans.
+ * An evaluation that fails in an earlier hook's `before` has no span. An open
+ * span keeps the process alive for up to a second, or for `maxDuration` if that
+ * is less. Make the hook once, not for each evaluation: each hook watches over
+ * its own spans.
  *
- * Throws a `RangeError` that names the option when one is not what it may be.
+ * Throws a `RangeError` that names the option when one is not valid.
  *
  * **Example** (A span for each evaluation)
  *
@@ -147,23 +131,16 @@ const watch = (list: OpenList, every: Duration.Duration, clock: Clock.Clock, onE
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   const { recordException = false, setStatus = true, tracerProvider } = options
-  const version = SemanticConventions.checkedVersion("OtelTracingHook.make", options.version)
+  const version = checkedVersion("OtelTracingHook.make", options.version)
   const privacy = Privacy.make("OtelTracingHook.make", options)
   const limit = Check.positiveDuration("OtelTracingHook.make", "maxDuration", options.maxDuration ?? "30 seconds")
-  const every = Duration.min(limit, Duration.seconds(1))
+  const writer = new Writer(privacy, version)
   const spans = new Spans(tracerProvider)
-  const list = new OpenList(Duration.toNanosUnsafe(limit))
-  let isWatched = false
-  const open = (evaluation: Evaluation, clock: Clock.Clock): void => {
-    list.add(evaluation, clock.monotonicTimeNanosUnsafe())
-    if (isWatched) return
-    isWatched = true
-    watch(list, every, clock, () => void (isWatched = false))
-  }
-  const expired = ({ flagKey, span }: Evaluation): void => {
+  const watch = new Watch(limit)
+  const expire = ({ flagKey, span }: Evaluation): void => {
     if (span === undefined) return
     const timedOut = () => {
-      span.set({ [names.errorType.names[version]]: "timeout" })
+      span.set({ [writer.names.errorType]: "timeout" })
       if (setStatus) span.status({ type: "timeout", message: undefined })
     }
     tryOr(() => ended(span, timedOut), (error) => {
@@ -171,54 +148,48 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
       Effect.runForkWith(Context.empty())(HookFailures.report(failure))
     })
   }
-  // What is known from the start, for a sampler and for a span that ends for its age.
-  const initial = (context: HookContext): EvaluationEvent.Attributes => ({
-    [names.key.names[version]]: privacy.print(context.flagKey),
-    [names.provider.names[version]]: privacy.print(providerNameOf(context))
-  })
+  const begin = (context: HookContext, evaluation: Evaluation, services: Context.Context<never>): void => {
+    // A sampler and a span that times out need the attributes that are known by now.
+    evaluation.span = spans.start(services, event, writer.request(context))
+    evaluation.flagKey = context.flagKey
+    watch.begin(evaluation, Context.get(services, Clock.Clock))
+  }
   const describe = (span: EvaluationSpan, context: HookContext, details: EvaluationDetails): void => {
-    span.set(EvaluationEvent.attributesOf(context, details, privacy, version))
-    const type = EvaluationEvent.errorTypeOf(details)
+    span.set(writer.result({}, context, details))
+    const type = errorTypeOf(details.errorCode)
     if (type === undefined) return
     const failure = { type, message: privacy.errorMessage(details.errorMessage) }
     if (recordException) span.exception(failure)
     if (setStatus) span.status(failure)
   }
+  const end = (context: HookContext, details: EvaluationDetails, evaluation: Evaluation): void => {
+    const { span } = evaluation
+    if (span !== undefined && InFlight.end(evaluation)) ended(span, () => describe(span, context, details))
+  }
 
   return FeatureHook.observe(FeatureHook.make(name, {
-    hookData: () => new Evaluation(expired),
-    before: (context, _hints, evaluation) =>
-      Effect.withFiber((fiber) =>
-        Effect.map(spans.start(fiber, SemanticConventions.event, initial(context)), (span) => {
-          evaluation.flagKey = context.flagKey
-          evaluation.span = span
-          open(evaluation, fiber.getRef(Clock.Clock))
-        })
-      ),
-    finally: (context, details, _hints, evaluation) =>
-      Effect.sync(() => {
-        const { span } = evaluation
-        if (span === undefined || !list.remove(evaluation)) return
-        ended(span, () => describe(span, context, details))
-      })
+    hookData: () => new Evaluation(expire),
+    before: (context, _hints, evaluation) => begin(context, evaluation, Services.current()),
+    finally: (context, details, _hints, evaluation) => end(context, details, evaluation)
   }))
 }
 
-// By span, whichever hook writes.
-const written = new WeakMap<object, Set<string>>()
+// The flags on each span, shared by all hooks that write on it.
+const flagsOf = new WeakMap<object, Set<string>>()
 
 /**
  * Creates a hook that writes each flag on the span that the caller is in.
  *
  * **Details**
  *
- * The attribute is `feature_flag.evaluation.<flag key>`, its value the variant;
- * without one a boolean or a number stands for itself, and any other value where
- * `values` is set; after an error it is `error:` with the type.
+ * The attribute is `feature_flag.evaluation.<flag key>`. Its value is the
+ * variant, or `error:` with the type after an error. Without a variant it is
+ * the flag's value: a boolean or a number always, any other value with the
+ * setting `values`.
  *
  * **Gotchas**
  *
- * Throws a `RangeError` that names the option when one is not what it may be.
+ * Throws a `RangeError` that names the option when one is not valid.
  *
  * **Example** (Seeing in a trace which flags a request had)
  *
@@ -238,26 +209,25 @@ export const makeAttributes = (options: AttributeOptions = {}): FeatureHook.Feat
   const maxFlags = Check.positiveInteger("OtelTracingHook.makeAttributes", "maxFlags", options.maxFlags ?? 100)
   const resultOf = (details: EvaluationDetails): string | number | boolean | undefined => {
     const { value, variant } = details
-    const errorType = EvaluationEvent.errorTypeOf(details)
+    const errorType = errorTypeOf(details.errorCode)
     if (errorType !== undefined) return `error:${errorType}`
     if (variant !== undefined) return privacy.write("variant", variant)
     return typeof value === "boolean" || typeof value === "number" || privacy.values
-      ? EvaluationEvent.written(privacy, privacy.keep("value", value))
+      ? written(privacy, privacy.keep("value", value))
       : undefined
   }
+  const write = (context: HookContext, details: EvaluationDetails, services: Context.Context<never>): void => {
+    const span = current(services)
+    const result = span && resultOf(details)
+    if (span === undefined || result === undefined) return
+    const flags = flagsOf.get(span.key) ?? new Set()
+    flagsOf.set(span.key, flags)
+    const flagKey = privacy.print(context.flagKey)
+    if (flags.size >= maxFlags && !flags.has(flagKey)) return
+    flags.add(flagKey)
+    span.set({ [`feature_flag.evaluation.${flagKey}`]: result })
+  }
   return FeatureHook.observe(FeatureHook.make("otel-attributes", {
-    finally: (context, details) =>
-      Effect.withFiber((fiber) => {
-        const span = current(fiber)
-        const result = span && resultOf(details)
-        if (span === undefined || result === undefined) return Effect.void
-        const flags = written.get(span.key) ?? new Set()
-        written.set(span.key, flags)
-        const flagKey = privacy.print(context.flagKey)
-        if (flags.size >= maxFlags && !flags.has(flagKey)) return Effect.void
-        flags.add(flagKey)
-        span.set({ [`feature_flag.evaluation.${flagKey}`]: result })
-        return Effect.void
-      })
+    finally: (context, details) => write(context, details, Services.current())
   }))
 }

@@ -1,23 +1,28 @@
 /**
  * `npm run bench`: measures every case, prints a table and writes
- * bench-results.json. `npm run bench -- --case hooks-10` measures one;
- * `--rounds 60` and `--batches 200` make it longer.
+ * bench-results.json. `npm run bench -- --case hooks-1,hooks-10` measures some;
+ * `--rounds 10` and `--batches 300` make it longer.
  */
 import { writeFileSync } from "node:fs"
-import { cpus } from "node:os"
+import { cpus, loadavg } from "node:os"
 import { parseArgs } from "node:util"
-import { cases, type Result as Figure } from "./cases.ts"
-import * as Clients from "./clients.ts"
-import { allocated, measure, summarize } from "./measure.ts"
+import { type Case, cases } from "./cases.ts"
+import { pointsOf } from "./curve.ts"
+import { compile, type Round, round } from "./run.ts"
+import { type Quartiles, Samples } from "./samples.ts"
 
 const { values } = parseArgs({
   options: {
     case: { type: "string" },
-    rounds: { type: "string", default: "30" },
-    batches: { type: "string", default: "100" }
+    rounds: { type: "string", default: "5" },
+    batches: { type: "string", default: "150" }
   }
 })
 const options = { rounds: Number(values.rounds), batches: Number(values.batches) }
+const names = [...cases.map(({ name }) => name), "curve"]
+const asked = values.case?.split(",") ?? names
+const unknown = asked.filter((name) => !names.includes(name))
+if (unknown.length > 0) throw new Error(`there is no case ${unknown.join(", ")}, only ${names.join(", ")}`)
 
 interface Result {
   readonly name: string
@@ -28,78 +33,99 @@ interface Result {
   readonly floor: number | undefined
   readonly target: number
   readonly met: boolean
+  /** Bytes per evaluation, without those of one that has no hooks where added times are compared. */
+  readonly bytes: { readonly ours: number; readonly reference: number } | undefined
+  /** Nanoseconds per evaluation, over all batches. */
+  readonly times: Readonly<Record<string, Quartiles>>
 }
 
-const number = (value: number): string => value.toFixed(2)
-const results: Array<Result> = []
-
-const report = (name: string, title: string, target: number, figure: Figure) => {
-  const ratio = figure.median
-  const { floor, high, low } = figure
-  const result = { name, title, ratio, low, high, floor, target, met: ratio <= target }
-  results.push(result)
-  console.log(
-    `${name.padEnd(14)} ${number(ratio).padStart(6)}  (${number(result.low)} to ${number(result.high)})`.padEnd(42) +
-      (floor === undefined ? "" : `floor ${number(floor)}`).padEnd(12) +
-      `target ${number(target)}  ${result.met ? "met" : "MISSED"}  ${title}`
-  )
-}
-
-const isAsked = (name: string): boolean => values.case === undefined || values.case === name
-
-console.log(
-  `Node ${process.version}, ${cpus()[0]?.model ?? "unknown"}; median of ${options.rounds} rounds (middle half)\n`
-)
-for (const { name, run, target, title } of cases) {
-  if (isAsked(name)) report(name, title, target, await run(options))
-}
-
-if (isAsked("bytes-10")) {
-  const none = await allocated(Clients.evaluating(await Clients.client([])))
-  const reference = await allocated(
-    Clients.evaluating(await Clients.client(Clients.times(10, Clients.handwritten)))
-  )
-  const ours = await allocated(
-    Clients.evaluating(await Clients.client(Clients.bridged(Clients.times(10, Clients.effect))))
-  )
-  const median = (ours - none) / (reference - none)
-  report("bytes-10", "allocated bytes added: 10 Effect hooks / 10 hand-written ones", 0.7, {
-    median,
-    low: median,
-    high: median
-  })
-}
-
-/** Cost against the number of hooks, for the plot. */
-const curve: Array<{ readonly hooks: number; readonly [kind: string]: number }> = []
-if (values.case === undefined) {
-  for (const hooks of [0, 1, 2, 5, 10, 20, 50]) {
-    const rounds = await measure({
-      "hand-written, synchronous": Clients.evaluating(
-        await Clients.client(Clients.times(hooks, Clients.handwrittenSync))
-      ),
-      "hand-written, async": Clients.evaluating(await Clients.client(Clients.times(hooks, Clients.handwritten))),
-      "Effect.runPromise per stage": Clients.evaluating(await Clients.client(Clients.times(hooks, Clients.naive))),
-      "effect-openfeature": Clients.evaluating(
-        await Clients.client(hooks === 0 ? [] : Clients.bridged(Clients.times(hooks, Clients.effect)))
-      )
-    }, { rounds: 15, batches: 20 })
-    const median = (name: keyof typeof rounds[number]): number => summarize(rounds, (round) => round[name]).median
-    curve.push({
-      hooks,
-      "hand-written, synchronous": median("hand-written, synchronous"),
-      "hand-written, async": median("hand-written, async"),
-      "Effect.runPromise per stage": median("Effect.runPromise per stage"),
-      "effect-openfeature": median("effect-openfeature")
-    })
+const resultOf = (it: Case, rounds: ReadonlyArray<Round>): Result => {
+  const times = new Samples(rounds.map((round) => round.times))
+  const bytes = new Samples(rounds.map((round) => round.bytes))
+  const { high, low, median } = (it.compares === "times" ? times : bytes).figure(it.ratio)
+  const none = bytes.variants.includes("none") ? bytes.of("none").median : 0
+  const bytesOf = (variant: string): number => Math.round(bytes.of(variant).median - none)
+  return {
+    name: it.name,
+    title: it.title,
+    ratio: median,
+    low,
+    high,
+    floor: it.floor === undefined ? undefined : times.figure(it.floor).median,
+    target: it.target,
+    met: median <= it.target,
+    bytes: bytes.variants.length === 0 ? undefined : { ours: bytesOf("ours"), reference: bytesOf("reference") },
+    times: times.all
   }
-  writeFileSync(
-    new URL("../../bench-results.json", import.meta.url),
-    `${JSON.stringify({ node: process.version, cpu: cpus()[0]?.model, options, results, curve }, undefined, 2)}\n`
+}
+
+const row = (columns: ReadonlyArray<string>): void => {
+  const widths = [-16, 6, 14, 7, 8, -8, 19]
+  console.log(
+    columns.map((text, index) => {
+      const width = widths[index] ?? 0
+      return width < 0 ? text.padEnd(-width) : text.padStart(width)
+    }).join("  ")
   )
 }
 
-const missed = results.filter(({ met }) => !met)
-console.log(`\n${results.length - missed.length} of ${results.length} targets met`)
-if (missed.length > 0) console.log(`missed: ${missed.map(({ name }) => name).join(", ")}`)
-if (Clients.work.done === 0 && values.case === undefined) throw new Error("no hook has run")
+const figure = (value: number): string => value.toFixed(2)
+
+const print = ({ bytes, floor, high, low, met, name, ratio, target, title }: Result): void =>
+  row([
+    name,
+    figure(ratio),
+    `${figure(low)} to ${figure(high)}`,
+    floor === undefined ? "" : figure(floor),
+    figure(target),
+    met ? "met" : "MISSED",
+    bytes === undefined ? "" : `${bytes.ours} / ${bytes.reference}`,
+    title
+  ])
+
+const cpu = cpus()[0]?.model ?? "unknown"
+const load = (): string => (loadavg()[0] ?? 0).toFixed(1)
+console.log(
+  `Node ${process.version}, ${cpu}; ${options.rounds} rounds of ${options.batches} batches; load ${load()} at the start`
+)
+
+await compile()
+const measured = new Map<string, Array<Round>>(names.filter((name) => asked.includes(name)).map((name) => [name, []]))
+const failed = new Set<string>()
+// Round by round through all cases, so that a minute in which the machine is busy
+// is a bad round of many cases and not the result of one.
+for (let i = 0; i < options.rounds; i++) {
+  for (const [name, rounds] of measured) {
+    if (failed.has(name)) continue
+    try {
+      rounds.push(await round(name, options.batches))
+    } catch (cause) {
+      failed.add(name)
+      console.error(cause instanceof Error ? cause.message : cause)
+    }
+  }
+}
+
+console.log("")
+row(["case", "ratio", "rounds' half", "floor", "target", "", "bytes", "ours / reference"])
+const results: Array<Result> = []
+for (const it of cases.filter(({ name }) => measured.has(name) && !failed.has(name))) {
+  const result = resultOf(it, measured.get(it.name) ?? [])
+  results.push(result)
+  print(result)
+}
+const curve = failed.has("curve") || !measured.has("curve")
+  ? []
+  : pointsOf(new Samples((measured.get("curve") ?? []).map((round) => round.times)))
+writeFileSync(
+  new URL("../../bench-results.json", import.meta.url),
+  `${JSON.stringify({ node: process.version, cpu, options, results, curve }, undefined, 2)}\n`
+)
+
+const missed = results.filter(({ met }) => !met).map(({ name }) => name)
+console.log(`\n${results.length - missed.length} of ${results.length} targets met; load ${load()} at the end`)
+if (missed.length > 0) console.log(`missed: ${missed.join(", ")}`)
+if (failed.size > 0) {
+  console.log(`failed: ${Array.from(failed).join(", ")}`)
+  process.exitCode = 1
+}

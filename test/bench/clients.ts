@@ -1,14 +1,11 @@
 /**
- * Clients to measure: the same provider behind each, the same small work in each
- * hook, written in different ways.
+ * Clients to measure, of the SDK and of this library, all with the same provider
+ * behind them; and the work of a batch on each.
  */
-import { type Client, type Hook, OpenFeature, type Provider } from "@openfeature/server-sdk"
-import { Context, Effect } from "effect"
-import { FeatureHook, OpenFeatureHook } from "effect-openfeature"
-import type { Batch } from "./measure.ts"
-
-/** What every hook does: so little that the rest shows, so much that it cannot be left out. */
-export const work = { done: 0 }
+import { type Client, type EvaluationContext, type Hook, OpenFeature, type Provider } from "@openfeature/server-sdk"
+import { Effect, Exit, Scope } from "effect"
+import { FeatureFlags, type FeatureHook, OpenFeatureHook } from "effect-openfeature"
+import { type Batch, timed } from "./measure.ts"
 
 const resolved = { value: true, reason: "STATIC" }
 
@@ -23,7 +20,8 @@ const provider = (): Provider => ({
 
 let domains = 0
 
-export const domain = async (): Promise<string> => {
+// A domain of its own for each client, so that no hook is seen by another.
+const domain = async (): Promise<string> => {
   const name = `bench-${++domains}`
   await OpenFeature.setProviderAndWait(name, provider())
   return name
@@ -32,129 +30,62 @@ export const domain = async (): Promise<string> => {
 export const client = async (hooks: ReadonlyArray<Hook>): Promise<Client> =>
   OpenFeature.getClient(await domain()).addHooks(...hooks)
 
-export const context = { targetingKey: "user-1", plan: "pro", region: "eu" }
+/** The hooks as one hook of the SDK, or none where there are none. */
+export const bridged = (hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown>>): ReadonlyArray<Hook> =>
+  hooks.length === 0 ? [] : [OpenFeatureHook.make(...hooks)]
 
-export const evaluating = (client: Client, evaluationContext = context): Batch => async (count) => {
-  for (let i = 0; i < count; i++) await client.getBooleanValue("new-checkout", false, evaluationContext)
-}
+export type Flags = FeatureFlags.FeatureFlags["Service"]
 
-const step = () => void work.done++
+/** A client of this library that lives as long as the process. */
+export const flags = async (hooks: ReadonlyArray<FeatureHook.FeatureHook>): Promise<Flags> =>
+  Effect.runPromise(Scope.provide(FeatureFlags.make({ domain: await domain(), hooks }), Effect.runSync(Scope.make())))
 
-export const times = <A>(count: number, make: (index: number) => A): Array<A> =>
-  Array.from({ length: count }, (_, index) => make(index))
+const context: EvaluationContext = { targetingKey: "user-1", plan: "pro", region: "eu" }
 
-/** The hooks as they are written by hand. */
-export const handwritten = (): Hook => ({
-  before: async () => step(),
-  after: async () => step(),
-  finally: async () => step()
-})
-
-export const handwrittenSync = (): Hook => ({
-  before: () => step(),
-  after: () => step(),
-  finally: () => step()
-})
-
-/** A bridge as it is written first: each stage its own promise. */
-export const naive = (): Hook => ({
-  before: () => Effect.runPromise(Effect.sync(step)),
-  after: () => Effect.runPromise(Effect.sync(step)),
-  finally: () => Effect.runPromise(Effect.sync(step))
-})
-
-export const effect = (index: number): FeatureHook.FeatureHook =>
-  FeatureHook.make(`hook-${index}`, {
-    before: () => Effect.sync(step),
-    after: () => Effect.sync(step),
-    finally: () => Effect.sync(step)
+/** Evaluations with the client of the SDK, as an application without Effect makes them. */
+export const evaluating = (client: Client, evaluationContext = context): Batch =>
+  timed(async (count) => {
+    for (let i = 0; i < count; i++) await client.getBooleanValue("new-checkout", false, evaluationContext)
   })
 
-const stageNames = ["before", "after", "finally"] as const
+const request = { context }
 
-export const sparseHandwritten = (index: number): Hook => ({
-  [stageNames[index % stageNames.length] ?? "before"]: async () => step()
-})
-
-export const sparseEffect = (index: number): FeatureHook.FeatureHook =>
-  FeatureHook.make(`hook-${index}`, { [stageNames[index % stageNames.length] ?? "before"]: () => Effect.sync(step) })
-
-const promise = Promise.resolve()
-
-export const asyncHandwritten = (): Hook => ({
-  ...handwritten(),
-  after: async () => {
-    await promise
-    step()
-  }
-})
-
-export const asyncEffect = (index: number): FeatureHook.FeatureHook =>
-  FeatureHook.make(`hook-${index}`, {
-    before: () => Effect.sync(step),
-    after: () => Effect.map(Effect.promise(() => promise), step),
-    finally: () => Effect.sync(step)
-  })
-
-interface Stages {
-  readonly before?: (() => Effect.Effect<unknown>) | undefined
-  readonly after?: (() => Effect.Effect<unknown>) | undefined
-  readonly finally?: (() => Effect.Effect<unknown>) | undefined
+/** One evaluation with a client of this library. */
+export const evaluation = (
+  flags: Flags,
+  hooks?: ReadonlyArray<FeatureHook.FeatureHook>
+): () => Effect.Effect<boolean> => {
+  const options = hooks === undefined ? request : { context, hooks }
+  return () => flags.boolean("new-checkout", false, options)
 }
 
-/**
- * The least that Effect hooks can cost: per stage one fiber that runs them, and
- * none of what makes hooks safe. No errors, no contexts, details, hints or data.
- */
-export const bare = (hooks: ReadonlyArray<Stages>): Hook => {
-  const stage = (name: keyof Stages) => {
-    const effects = hooks.flatMap((hook) => hook[name] ?? [])
-    return effects.length === 0 ? undefined : () => run(effects)
-  }
-  const [before, after, last] = [stage("before"), stage("after"), stage("finally")]
-  return { ...before && { before }, ...after && { after }, ...last && { finally: last } }
-}
+/** One evaluation with the client of the SDK, inside an Effect program. */
+export const sdkEvaluation = (client: Client): () => Effect.Effect<boolean> => () =>
+  Effect.promise(() => client.getBooleanValue("new-checkout", false, context))
 
-const fork = Effect.runForkWith(Context.empty())
+/** Evaluations inside an Effect program. The work of a batch is one program, as it is in an application. */
+export const looping = (
+  evaluate: () => Effect.Effect<unknown>,
+  region: (program: Effect.Effect<void>) => Effect.Effect<void> = (program) => program
+): Batch =>
+  timed((count) =>
+    Effect.runPromise(region(Effect.gen(function*() {
+      for (let i = 0; i < count; i++) yield* evaluate()
+    })))
+  )
 
-const run = (effects: ReadonlyArray<() => Effect.Effect<unknown>>): Promise<void> | undefined => {
-  const fiber = fork(Effect.whileLoop(new Loop(effects)))
-  if (fiber.pollUnsafe() !== undefined) return undefined
-  return new Promise((resolve) => fiber.addObserver(() => resolve()))
-}
-
-class Loop {
-  readonly #effects: ReadonlyArray<() => Effect.Effect<unknown>>
-  #index = 0
-  constructor(effects: ReadonlyArray<() => Effect.Effect<unknown>>) {
-    this.#effects = effects
-  }
-  while(): boolean {
-    return this.#index < this.#effects.length
-  }
-  body(): Effect.Effect<unknown> {
-    return this.#effects[this.#index]?.() ?? Effect.void
-  }
-  step(): void {
-    this.#index++
-  }
-}
-
-export const bareEffect = (): Stages => ({
-  before: () => Effect.sync(step),
-  after: () => Effect.sync(step),
-  finally: () => Effect.sync(step)
-})
-
-export const bareSparse = (index: number): Stages => ({
-  [stageNames[index % stageNames.length] ?? "before"]: () => Effect.sync(step)
-})
-
-export const bareAsync = (): Stages => ({
-  ...bareEffect(),
-  after: () => Effect.map(Effect.promise(() => promise), step)
-})
-
-export const bridged = (hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown>>): ReadonlyArray<Hook> => [
-  OpenFeatureHook.make(...hooks)
-]
+/** Evaluations right after a hook was added, and removed afterwards; only the evaluations are timed. */
+export const evaluatingAfterAdding = (flags: Flags, hook: FeatureHook.FeatureHook): Batch => (count) =>
+  Effect.runPromise(Effect.gen(function*() {
+    const evaluate = evaluation(flags)
+    let nanos = 0n
+    for (let i = 0; i < count; i++) {
+      const scope = yield* Scope.make()
+      yield* Scope.provide(flags.addHooks(hook), scope)
+      const start = process.hrtime.bigint()
+      yield* evaluate()
+      nanos += process.hrtime.bigint() - start
+      yield* Scope.close(scope, Exit.void)
+    }
+    return Number(nanos)
+  }))

@@ -1,115 +1,102 @@
 /**
  * Measures variants of the same work against each other, in one process.
  *
- * The variants take turns in batches of about a millisecond, so whatever slows
- * the machine down slows all of them, and garbage collection is paid by whoever
- * makes the garbage. A round adds up many batches of each; ratios are taken
- * round by round, and their median counts.
+ * The variants take turns in batches of about a millisecond, in an order that
+ * alternates, so whatever slows the machine down slows all of them.
  */
-import type { HeapProfiler } from "node:inspector"
-import { Session } from "node:inspector/promises"
+import { setImmediate } from "node:timers/promises"
+import { allocated } from "./allocation.ts"
+import { quantile } from "./samples.ts"
 
-/** Runs one batch of a variant: `count` times the same work, one after the other. */
-export type Batch = (count: number) => Promise<void>
+/** Does the same work `count` times, one after the other, and tells the nanoseconds it took. */
+export type Batch = (count: number) => Promise<number>
 
-export type Variants<K extends string> = Readonly<Record<K, Batch>>
+export type Variants = Readonly<Record<string, Batch>>
 
-export interface Options {
-  readonly rounds: number
-  /** How many batches of each variant make a round. */
-  readonly batches: number
-}
+/** Figures of each variant, per run of the work. */
+export type Measured = Readonly<Record<string, ReadonlyArray<number>>>
 
-export type Round<K extends string> = Readonly<Record<K, number>>
-
-const timed = async (batch: Batch, count: number): Promise<number> => {
+/** A batch that is timed from its first run to its last. */
+export const timed = (work: (count: number) => Promise<unknown>): Batch => async (count) => {
   const start = process.hrtime.bigint()
-  await batch(count)
-  return Number(process.hrtime.bigint() - start) / count
+  await work(count)
+  return Number(process.hrtime.bigint() - start)
 }
 
-const keysOf = <K extends string>(record: Readonly<Record<K, unknown>>): Array<K> =>
-  Object.keys(record).filter((key): key is K => key in record)
+const batchNanos = 1e6
+const warmUpTurns = 100
+// Enough for everything but a batch that cannot be short, such as an import.
+const warmUpMillisPerVariant = 1000
 
-/** Times per run of the work in nanoseconds, for each variant and round. */
-export const measure = async <K extends string>(
-  variants: Variants<K>,
-  options: Options
-): Promise<ReadonlyArray<Round<K>>> => {
-  const names = keysOf(variants)
-  const counts = new Map<K, number>()
-  for (const name of names) {
-    // Warm-up, which also finds out how much fits into a batch.
-    let perRun = 0
-    for (let i = 0; i < 10; i++) perRun = await timed(variants[name], 200)
-    counts.set(name, Math.max(1, Math.ceil(1e6 / perRun)))
+class Variant {
+  readonly name: string
+  readonly batch: Batch
+  /** How many runs of the work make a batch. */
+  count = 1
+  #times: Array<number> = []
+  constructor(name: string, batch: Batch) {
+    this.name = name
+    this.batch = batch
   }
-  const rounds: Array<Round<K>> = []
-  for (let round = 0; round < options.rounds; round++) {
-    const times = new Map<K, number>()
-    for (let batch = 0; batch < options.batches; batch++) {
-      // The order changes, so nobody always runs behind the same neighbour.
-      const order = batch % 2 === 0 ? names : Array.from(names).reverse()
-      for (const name of order) {
-        const time = await timed(variants[name], counts.get(name) ?? 200)
-        times.set(name, (times.get(name) ?? 0) + time / options.batches)
-      }
+
+  async measure(): Promise<void> {
+    this.#times.push(await this.batch(this.count) / this.count)
+    // The event loop turns between batches, as it does between requests. V8 and Node
+    // have work of their own, which would otherwise wait behind the promises.
+    await setImmediate()
+  }
+
+  adjust(): void {
+    this.count = Math.max(1, Math.round(batchNanos / quantile(this.#times.slice(-15), 0.5)))
+  }
+
+  /** What was measured since this was asked before. */
+  take(): ReadonlyArray<number> {
+    const times = this.#times
+    this.#times = []
+    return times
+  }
+}
+
+/** Variants that are compiled, and that take turns. */
+export class Warm {
+  readonly #variants: ReadonlyArray<Variant>
+  readonly #backwards: ReadonlyArray<Variant>
+  private constructor(variants: Variants) {
+    this.#variants = Object.entries(variants).map(([name, batch]) => new Variant(name, batch))
+    this.#backwards = Array.from(this.#variants).reverse()
+  }
+
+  /**
+   * Warms up by taking turns, too. Were they warmed up one after the other, V8
+   * would compile the first for itself alone, and once more when there are others.
+   */
+  static async make(variants: Variants): Promise<Warm> {
+    const warm = new Warm(variants)
+    const end = performance.now() + warm.#variants.length * warmUpMillisPerVariant
+    for (let turn = 0; turn < warmUpTurns && performance.now() < end; turn++) {
+      await warm.#turn(turn)
+      for (const variant of warm.#variants) variant.adjust()
     }
-    rounds.push(fromEntries(names, (name) => times.get(name) ?? Number.NaN))
+    for (const variant of warm.#variants) variant.take()
+    return warm
   }
-  return rounds
+
+  async #turn(turn: number): Promise<void> {
+    const order = turn % 2 === 0 ? this.#variants : this.#backwards
+    for (const variant of order) await variant.measure()
+  }
+
+  /** Nanoseconds per run of the work, of each batch. */
+  async times(batches: number): Promise<Measured> {
+    for (let turn = 0; turn < batches; turn++) await this.#turn(turn)
+    return Object.fromEntries(this.#variants.map((variant) => [variant.name, variant.take()]))
+  }
+
+  /** Bytes allocated per run of the work, one figure for all batches together. */
+  async bytes(batches: number): Promise<Measured> {
+    const bytes: Record<string, ReadonlyArray<number>> = {}
+    for (const { batch, count, name } of this.#variants) bytes[name] = [await allocated(batch, batches * count)]
+    return bytes
+  }
 }
-
-const fromEntries = <K extends string>(names: ReadonlyArray<K>, f: (name: K) => number): Round<K> => {
-  const round: Partial<Record<K, number>> = {}
-  for (const name of names) round[name] = f(name)
-  return isComplete(round, names) ? round : fail()
-}
-
-const isComplete = <K extends string>(
-  round: Partial<Record<K, number>>,
-  names: ReadonlyArray<K>
-): round is Record<K, number> => names.every((name) => name in round)
-
-const fail = (): never => {
-  throw new Error("a variant was not measured")
-}
-
-export const quantile = (values: ReadonlyArray<number>, q: number): number => {
-  const sorted = Array.from(values).sort((a, b) => a - b)
-  const at = (sorted.length - 1) * q
-  const low = sorted[Math.floor(at)] ?? Number.NaN
-  const high = sorted[Math.ceil(at)] ?? Number.NaN
-  return low + (high - low) * (at - Math.floor(at))
-}
-
-export interface Summary {
-  readonly median: number
-  readonly low: number
-  readonly high: number
-}
-
-/** The median and the middle half of some figure over the rounds. */
-export const summarize = <R>(rounds: ReadonlyArray<R>, figure: (round: R) => number): Summary => {
-  const values = rounds.map(figure)
-  return { median: quantile(values, 0.5), low: quantile(values, 0.25), high: quantile(values, 0.75) }
-}
-
-/** Bytes allocated per run of the work, by V8's sampling of allocations. */
-export const allocated = async (batch: Batch, count = 20_000): Promise<number> => {
-  await batch(2000)
-  const session = new Session()
-  session.connect()
-  await session.post("HeapProfiler.startSampling", {
-    samplingInterval: 512,
-    includeObjectsCollectedByMajorGC: true,
-    includeObjectsCollectedByMinorGC: true
-  })
-  await batch(count)
-  const { profile } = await session.post("HeapProfiler.stopSampling")
-  session.disconnect()
-  return sizeOf(profile.head) / count
-}
-
-const sizeOf = (node: HeapProfiler.SamplingHeapProfileNode): number =>
-  node.children.reduce((sum, child) => sum + sizeOf(child), node.selfSize)

@@ -30,7 +30,7 @@ export const paths: ReadonlyArray<Path> = ["sync", "async"]
 export const onPath = <E, R>(path: Path, hook: FeatureHook.FeatureHook<E, R>): FeatureHook.FeatureHook<E, R> =>
   path === "sync" ? hook : FeatureHook.transform(hook, (stage) => Effect.andThen(Effect.yieldNow, stage))
 
-export const flagKey = "flag"
+const flagKey = "flag"
 
 export type Answer = () => unknown
 
@@ -90,72 +90,73 @@ export function untyped(value: unknown): unknown {
   return value
 }
 
-export const makeHarness: Effect.Effect<Harness, FeatureFlags.ProviderError | FeatureFlags.OptionsError, Scope.Scope> = Effect.gen(function*() {
-  const domain = `faults-${domains++}`
-  let calls: Array<object> = []
-  let answer: Answer = ok
-  const resolve = (_flagKey: string, _defaultValue: unknown, context: object) => {
-    calls.push(context)
-    return Promise.resolve().then(answer)
-  }
-  let providerHooks: Array<SDK.Hook> = []
-  const provider = untyped<SDK.Provider>({
-    metadata: { name: "faults" },
-    runsOn: "server",
-    get hooks() {
-      return providerHooks
-    },
-    resolveBooleanEvaluation: resolve,
-    resolveStringEvaluation: resolve,
-    resolveNumberEvaluation: resolve,
-    resolveObjectEvaluation: resolve
-  })
-  SDK.OpenFeature.setLogger(silent)
-  yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, provider))
-  const flags = yield* FeatureFlags.make({ domain })
-  const client = SDK.OpenFeature.getClient(domain)
-
-  const evaluate = async (setup: Setup): Promise<Outcome> => {
-    const failures: Array<HookFailures.HookFailure> = []
-    const logs: Array<string> = []
-    const real = Effect.runSync(HookFailures.make())
-    const services = Context.make(HookFailures.HookFailures, {
-      ...real,
-      report: (failure) => Effect.andThen(Effect.sync(() => void failures.push(failure)), real.report(failure))
-    }).pipe(
-      Context.add(
-        Logger.CurrentLoggers,
-        new Set([Logger.map(Logger.formatLogFmt, (line) => void logs.push(line))])
-      )
-    )
-    calls = []
-    answer = setup.answer ?? ok
-    providerHooks = untyped(setup.provider ?? [])
-    SDK.OpenFeature.clearHooks()
-    SDK.OpenFeature.addHooks(...setup.api ?? [])
-    SDK.OpenFeature.setContext(untyped(setup.apiContext ?? {}))
-    const key = untyped<string>("flagKey" in setup ? setup.flagKey : flagKey)
-    try {
-      const details = setup.client === "sdk"
-        ? await bound(client.getBooleanDetails(key, false, untyped(setup.context), {
-          hooks: [OpenFeatureHook.makeWith(services, ...setup.hooks)],
-          ...setup.hints === undefined ? {} : { hookHints: untyped<SDK.HookHints>(setup.hints) }
-        }))
-        : await bound(
-          Effect.runPromiseWith(services)(flags.booleanDetails(key, false, {
-            context: untyped(setup.context),
-            hooks: setup.hooks,
-            ...setup.hints === undefined ? {} : { hints: untyped(setup.hints) }
-          }))
-        )
-      return { details, calls, failures, logs }
-    } finally {
-      SDK.OpenFeature.clearHooks()
-      SDK.OpenFeature.setContext({})
+export const makeHarness: Effect.Effect<Harness, FeatureFlags.ProviderError | FeatureFlags.OptionsError, Scope.Scope> =
+  Effect.gen(function*() {
+    const domain = `faults-${domains++}`
+    let calls: Array<object> = []
+    let answer: Answer = ok
+    const resolve = (_flagKey: string, _defaultValue: unknown, context: object) => {
+      calls.push(context)
+      return Promise.resolve().then(answer)
     }
-  }
-  return { evaluate }
-})
+    let providerHooks: Array<SDK.Hook> = []
+    const provider = untyped<SDK.Provider>({
+      metadata: { name: "faults" },
+      runsOn: "server",
+      get hooks() {
+        return providerHooks
+      },
+      resolveBooleanEvaluation: resolve,
+      resolveStringEvaluation: resolve,
+      resolveNumberEvaluation: resolve,
+      resolveObjectEvaluation: resolve
+    })
+    SDK.OpenFeature.setLogger(silent)
+    yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, provider))
+    const flags = yield* FeatureFlags.make({ domain })
+    const client = SDK.OpenFeature.getClient(domain)
+
+    const evaluate = async (setup: Setup): Promise<Outcome> => {
+      const failures: Array<HookFailures.HookFailure> = []
+      const logs: Array<string> = []
+      const real = Effect.runSync(HookFailures.make())
+      const services = Context.make(HookFailures.HookFailures, {
+        ...real,
+        report: (failure) => Effect.andThen(Effect.sync(() => void failures.push(failure)), real.report(failure))
+      }).pipe(
+        Context.add(
+          Logger.CurrentLoggers,
+          new Set([Logger.map(Logger.formatLogFmt, (line) => void logs.push(line))])
+        )
+      )
+      calls = []
+      answer = setup.answer ?? ok
+      providerHooks = untyped(setup.provider ?? [])
+      SDK.OpenFeature.clearHooks()
+      SDK.OpenFeature.addHooks(...setup.api ?? [])
+      SDK.OpenFeature.setContext(untyped(setup.apiContext ?? {}))
+      const key = untyped<string>("flagKey" in setup ? setup.flagKey : flagKey)
+      try {
+        const details = setup.client === "sdk"
+          ? await bound(client.getBooleanDetails(key, false, untyped(setup.context), {
+            hooks: [OpenFeatureHook.makeWith(services, ...setup.hooks)],
+            ...setup.hints === undefined ? {} : { hookHints: untyped<SDK.HookHints>(setup.hints) }
+          }))
+          : await bound(
+            Effect.runPromiseWith(services)(flags.booleanDetails(key, false, {
+              context: untyped(setup.context),
+              hooks: setup.hooks,
+              ...setup.hints === undefined ? {} : { hints: untyped(setup.hints) }
+            }))
+          )
+        return { details, calls, failures, logs }
+      } finally {
+        SDK.OpenFeature.clearHooks()
+        SDK.OpenFeature.setContext({})
+      }
+    }
+    return { evaluate }
+  })
 
 export interface Witness {
   readonly trace: Array<string>

@@ -171,8 +171,7 @@ it.live("an evaluation survives a hook that gives back anything at all", () =>
       combinations.map((combination) =>
         [
           name(combination, "gives back", value),
-          async (harness) =>
-            assertUnharmed(await check(harness, combination, () => returning(make())), combination)
+          async (harness) => assertUnharmed(await check(harness, combination, () => returning(make())), combination)
         ] as const
       )
     ),

@@ -82,9 +82,7 @@ describe("the records", () => {
       const hook = LoggingHook.make({ context: ["plan"] })
       const before = hook.parts[0].before!
       const view = { ...Fixtures.hookContext(), flagKey: "a", context }
-      const stage = Effect.suspend(() =>
-        before({ ...Fixtures.hookContext(), ...view }, HookHints.empty, undefined, undefined) ?? Effect.void
-      )
+      const stage = Effect.sync(() => before({ ...Fixtures.hookContext(), ...view }, HookHints.empty, undefined))
       yield* Effect.provideService(stage, References.MinimumLogLevel, "Info")
       assert.strictEqual(read, 0)
     }))

@@ -65,7 +65,7 @@ describe("makeMetric", () => {
         })
       )))
 
-    it.effect(`counts evaluations whose provider is not ready, or that an earlier hook rejected, ${path}`, () =>
+    it.effect(`counts evaluations of a provider that is not ready, or that an earlier hook rejected, ${path}`, () =>
       isolated(collectFailures(() =>
         Effect.gen(function*() {
           const metrics = change(yield* MetricsHook.makeMetric())
@@ -109,6 +109,25 @@ describe("makeMetric", () => {
       assert.strictEqual(measured.length, 11)
       assert.strictEqual(measured.reduce((sum, [, count]) => sum + count, 0), 200)
     })))
+
+  for (const [path, change] of paths) {
+    it.effect(`counts a flag named overflow apart from the series for the rest, in both metrics, ${path}`, () =>
+      isolated(Effect.gen(function*() {
+        const metrics = change(yield* MetricsHook.makeMetric({ maxSeries: 1 }))
+        const details = { variant: "overflow", reason: "OVERFLOW" }
+        for (const flagKey of ["overflow", "overflow", "a", "b", "c"]) {
+          yield* Fixtures.run(metrics, { context: { flagKey }, details })
+        }
+        const counted = new Map((yield* series).map(([attributes, count]) => [JSON.stringify(attributes), count]))
+        const rest = { flag_key: "overflow", variant: "overflow", reason: "overflow", error_code: "overflow" }
+        const { error_code: _, ...flag } = rest
+        assert.deepStrictEqual(counted, new Map([[JSON.stringify(flag), 2], [JSON.stringify(rest), 3]]))
+        assert.deepStrictEqual(
+          new Map((yield* histograms).map(([attributes, count]) => [JSON.stringify(attributes), count])),
+          new Map([[JSON.stringify({ flag_key: "overflow" }), 2], [JSON.stringify(rest), 3]])
+        )
+      })))
+  }
 
   it.effect("counts a variant and a reason that are no text", () =>
     isolated(collectFailures((failures) =>

@@ -428,7 +428,7 @@ for (const [backend, with_] of backends) {
         }
       }))
 
-    it.effect("leaves out what is excluded, whoever has set it", () =>
+    it.effect("leaves out excluded attributes, wherever they come from", () =>
       Effect.gen(function*() {
         const labels = yield* labelsOf({
           exclude: ["feature_flag.provider.name", "feature_flag.result.variant", "team", "user"],
@@ -513,7 +513,7 @@ for (const [backend, with_] of backends) {
             [[["otel.metric.overflow", "true"]]]
           )
         }
-        // A series that was there before the room was taken is still told apart.
+        // A series from before the limit was reached still counts by itself.
         const before = counted.find((one) =>
           one.metric === requests.name && one.attributes["feature_flag.key"] === "flag-3"
         )

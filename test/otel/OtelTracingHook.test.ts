@@ -122,7 +122,7 @@ describe("the span of an evaluation", () => {
         })
       }))
 
-    it.effect(`is a child of the active span of whoever runs an Effect, ${path}`, () =>
+    it.effect(`is a child of the span that is active where an Effect is run, ${path}`, () =>
       Effect.gen(function*() {
         const service = yield* client(flags, { hooks: [change(OtelTracingHook.make())] })
         const services = yield* Effect.context()
@@ -215,7 +215,7 @@ describe("the span of an evaluation", () => {
         assert.strictEqual(span?.attributes.get("feature_flag.result.variant"), "v1")
       }))
 
-    it.effect(`has Effect's span as a remote parent where a provider is handed in, ${path}`, () =>
+    it.effect(`has Effect's span as a remote parent where a provider is given, ${path}`, () =>
       Effect.gen(function*() {
         const recorded = recording()
         const service = yield* client(flags, { hooks: [change(OtelTracingHook.make({ tracerProvider: provider }))] })
@@ -545,6 +545,31 @@ describe("the watch over spans", () => {
       }
       assert.deepStrictEqual(counts, [1, 2, 2, 3, 3])
     }))
+
+  for (const [path, change] of paths) {
+    it.effect(`ends a span on its own clock, though the hook was first used on a clock that stands still, ${path}`, () =>
+      Effect.gen(function*() {
+        const elsewhere = yield* TestClock.make()
+        const service = yield* client(flags, {
+          hooks: [change(OtelTracingHook.make({ maxDuration: "5 seconds" }))]
+        })
+        const evaluate = (key: string) => service.flags.boolean(key, false)
+        yield* evaluate("on")
+        yield* Effect.forkDetach(evaluate("hang"))
+        yield* until(() => begun() === 2)
+        yield* Effect.forkDetach(Effect.provideService(evaluate("hang"), Clock.Clock, elsewhere))
+        yield* until(() => begun() === 3)
+        yield* turns()
+        const ended = () => spans().map(({ attributes }) => attributes["error.type"])
+        assert.deepStrictEqual(ended(), [undefined])
+        yield* elsewhere.adjust("6 seconds")
+        yield* turns()
+        assert.deepStrictEqual(ended(), [undefined, "timeout"])
+        yield* TestClock.adjust("6 seconds")
+        yield* turns()
+        assert.deepStrictEqual(ended(), [undefined, "timeout", "timeout"])
+      }))
+  }
 
   it.effect("goes on when a span cannot be ended", () =>
     Effect.gen(function*() {

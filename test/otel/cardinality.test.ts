@@ -34,10 +34,9 @@ const drive = (hook: FeatureHook.FeatureHook, count: number, { below }: ReturnTy
     if (failed) expected.error++
     else expected.success++
     const details = failed ? bad : { ...good, variant: `user-${below(1_000_000_000)}` }
-    return Effect.andThen(
-      before!(seen, HookHints.empty, data),
-      finalize!(seen, details, HookHints.empty, data)
-    )
+    before!(seen, HookHints.empty, data)
+    finalize!(seen, details, HookHints.empty, data)
+    return Effect.void
   })
   return Effect.as(Effect.repeat(one, { times: count - 1 }), expected)
 }

@@ -41,14 +41,19 @@ type Output = (typeof outputs)[number]
 type Row = string
 const none = "..........".split("").join(" ")
 
-interface Case {
+interface Expected {
+  readonly rows: Readonly<Record<Output, Row>>
+  readonly values: Partial<Record<Column, string | number | boolean>>
+}
+
+interface Case extends Expected {
   readonly name: string
   readonly request?: Partial<Request>
   /** A hook that fails, registered before or behind those that are looked at. */
   readonly first?: FeatureHook.FeatureHook<unknown>
   readonly last?: FeatureHook.FeatureHook<unknown>
-  readonly rows: Readonly<Record<Output, Row>>
-  readonly values: Partial<Record<Column, string | number | boolean>>
+  /** Where FeatureFlags tells something else. */
+  readonly ofFeatureFlags?: Expected
 }
 
 const rows = (
@@ -186,11 +191,15 @@ const cases: ReadonlyArray<Case> = [
     values: { ...failing, errorMessage: broken.message }
   },
   {
-    // The SDK knows no message of it.
+    // The SDK knows no message of it. FeatureFlags tells callers and hooks that there is none.
     name: "something else that the provider throws",
     request: { answer: TestProvider.throwing("no Error") },
     rows: { ...withoutMetadata, "event, all told": "K . . T . R P C . .", "span, all told": "K . . T . R P C . ." },
-    values: failing
+    values: failing,
+    ofFeatureFlags: {
+      rows: withoutMetadata,
+      values: { ...failing, errorMessage: "the evaluation failed without a message" }
+    }
   }
 ]
 
@@ -337,15 +346,16 @@ for (const client of clients) {
           Effect.gen(function*() {
             const { found, hasFailed } = yield* exported(client, change, special)
             let checked = 0
+            const { rows, values } = client[0] === "FeatureFlags" ? special.ofFeatureFlags ?? special : special
             for (const output of outputs) {
-              const row = special.rows[output]
+              const row = rows[output]
               assert.strictEqual(found[output].length, row === none ? 0 : 1, `number of: ${output}`)
               assert.strictEqual(rowOf(found[output]), row, output)
               for (const [index, cell] of cells(row).entries()) {
                 checked++
                 const column = columnOf.get(cell)
                 const name = attributes[index]?.name ?? ""
-                const expected = column === undefined ? undefined : special.values[column]
+                const expected = column === undefined ? undefined : values[column]
                 assert.strictEqual(found[output][0]?.[name], expected, `${output}: ${name}`)
                 if (column !== undefined) assert.isDefined(expected)
               }

@@ -9,7 +9,7 @@ class Reader extends MetricReader {
   protected override async onShutdown(): Promise<void> {}
 }
 
-/** One series of a metric, whoever has counted it. */
+/** One series of a metric, of any meter. */
 export interface Series {
   readonly scope: string
   readonly metric: string

@@ -14,7 +14,7 @@ import type { FlagValue } from "../../EvaluationDetails.ts"
 import type { EvaluationError } from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import * as HookHints from "../../HookHints.ts"
-import { type Contribution, failureOf, fromPromise, type Part, type Result } from "../hook/part.ts"
+import { type Contribution, failureOf, fromPromise, type Part } from "../hook/part.ts"
 import { sourceOf, touch } from "../hook/view.ts"
 import { original } from "../runner/failure.ts"
 import { tryOr } from "../untrusted.ts"
@@ -22,7 +22,7 @@ import { tryOr } from "../untrusted.ts"
 type SdkDetails = SDK.EvaluationDetails<SDK.FlagValue>
 
 /** A rejection on purpose, or anything else that a hook of the SDK throws. */
-type Failure = EvaluationError | Cause.UnknownError
+export type Failure = EvaluationError | Cause.UnknownError
 
 /** What one hook of the SDK has in one evaluation: the same objects in every stage. */
 class Given {
@@ -88,7 +88,7 @@ const call = <A, B>(
   stage: () => A | PromiseLike<A>,
   take: (result: A) => B,
   done: () => void = constVoid
-): Result<B, Failure, never> => {
+): Effect.Effect<B, Failure> => {
   const result = tryOr<Effect.Effect<A, Failure>, Exit.Exit<A, Failure>>(() => {
     const result = stage()
     return Predicate.isPromiseLike(result) ? fromPromise(result) : Exit.succeed(result)
@@ -107,7 +107,7 @@ const changes = (
     Object.entries(after).filter(([key, value]) => !Object.hasOwn(before, key) || before[key] !== value)
   )
 
-export const make = (name: string, hook: SDK.Hook): Part<Failure, never, Given> => ({
+export const make = (name: string, hook: SDK.Hook): Part<Given> => ({
   name,
   hookData: () => new Given(),
   isObserved: false,
@@ -125,12 +125,15 @@ export const make = (name: string, hook: SDK.Hook): Part<Failure, never, Given> 
     })
     return call(() => hook.before?.(given, data.hints(hints)), take, done)
   }),
-  after: hook.after && ((context, hints, data, details) =>
-    call(() => hook.after?.(data.later(context), data.details(context, details), data.hints(hints)), constVoid)),
-  error: hook.error && ((context, hints, data, error) =>
-    call(() => hook.error?.(data.later(context), original(error), data.hints(hints)), constVoid)),
-  finally: hook.finally && ((context, hints, data, details) =>
-    call(() => hook.finally?.(data.later(context), data.details(context, details), data.hints(hints)), constVoid))
+  after: hook.after &&
+    ((context, details, hints, data) =>
+      call(() => hook.after?.(data.later(context), data.details(context, details), data.hints(hints)), constVoid)),
+  error: hook.error &&
+    ((context, error, hints, data) =>
+      call(() => hook.error?.(data.later(context), original(error), data.hints(hints)), constVoid)),
+  finally: hook.finally &&
+    ((context, details, hints, data) =>
+      call(() => hook.finally?.(data.later(context), data.details(context, details), data.hints(hints)), constVoid))
 })
 
 // The SDK spreads whatever is truthy, so texts and lists would become attributes

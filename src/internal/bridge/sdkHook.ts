@@ -40,44 +40,42 @@ class Runs {
   readonly #stack: Stack
   readonly #key = `effect-openfeature/${++ids}`
   // For a hook that is called by hand, without hook data.
-  readonly #others = new WeakMap<SdkHookContext, ReadonlyArray<Run>>()
+  readonly #others = new WeakMap<SdkHookContext, Run | ReadonlyArray<Run>>()
 
   constructor(stack: Stack) {
     this.#stack = stack
   }
 
   begin(sdk: SdkHookContext): Run {
-    const runs = this.#get(sdk)
-    return runs?.find((run) => run.sdk.context === sdk.context && !run.isOver) ?? this.#add(sdk, runs)
+    const known = this.#get(sdk)
+    if (known === undefined) return this.#add(sdk, [])
+    const runs = known instanceof Run ? [known] : known
+    return runs.find((run) => run.sdk.context === sdk.context && !run.isOver) ?? this.#add(sdk, runs)
   }
 
   of(sdk: SdkHookContext): Run {
-    const runs = this.#get(sdk)
-    if (runs === undefined) return this.#add(sdk, runs)
-    const first = runs[0]
-    if (runs.length === 1 && first?.sdk.context === sdk.context) return first
+    const known = this.#get(sdk)
+    if (known instanceof Run && known.sdk.context === sdk.context) return known
+    const runs = known === undefined ? [] : known instanceof Run ? [known] : known
     const same = runs.filter((run) => run.sdk.context === sdk.context)
-    if (same.length > 0) return same[same.length - 1] ?? this.#add(sdk, runs)
     // A wrapper that copies the evaluation context gives another one each time.
     const open = runs.filter((run) => !run.isOver)
-    return (open.length === 1 ? open[0] : undefined) ?? this.#add(sdk, runs)
+    return same.at(-1) ?? (open.length === 1 ? open[0] : undefined) ?? this.#add(sdk, runs)
   }
 
-  #add(sdk: SdkHookContext, runs: ReadonlyArray<Run> = []): Run {
+  #add(sdk: SdkHookContext, others: ReadonlyArray<Run>): Run {
     const run = new Run(this.#stack)
-    const all = [...runs, run]
+    const all = others.length === 0 ? run : [...others, run]
     if (hasHookData(sdk)) sdk.hookData.set(this.#key, all)
     else this.#others.set(sdk, all)
     return run
   }
 
-  #get(sdk: SdkHookContext): ReadonlyArray<Run> | undefined {
+  #get(sdk: SdkHookContext): Run | ReadonlyArray<Run> | undefined {
     const known: unknown = hasHookData(sdk) ? sdk.hookData.get(this.#key) : this.#others.get(sdk)
-    return isRuns(known) ? known : undefined
+    return known instanceof Run || Array.isArray(known) ? known : undefined
   }
 }
 
 const hasHookData = (sdk: { readonly hookData?: unknown }): boolean =>
   typeof sdk.hookData === "object" && sdk.hookData !== null
-
-const isRuns = (value: unknown): value is ReadonlyArray<Run> => Array.isArray(value) && value[0] instanceof Run

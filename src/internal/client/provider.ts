@@ -119,9 +119,10 @@ const release = (owned: Owned, domain: string | undefined, limit: Duration.Input
   })
 
 const warn = (domain: string | undefined): Effect.Effect<void> =>
-  Effect.logWarning("the domain has a provider of another FeatureFlags layer, which is covered until this one ends").pipe(
-    Effect.annotateLogs("domain", domain ?? "default")
-  )
+  Effect.logWarning("the domain has a provider of another FeatureFlags layer, which is covered until this one ends")
+    .pipe(
+      Effect.annotateLogs("domain", domain ?? "default")
+    )
 
 /** Binds a provider to a domain until the scope closes; the effect inside waits until it is ready. */
 export const acquire = (

@@ -10,7 +10,7 @@ import type { EvaluationDetails } from "../../EvaluationDetails.ts"
 import type { EvaluationError } from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import type { HookHints } from "../../HookHints.ts"
-import type { Part, Result } from "./part.ts"
+import type { Part } from "./part.ts"
 import * as Registration from "./registration.ts"
 
 export type Program<E, R> = (
@@ -55,7 +55,7 @@ const start = <E, R>(
     })
   )
 
-export const make = <E, R>(name: string, program: Program<E, R>): Part<E, R, Around<E>> => ({
+export const make = <E, R>(name: string, program: Program<E, R>): Part<Around<E>> => ({
   name,
   hookData: () => new Around<E>(),
   isObserved: false,
@@ -66,12 +66,12 @@ export const make = <E, R>(name: string, program: Program<E, R>): Part<E, R, Aro
     })
     return start(around, Effect.suspend(() => program(context, evaluate, hints)))
   },
-  after: (_context, _hints, around, details) => resume(around, Exit.succeed(details)),
-  error: (_context, _hints, around, error) => {
+  after: (_context, details, _hints, around) => resume(around, Exit.succeed(details)),
+  error: (_context, error, _hints, around) => {
     const ending = resume(around, Exit.fail(error))
     return ending && Effect.catchIf(ending, (failure: unknown) => failure === error, () => Effect.void)
   },
-  finally: (_context, _hints, { abandon, fiber }) => {
+  finally: (_context, _details, _hints, { abandon, fiber }) => {
     if (fiber === undefined || fiber.pollUnsafe() !== undefined) return undefined
     return Effect.suspend(() => {
       fiber.interruptUnsafe()
@@ -81,7 +81,10 @@ export const make = <E, R>(name: string, program: Program<E, R>): Part<E, R, Aro
   }
 })
 
-const resume = <E>(around: Around<E>, outcome: Exit.Exit<EvaluationDetails, EvaluationError>): Result<unknown, E, never> => {
+const resume = <E>(
+  around: Around<E>,
+  outcome: Exit.Exit<EvaluationDetails, EvaluationError>
+): Effect.Effect<unknown, E> | undefined => {
   if (around.fiber === undefined || around.isSettled) return undefined
   around.isSettled = true
   Deferred.doneUnsafe(around.outcome, outcome)

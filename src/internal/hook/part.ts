@@ -19,56 +19,60 @@ export interface Contribution {
   readonly hints?: HookHints | undefined
 }
 
-/** What a stage gives: an effect, or nothing when it is done. A result that is known at once is an `Exit`. */
-export type Result<A, E, R> = Effect.Effect<A, E, R> | undefined
-
 /**
- * The functions of the stages. They are methods, since only the parameters of a
- * method may hide the type of a part's own data without a cast.
+ * The functions of the stages, as the author of a hook writes them: each gives an
+ * effect, a promise, or its result. They are methods, since only the parameters
+ * of a method may hide the type of a part's own data without a cast.
  */
-interface Stages<E, R, S> {
-  before(context: HookContext, hints: HookHints, data: S, input: undefined): Result<Contribution | void, E, R>
-  after(context: HookContext, hints: HookHints, data: S, details: EvaluationDetails): Result<unknown, E, R>
-  error(context: HookContext, hints: HookHints, data: S, error: EvaluationError.EvaluationError): Result<unknown, E, R>
-  finally(context: HookContext, hints: HookHints, data: S, details: EvaluationDetails): Result<unknown, E, R>
+interface Stages<S> {
+  before(context: HookContext, hints: HookHints, data: S): unknown
+  after(context: HookContext, details: EvaluationDetails, hints: HookHints, data: S): unknown
+  error(context: HookContext, error: EvaluationError.EvaluationError, hints: HookHints, data: S): unknown
+  finally(context: HookContext, details: EvaluationDetails, hints: HookHints, data: S): unknown
 }
 
 /** Every stage is an own property, so nothing is ever read from a prototype. */
-export interface Part<out E, out R, S = unknown> {
+export interface Part<S = unknown> {
   readonly name: string
   readonly hookData: (() => S) | undefined
   /** Whether a failure of a stage is reported instead of rejecting the evaluation. */
   readonly isObserved: boolean
-  readonly before: Stages<E, R, S>["before"] | undefined
-  readonly after: Stages<E, R, S>["after"] | undefined
-  readonly error: Stages<E, R, S>["error"] | undefined
-  readonly finally: Stages<E, R, S>["finally"] | undefined
+  readonly before: Stages<S>["before"] | undefined
+  readonly after: Stages<S>["after"] | undefined
+  readonly error: Stages<S>["error"] | undefined
+  readonly finally: Stages<S>["finally"] | undefined
 }
 
+/** What a stage has given: an effect, or nothing when it is done. A result that is known at once is an `Exit`. */
+export type Result = Effect.Effect<unknown, unknown, unknown> | undefined
+
 /** Changes every stage of a part. What is observed stays observed. */
-export const mapStages = <E, R, S, E2, R2>(
-  part: Part<E, R>,
+export const mapStages = <S>(
+  part: Part,
   hookData: (() => S) | undefined,
-  change: <A>(
+  change: (
     stage: Stage,
     context: HookContext,
     data: S,
-    run: (context: HookContext, data: unknown) => Result<A, E, R>
-  ) => Result<A | void, E2, R2>
-): Part<E2, R2, S> => {
+    run: (context: HookContext, data: unknown) => unknown
+  ) => unknown
+): Part<S> => {
   const { after, before, error, finally: last, isObserved, name } = part
   return {
     name,
     hookData,
     isObserved,
-    before: before && ((context, hints, data, input) =>
-      change("before", context, data, (context, data) => before(context, hints, data, input))),
-    after: after && ((context, hints, data, input) =>
-      change("after", context, data, (context, data) => after(context, hints, data, input))),
-    error: error && ((context, hints, data, input) =>
-      change("error", context, data, (context, data) => error(context, hints, data, input))),
-    finally: last && ((context, hints, data, input) =>
-      change("finally", context, data, (context, data) => last(context, hints, data, input)))
+    before: before &&
+      ((context, hints, data) => change("before", context, data, (context, data) => before(context, hints, data))),
+    after: after &&
+      ((context, details, hints, data) =>
+        change("after", context, data, (context, data) => after(context, details, hints, data))),
+    error: error &&
+      ((context, failure, hints, data) =>
+        change("error", context, data, (context, data) => error(context, failure, hints, data))),
+    finally: last &&
+      ((context, details, hints, data) =>
+        change("finally", context, data, (context, data) => last(context, details, hints, data)))
   }
 }
 
@@ -105,7 +109,7 @@ export const fromPromise = <A>(
  * Takes what the function of a stage gave back: an effect, a promise, or its
  * result. Only `before` has a result that counts.
  */
-export const settle = (value: unknown, stage: Stage): Result<unknown, unknown, unknown> => {
+export const resultOf = (value: unknown, stage: Stage): Result => {
   if (value === undefined) return undefined
   if ((typeof value === "object" && value !== null) || typeof value === "function") {
     if (isEffect(value)) return value

@@ -44,13 +44,13 @@ export type WhenClosed = "skip" | "reject"
 /** Who waits for a fiber that a registration owns. */
 export interface Waiting {
   /** The registration closes: the fiber is interrupted. */
-  readonly onClose?: () => void
+  onClose?(): void
   /** The fiber has not ended in time after that. */
-  readonly onLate?: () => void
+  onLate?(): void
 }
 
 export class Registration {
-  readonly parts: ReadonlyArray<Part<unknown, unknown>>
+  readonly parts: ReadonlyArray<Part>
   readonly whenClosed: WhenClosed
   isClosed = false
   hasWarned = false
@@ -59,7 +59,7 @@ export class Registration {
   readonly #running = new Map<Fiber.Fiber<unknown, unknown>, Waiting>()
 
   constructor(
-    parts: ReadonlyArray<Part<unknown, unknown>>,
+    parts: ReadonlyArray<Part>,
     base: Context.Context<unknown>,
     whenClosed: WhenClosed
   ) {
@@ -99,15 +99,15 @@ export class Registration {
     return Effect.suspend(() => {
       this.isClosed = true
       const running = Array.from(this.#running)
-      for (const [fiber, { onClose }] of running) {
+      for (const [fiber, waiting] of running) {
         fiber.interruptUnsafe()
-        onClose?.()
+        waiting.onClose?.()
       }
       return Effect.andThen(
         Effect.forEach(running, ([fiber]) => awaitWithin(fiber, limit), { concurrency: "unbounded", discard: true }),
         Effect.sync(() => {
-          for (const [fiber, { onLate }] of running) {
-            if (fiber.pollUnsafe() === undefined) onLate?.()
+          for (const [fiber, waiting] of running) {
+            if (fiber.pollUnsafe() === undefined) waiting.onLate?.()
           }
           this.#running.clear()
         })
@@ -118,7 +118,7 @@ export class Registration {
 
 /** Hooks with the services that they were registered with. They live as long as the process. */
 export const make = <R>(
-  parts: ReadonlyArray<Part<unknown, R>>,
+  parts: ReadonlyArray<Part>,
   services: Context.Context<R>,
   whenClosed: WhenClosed = "skip"
 ): Registration => {
@@ -141,11 +141,16 @@ export const CloseTimeout: Context.Reference<Duration.Input> = Context.Reference
 
 /** Hooks that live as long as the scope, with the services of the fiber. */
 export const scoped = <R>(
-  parts: ReadonlyArray<Part<unknown, R>>
+  parts: ReadonlyArray<Part>
 ): Effect.Effect<Registration, never, R | Scope.Scope> =>
   Effect.contextWith((services: Context.Context<R>) => {
     const limit = Check.finiteDuration("OpenFeatureHook", "CloseTimeout", Context.get(services, CloseTimeout))
-    const whenClosed = Check.oneOf<WhenClosed>("OpenFeatureHook", "WhenClosed", ["skip", "reject"], Context.get(services, WhenClosed))
+    const whenClosed = Check.oneOf<WhenClosed>(
+      "OpenFeatureHook",
+      "WhenClosed",
+      ["skip", "reject"],
+      Context.get(services, WhenClosed)
+    )
     return Effect.acquireRelease(
       Effect.sync(() => make(parts, services, whenClosed)),
       (registration) => registration.close(limit)

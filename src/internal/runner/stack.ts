@@ -4,9 +4,8 @@
  * changes, used for every evaluation.
  */
 import type { Stage } from "../../HookFailures.ts"
-import type { HookHints } from "../../HookHints.ts"
 import type { HookContext } from "../../HookContext.ts"
-import type { Part, Result } from "../hook/part.ts"
+import type { Part } from "../hook/part.ts"
 import type { Registration } from "../hook/registration.ts"
 
 /** One hook in one stage. */
@@ -21,7 +20,7 @@ export interface Entry {
   givesEffects: boolean
   /** Whether it was said that the hook gave something that is no contribution. */
   hasWarned: boolean
-  run(context: HookContext, hints: HookHints, data: unknown, input: unknown): Result<unknown, unknown, unknown>
+  run(context: HookContext, ...rest: ReadonlyArray<unknown>): unknown
 }
 
 export class Stack {
@@ -66,7 +65,7 @@ const entriesOf = (registrations: ReadonlyArray<Registration>, stage: Stage): Ar
 }
 
 const entryOf = (
-  part: Part<unknown, unknown>,
+  part: Part,
   stage: Stage,
   index: number,
   registration: Registration

@@ -11,8 +11,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { HookContext } from "../../HookContext.ts"
 import type { Stage as Name } from "../../HookFailures.ts"
-import type { Registration } from "../hook/registration.ts"
+import { type Result, resultOf } from "../hook/part.ts"
+import type { Registration, Waiting } from "../hook/registration.ts"
 import * as Services from "../services.ts"
+import { tryOr } from "../untrusted.ts"
 import type { Evaluation } from "./evaluation.ts"
 import * as Failure from "./failure.ts"
 import type { Entry } from "./stack.ts"
@@ -42,6 +44,8 @@ export const run = (
   input: unknown
 ): Promise<void> | undefined => {
   if (rejects(stage) && host.evaluation.isInterrupted) throw Failure.interrupted(host.view)
+  // Hooks in a fiber need nobody to hold their services.
+  if (entries.length > 1 && entries[0]?.givesEffects) return new Rest(host, stage, entries, input, 0).proceed()
   let registration: Registration | undefined = undefined
   let isAdmitted = false
   const outer = Services.hold(host)
@@ -55,14 +59,21 @@ export const run = (
         isAdmitted = host.admit(registration, stage)
       }
       if (!isAdmitted) continue
-      if (entry.givesEffects) return new Rest(host, stage, entries, input, index, undefined).proceed()
+      const isLast = index === entries.length - 1
+      if (entry.givesEffects && !isLast) return new Rest(host, stage, entries, input, index).proceed()
       const result = answer(host, stage, entry, input)
       if (result === undefined) continue
-      if (!Exit.isExit(result)) {
-        entry.givesEffects = true
-        return new Rest(host, stage, entries, input, index, result).proceed()
+      if (!entry.givesEffects && Exit.isExit(result)) {
+        settle(host, stage, entry, result)
+        continue
       }
-      if (result._tag === "Failure") Failure.settle(host, stage, entry, result.cause)
+      entry.givesEffects = true
+      if (!isLast) return new Rest(host, stage, entries, input, index, result).proceed()
+      // The effect of the last hook needs no loop.
+      const fiber = Effect.runForkWith(host.services)(result)
+      const exit = fiber.pollUnsafe()
+      if (exit === undefined) return new Rest(host, stage, entries, input, index).wait(fiber)
+      settle(host, stage, entry, exit)
     }
   } finally {
     Services.hold(outer)
@@ -70,34 +81,43 @@ export const run = (
   return undefined
 }
 
-/** Calls the hook, and takes an answer that it gives at once. */
-const answer = (
-  host: Host,
-  stage: Name,
-  entry: Entry,
-  input: unknown
-): Effect.Effect<unknown, unknown, unknown> | undefined => {
+/** Calls the hook. */
+const call = (host: Host, stage: Name, entry: Entry, input: unknown): Result => {
+  const { evaluation: { hints }, view } = host
+  const data = entry.hookData === undefined ? undefined : host.dataOf(entry)
+  const given = stage === "before" ? entry.run(view, hints, data) : entry.run(view, input, hints, data)
+  return given === undefined ? undefined : resultOf(given, stage)
+}
+
+/** Calls the hook outside of a fiber. What it throws is a defect of it. */
+const answer = (host: Host, stage: Name, entry: Entry, input: unknown): Result => {
   try {
-    const result = entry.run(host.view, host.evaluation.hints, host.dataOf(entry), input)
-    if (result === undefined || !Exit.isExit(result) || result._tag === "Failure") return result
-    if (stage === "before") host.take(result.value, entry)
-    return undefined
+    return call(host, stage, entry, input)
   } catch (error) {
     return Exit.die(error)
   }
 }
 
+/** Takes how a hook has ended. */
+const settle = (host: Host, stage: Name, entry: Entry, exit: Exit.Exit<unknown, unknown>): void => {
+  if (exit._tag === "Failure") return Failure.settle(host, stage, entry, exit.cause)
+  if (stage !== "before" || exit.value === undefined) return
+  const cause = tryOr(() => host.take(exit.value, entry), Cause.die)
+  if (cause !== undefined) Failure.settle(host, stage, entry, cause)
+}
+
 /** The rest of a stage, in fibers: a new one behind each hook that failed without ending the stage. */
-class Rest {
+class Rest implements Waiting {
   readonly #host: Host
   readonly #stage: Name
   readonly #entries: ReadonlyArray<Entry>
   readonly #input: unknown
   #index: number
   /** What the hook at the index has given already. */
-  #given: Effect.Effect<unknown, unknown, unknown> | undefined
+  #given: Result
   #registration: Registration | undefined = undefined
   #fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  #resolve: ((exit: Exit.Exit<unknown, unknown> | undefined) => void) | undefined = undefined
 
   constructor(
     host: Host,
@@ -105,7 +125,7 @@ class Rest {
     entries: ReadonlyArray<Entry>,
     input: unknown,
     index: number,
-    given: Effect.Effect<unknown, unknown, unknown> | undefined
+    given?: Result
   ) {
     this.#host = host
     this.#stage = stage
@@ -120,8 +140,8 @@ class Rest {
       if (!this.#next()) return undefined
       const fiber = Effect.runForkWith(this.#host.services)(Effect.whileLoop(this))
       const exit = fiber.pollUnsafe()
-      if (exit === undefined) return this.#wait(fiber)
-      if (exit._tag === "Failure") this.#settle(exit.cause)
+      if (exit === undefined) return this.wait(fiber)
+      this.#end(exit)
     }
   }
 
@@ -139,17 +159,15 @@ class Rest {
         Fiber.getCurrent()?.setContext(this.#host.services)
         continue
       }
-      const given = this.#given
+      const result = this.#given ?? call(this.#host, this.#stage, entry, this.#input)
       this.#given = undefined
-      const result = given ?? answer(this.#host, this.#stage, entry, this.#input)
       if (result !== undefined) return result
       this.#index++
     }
   }
   step(result: unknown): void {
     const entry = this.#entries[this.#index]
-    if (entry === undefined) return
-    if (this.#stage === "before") this.#host.take(result, entry)
+    if (result !== undefined && entry !== undefined && this.#stage === "before") this.#host.take(result, entry)
     this.#index++
   }
 
@@ -161,7 +179,7 @@ class Rest {
       if (!this.#host.admit(registration, this.#stage)) continue
       if (this.#registration !== registration && this.#fiber !== undefined) {
         this.#registration?.delete(this.#fiber)
-        registration.add(this.#fiber, { onLate: this.#onLate })
+        registration.add(this.#fiber, this)
       }
       this.#registration = registration
       return true
@@ -169,35 +187,40 @@ class Rest {
     return false
   }
 
-  #onLate = (): void => undefined
+  /** The registration has closed, and the fiber did not end in time. */
+  onLate(): void {
+    this.#resolve?.(undefined)
+  }
 
-  async #wait(fiber: Fiber.Fiber<void, unknown>): Promise<void> {
+  async wait(fiber: Fiber.Fiber<unknown, unknown>): Promise<void> {
+    this.#registration ??= this.#entries[this.#index]?.registration
     const { evaluation } = this.#host
     const canReject = rejects(this.#stage)
     if (canReject) evaluation.running = fiber
-    const exit = await new Promise<Exit.Exit<void, unknown> | undefined>((resolve) => {
+    const exit = await new Promise<Exit.Exit<unknown, unknown> | undefined>((resolve) => {
       this.#fiber = fiber
-      this.#onLate = () => resolve(undefined)
-      this.#registration?.add(fiber, { onLate: () => this.#onLate() })
+      this.#resolve = resolve
+      this.#registration?.add(fiber, this)
       fiber.addObserver(resolve)
     })
     this.#fiber = undefined
     if (canReject) evaluation.running = undefined
     if (exit !== undefined) {
-      if (exit._tag === "Failure") this.#settle(exit.cause)
+      this.#end(exit)
       return this.proceed()
     }
     // The fiber may wake up later, and must find nothing to do then.
-    const rest = new Rest(this.#host, this.#stage, this.#entries, this.#input, this.#index, undefined)
+    const rest = new Rest(this.#host, this.#stage, this.#entries, this.#input, this.#index)
     this.#index = this.#entries.length
-    rest.#settle(Cause.interrupt())
+    rest.#end(Exit.interrupt())
     return rest.proceed()
   }
 
-  #settle(cause: Cause.Cause<unknown>): void {
+  // A loop that succeeds leaves nothing to do. The effect of the last hook alone has a result.
+  #end(exit: Exit.Exit<unknown, unknown>): void {
     const entry = this.#entries[this.#index]
     if (entry === undefined) return
-    Failure.settle(this.#host, this.#stage, entry, cause)
+    settle(this.#host, this.#stage, entry, exit)
     this.#given = undefined
     this.#index++
   }

@@ -3,13 +3,15 @@
  */
 import type * as Clock from "effect/Clock"
 
-/** Never less than nothing, whatever the clock does. */
+/** Never negative, even when a clock runs backwards. */
 export const nanosSince = (start: bigint, clock: Clock.Clock): bigint => {
   const nanos = clock.monotonicTimeNanosUnsafe() - start
   return nanos > 0n ? nanos : 0n
 }
 
-/** Buckets in seconds: from what one in the process takes to what one over a network may hang. */
+export const secondsSince = (start: bigint, clock: Clock.Clock): number => Number(nanosSince(start, clock)) / 1e9
+
+/** Upper bounds of buckets in seconds: from an evaluation in the process to a slow one over a network. */
 export const durationBoundaries: ReadonlyArray<number> = [
   0.00001,
   0.000025,

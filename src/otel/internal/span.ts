@@ -1,17 +1,16 @@
 /**
- * A span of an evaluation, whoever traces: the OpenTelemetry API, or the tracer
- * of Effect where one is installed.
+ * A span of an evaluation: of the OpenTelemetry API, or of Effect where a tracer
+ * of Effect is installed.
  */
 import type * as Otel from "@opentelemetry/api"
 import { context, ProxyTracerProvider, SpanStatusCode, trace } from "@opentelemetry/api"
-import * as Context from "effect/Context"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
-import type { Attributes } from "../../otel/EvaluationEvent.ts"
+import type { Attributes } from "./attributes.ts"
 
 export interface Failure {
   readonly type: string
@@ -25,29 +24,31 @@ export interface EvaluationSpan {
   end(): void
 }
 
-type AnyFiber = Fiber.Fiber<unknown, unknown>
+type Services = Context.Context<never>
 
-// Effect always has a span to give, but without a tracer nobody exports it.
-const effectSpan = (fiber: AnyFiber): Tracer.AnySpan | undefined =>
-  fiber.cache.tracer === undefined ? undefined : fiber.cache.span
+// A raw lookup, without defaults: the spans of Effect's default tracer are not exported.
+const isTraced = (services: Services): boolean => Context.getOrUndefined(services, Tracer.Tracer) !== undefined
 
-// A span that is not exported has no children; those of its parent they are.
+const effectSpan = (services: Services): Tracer.AnySpan | undefined =>
+  isTraced(services) ? Context.getOrUndefined(services, Tracer.ParentSpan) : undefined
+
+// An unexported span is never a parent; use its nearest exported ancestor.
 const propagated = (span: Tracer.AnySpan | undefined): Tracer.AnySpan | undefined => {
   if (span === undefined || !Context.get(span.annotations, Tracer.DisablePropagation)) return span
   return span._tag === "Span" ? propagated(Option.getOrUndefined(span.parent)) : undefined
 }
 
 /** The caller's OpenTelemetry context, with Effect's span where Effect is traced. */
-export const contextOf = (fiber: AnyFiber): Otel.Context => {
+export const contextOf = (services: Services): Otel.Context => {
   const active = context.active()
-  const span = propagated(effectSpan(fiber))
+  const span = propagated(effectSpan(services))
   if (span === undefined) return active
   const { sampled, spanId, traceId } = span
-  // Effect takes over the short trace ids of B3 as they are.
+  // Effect keeps the short trace ids of B3 as they are.
   return trace.setSpanContext(active, { traceId: traceId.padStart(32, "0"), spanId, traceFlags: sampled ? 1 : 0 })
 }
 
-/** Starts spans for one hook, whoever traces at the time. */
+/** Starts spans for one hook, with the tracer that is current at the time. */
 export class Spans {
   readonly #given: Otel.TracerProvider | undefined
   #provider: Otel.TracerProvider | undefined = undefined
@@ -56,7 +57,7 @@ export class Spans {
   constructor(given: Otel.TracerProvider | undefined) {
     this.#given = given
   }
-  // A provider looks its tracers up by a text that it makes of their names.
+  // A provider makes a text to look up a tracer, so the tracer is kept.
   #current(): Otel.Tracer {
     const found = this.#given ?? trace.getTracerProvider()
     const provider = found instanceof ProxyTracerProvider ? found.getDelegate() : found
@@ -64,24 +65,22 @@ export class Spans {
     this.#provider = provider
     return this.#tracer = provider.getTracer("effect-openfeature")
   }
-  start(fiber: AnyFiber, name: string, attributes: Attributes): Effect.Effect<EvaluationSpan> {
-    if (this.#given === undefined && fiber.cache.tracer !== undefined) {
-      return Effect.map(
-        Effect.makeSpan(name, { attributes }),
-        (span) => new EffectSpan(span, fiber.getRef(Clock.Clock))
-      )
+  start(services: Services, name: string, attributes: Attributes): EvaluationSpan {
+    if (this.#given === undefined && isTraced(services)) {
+      const span = Effect.runSyncWith(services)(Effect.makeSpan(name, { attributes }))
+      return new EffectSpan(span, Context.get(services, Clock.Clock))
     }
-    return Effect.succeed(new OtelSpan(this.#current().startSpan(name, { attributes }, contextOf(fiber))))
+    return new OtelSpan(this.#current().startSpan(name, { attributes }, contextOf(services)))
   }
 }
 
-/** The span that the caller is in, by the object that it is. */
-export const current = (fiber: AnyFiber): Pick<EvaluationSpan, "set"> & { readonly key: object } | undefined => {
-  const span = effectSpan(fiber)
+/** The span that the caller is in; `key` is its identity. */
+export const current = (services: Services): Pick<EvaluationSpan, "set"> & { readonly key: object } | undefined => {
+  const span = effectSpan(services)
   if (span?._tag === "Span") {
     return {
       key: span,
-      set: (attributes) => new EffectSpan(span, fiber.getRef(Clock.Clock)).set(attributes)
+      set: (attributes) => new EffectSpan(span, Context.get(services, Clock.Clock)).set(attributes)
     }
   }
   const active = trace.getActiveSpan()
@@ -118,7 +117,7 @@ class EffectSpan implements EvaluationSpan {
   set(attributes: Attributes): void {
     for (const [key, value] of Object.entries(attributes)) this.#span.attribute(key, value)
   }
-  // An exit that failed is what Effect's tracers take a status from.
+  // Effect's tracers derive the status of a span from its exit.
   status({ message, type }: Failure): void {
     this.#exit = Exit.fail(message ?? type)
   }

@@ -1,0 +1,92 @@
+/**
+ * What a region of code and an invocation add to an evaluation: context, hints
+ * and hooks.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as EvaluationContext from "../../EvaluationContext.ts"
+import * as FeatureHook from "../../FeatureHook.ts"
+import * as HookHints from "../../HookHints.ts"
+import * as Registration from "../hook/registration.ts"
+import type { Stack } from "../runner/stack.ts"
+import { tryOr } from "../untrusted.ts"
+
+/** What a region of code adds to its evaluations. */
+export interface Region {
+  readonly context: EvaluationContext.EvaluationContext
+  readonly hints: HookHints.HookHints
+  readonly registrations: ReadonlyArray<Registration.Registration>
+  /** Something that the region was given cannot be read, so no flag may be evaluated with the rest. */
+  readonly isUnreadable: boolean
+}
+
+export const Region = Context.Reference<Region>("effect-openfeature/FeatureFlags/Region", {
+  defaultValue: () => ({
+    context: EvaluationContext.empty,
+    hints: HookHints.empty,
+    registrations: [],
+    isUnreadable: false
+  })
+})
+
+/** Runs a program in a region of its own. */
+export const inRegion = <A, E, R, R2>(
+  self: Effect.Effect<A, E, R>,
+  change: (region: Region, services: Context.Context<R2>) => Partial<Region>,
+  unreadable: Partial<Region> = {}
+): Effect.Effect<A, E, R | R2> =>
+  Effect.contextWith((services: Context.Context<R2>) => {
+    const region = Context.get(services, Region)
+    const changed = tryOr(() => change(region, services), () => undefined)
+    const within = Effect.provideService(self, Region, { ...region, ...changed ?? unreadable })
+    return changed === undefined
+      ? Effect.andThen(Effect.logWarning("the context or the hints of a region of code cannot be read"), within)
+      : within
+  })
+
+interface Options {
+  readonly context?: EvaluationContext.EvaluationContext | undefined
+  readonly hooks?: ReadonlyArray<FeatureHook.Any> | undefined
+  readonly hints?: HookHints.HookHints | undefined
+}
+
+// Options from JavaScript may be anything, and a context may be a proxy that
+// throws.
+export const requestOf = (region: Region, client: Stack, options: Options | undefined) => {
+  if (region.isUnreadable) return undefined
+  let stack = client
+  for (const registration of region.registrations) stack = stack.with(registration)
+  const hooks = options?.hooks
+  if (hooks !== undefined && hooks.length !== 0) stack = stack.with(invocation(hooks))
+  return {
+    stack,
+    context: options?.context === undefined
+      ? region.context
+      : EvaluationContext.merge(region.context, options.context),
+    hints: options?.hints === undefined ? region.hints : HookHints.merge(region.hints, hintsOf(options.hints))
+  }
+}
+
+interface Invocation {
+  readonly hooks: ReadonlyArray<FeatureHook.Any>
+  readonly registration: Registration.Registration
+}
+
+// The hooks of an invocation run with the services of the caller alone, so those
+// that were given together before are a registration already.
+const invocations = new WeakMap<FeatureHook.Any, Invocation>()
+
+const invocation = (hooks: ReadonlyArray<FeatureHook.Any>): Registration.Registration => {
+  const [first] = hooks
+  const known = first && invocations.get(first)
+  const isKnown = known !== undefined && known.hooks.length === hooks.length &&
+    hooks.every((hook, index) => hook === known.hooks[index])
+  if (isKnown) return known.registration
+  const registration = Registration.make(FeatureHook.combineAll(hooks).parts, Context.makeUnsafe<unknown>(new Map()))
+  if (first !== undefined) invocations.set(first, { hooks: Array.from(hooks), registration })
+  return registration
+}
+
+// From JavaScript, hints may come as the SDK takes them.
+const hintsOf = (hints: HookHints.HookHints): HookHints.HookHints =>
+  HookHints.isHookHints(hints) ? hints : HookHints.fromRecord(hints)

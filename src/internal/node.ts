@@ -1,0 +1,28 @@
+/**
+ * What Node offers, found when it is needed: an import takes milliseconds, and
+ * breaks a bundle for browsers.
+ */
+import type * as NodeAsyncHooks from "node:async_hooks"
+import type * as NodeCrypto from "node:crypto"
+import { cast } from "effect/Function"
+import { read } from "./untrusted.ts"
+
+const builtin = (name: string): unknown => {
+  // oxlint-disable-next-line no-restricted-syntax -- an import would tie the whole library to Node
+  const find = read(read(globalThis, "process"), "getBuiltinModule")
+  return typeof find === "function" ? find(name) : undefined
+}
+
+export const createHmac = (owner: string): typeof NodeCrypto.createHmac => {
+  const crypto = cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))
+  if (crypto === undefined) throw new RangeError(`${owner}: needs Node.js`)
+  return crypto.createHmac
+}
+
+/** Makes a function that runs others in the asynchronous context of now, whatever theirs is. */
+export const here = (): (run: () => void) => void => {
+  const hooks = cast<unknown, typeof NodeAsyncHooks | undefined>(builtin("node:async_hooks"))
+  if (hooks === undefined) return (run) => run()
+  const resource = new hooks.AsyncResource("effect-openfeature")
+  return (run) => resource.runInAsyncScope(run)
+}

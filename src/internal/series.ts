@@ -1,0 +1,90 @@
+/**
+ * The series of a metric: a bounded number, and one more for the rest, so totals
+ * stay exact.
+ *
+ * `Series` holds them by their attributes. A `SeriesLookup` finds them by the
+ * labels of an evaluation, and makes attributes only the first time.
+ */
+
+/** Attributes of a series. */
+export type Attributes = Readonly<Record<string, string | number | boolean>>
+
+/** The labels that an evaluation has only at its end. */
+export interface Outcome {
+  readonly variant?: string | undefined
+  readonly reason?: string | undefined
+  readonly errorCode?: string | undefined
+}
+
+/** All labels of an evaluation. */
+export interface Labels extends Outcome {
+  readonly flagKey: string
+  readonly provider: string
+  /** The text of all further attributes. */
+  readonly extra: string
+}
+
+/** For an evaluation that has not ended. */
+export const noOutcome: Outcome = {}
+
+/** The longest text of a label, in characters. */
+export const maxLabelLength = 256
+
+/** Every set of attributes has one series, whatever the order of the attributes. */
+export class Series<A> {
+  readonly #known = new Map<string, A>()
+  readonly #overflow: A
+
+  constructor(overflow: A) {
+    this.#overflow = overflow
+  }
+  /** The limit belongs to the caller: hooks with different limits share the series of a meter. */
+  of<K extends Attributes>(attributes: K, limit: number, make: (attributes: K) => A): A {
+    const key = JSON.stringify(Object.entries(attributes).sort(([a], [b]) => a < b ? -1 : 1))
+    const found = this.#known.get(key)
+    if (found !== undefined) return found
+    if (this.#known.size >= limit) return this.#overflow
+    const made = make(attributes)
+    this.#known.set(key, made)
+    return made
+  }
+}
+
+interface Entry<A> extends Labels {
+  readonly series: A
+  readonly next: Entry<A> | undefined
+}
+
+// A longer text is cut in the attributes. Keeping it here would cost memory that the limit does not bound.
+const isLong = (text: string | undefined): boolean => (text?.length ?? 0) > maxLabelLength
+
+/** Remembers which series belongs to which labels. */
+export class SeriesLookup<A> {
+  readonly #byFlag = new Map<string, Map<string | undefined, Entry<A>>>()
+  readonly #limit: number
+  readonly #resolve: (labels: Labels) => A
+  #size = 0
+
+  constructor(limit: number, resolve: (labels: Labels) => A) {
+    this.#limit = limit
+    this.#resolve = resolve
+  }
+  of(flagKey: string, provider: string, { errorCode, reason, variant }: Outcome, extra: string): A {
+    const byVariant = this.#byFlag.get(flagKey)
+    const next = byVariant?.get(variant)
+    for (let entry = next; entry !== undefined; entry = entry.next) {
+      const isSame = entry.provider === provider && entry.reason === reason && entry.errorCode === errorCode &&
+        entry.extra === extra
+      if (isSame) return entry.series
+    }
+    const labels = { errorCode, extra, flagKey, provider, reason, variant }
+    const series = this.#resolve(labels)
+    if (this.#size < this.#limit && ![flagKey, reason, variant].some(isLong)) {
+      this.#size++
+      const entry = { ...labels, series, next }
+      if (byVariant === undefined) this.#byFlag.set(flagKey, new Map([[variant, entry]]))
+      else byVariant.set(variant, entry)
+    }
+    return series
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The names of the semantic conventions, and the metrics that every OpenFeature
+ * SDK exports. `SemanticConventions` documents them.
+ */
+import * as Check from "../../internal/check.ts"
+
+export type Version = "1.45" | "1.37" | "1.31"
+
+const versions: ReadonlyArray<Version> = ["1.45", "1.37", "1.31"]
+
+/** The version that an option of a function asks for, the newest by default. */
+export const checkedVersion = (owner: string, given: Version | undefined): Version =>
+  Check.oneOf(owner, "version", versions, given ?? "1.45")
+
+/** The names of the attributes in one version. */
+export interface Names {
+  readonly key: string
+  readonly variant: string
+  readonly value: string
+  readonly errorType: string
+  readonly errorMessage: string
+  readonly reason: string
+  readonly provider: string
+  readonly contextId: string
+  readonly setId: string
+  readonly version: string
+}
+
+const newest: Names = {
+  key: "feature_flag.key",
+  variant: "feature_flag.result.variant",
+  value: "feature_flag.result.value",
+  errorType: "error.type",
+  errorMessage: "feature_flag.error.message",
+  reason: "feature_flag.result.reason",
+  provider: "feature_flag.provider.name",
+  contextId: "feature_flag.context.id",
+  setId: "feature_flag.set.id",
+  version: "feature_flag.version"
+}
+
+export const names: Readonly<Record<Version, Names>> = {
+  "1.45": newest,
+  "1.37": { ...newest, errorMessage: "error.message" },
+  "1.31": {
+    ...newest,
+    variant: "feature_flag.variant",
+    value: "feature_flag.evaluation.value",
+    errorMessage: "feature_flag.evaluation.error.message",
+    reason: "feature_flag.evaluation.reason",
+    provider: "feature_flag.provider_name"
+  }
+}
+
+export const event = "feature_flag.evaluation"
+
+export const metrics = {
+  requests: {
+    name: "feature_flag.evaluation_requests_total",
+    description: "feature flag evaluation request counter",
+    unit: "{request}"
+  },
+  success: {
+    name: "feature_flag.evaluation_success_total",
+    description: "feature flag evaluation success counter",
+    unit: "{impression}"
+  },
+  error: {
+    name: "feature_flag.evaluation_error_total",
+    description: "feature flag evaluation error counter",
+    unit: "{error}"
+  },
+  active: {
+    name: "feature_flag.evaluation_active_count",
+    description: "active flag evaluations counter",
+    unit: "{request}"
+  },
+  duration: {
+    name: "feature_flag.evaluation_duration",
+    description: "duration of feature flag evaluations",
+    unit: "s"
+  }
+} as const
+
+const reasons: ReadonlyMap<string, string> = new Map(
+  ["static", "default", "targeting_match", "split", "cached", "disabled", "unknown", "stale", "error"].map(
+    (reason) => [reason.toUpperCase(), reason]
+  )
+)
+
+export const reasonOf = (reason: string | undefined): string =>
+  (reason === undefined ? undefined : reasons.get(reason)) ?? "unknown"

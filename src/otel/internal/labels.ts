@@ -1,0 +1,108 @@
+/**
+ * The labels of a hook's metrics, and the attributes made of them.
+ */
+import type { EvaluationDetails } from "../../EvaluationDetails.ts"
+import type { HookContext } from "../../HookContext.ts"
+import { readOwn, tryOr } from "../../internal/untrusted.ts"
+import * as Check from "../../internal/check.ts"
+import type { Labels, Series } from "../../internal/series.ts"
+import { maxLabelLength, SeriesLookup } from "../../internal/series.ts"
+import * as Privacy from "../../Privacy.ts"
+import { type Attributes, errorTypeOf, isScalar } from "./attributes.ts"
+import * as Conventions from "./conventions.ts"
+
+export interface Options extends Pick<Privacy.Options, "redact"> {
+  /** The most sets of attributes, 1000 by default. */
+  readonly maxSeries?: number | undefined
+  /** Makes further attributes for every metric. */
+  readonly attributes?:
+    | ((context: HookContext, details: EvaluationDetails | undefined) => Attributes)
+    | undefined
+  /** Names of flag metadata to add to the metrics of results. */
+  readonly dimensions?: ReadonlyArray<string> | undefined
+  /** Names of attributes to leave out. */
+  readonly exclude?: ReadonlyArray<string> | undefined
+  /** Which version's names to use. */
+  readonly version?: Conventions.Version | undefined
+}
+
+/**
+ * The attributes of the series for the rest.
+ *
+ * https://opentelemetry.io/docs/specs/otel/metrics/sdk/#overflow-attribute
+ */
+export const overflow: Attributes = { "otel.metric.overflow": true }
+
+/** Makes a series for its attributes and for those of its durations. */
+export type MakeSeries<A> = (attributes: Attributes, durationAttributes: Attributes) => A
+
+export interface Labelling {
+  /** The text of the further attributes of an evaluation. */
+  readonly extraOf: (context: HookContext, details: EvaluationDetails | undefined) => string
+  /** Finds series of evaluations that have begun. */
+  readonly requests: <A>(series: Series<A>, make: MakeSeries<A>) => SeriesLookup<A>
+  /** Finds series of evaluations that have ended. */
+  readonly results: <A>(series: Series<A>, make: MakeSeries<A>) => SeriesLookup<A>
+}
+
+export const make = (owner: string, options: Options): Labelling => {
+  const { attributes: further } = options
+  const maxSeries = Check.positiveInteger(owner, "maxSeries", options.maxSeries ?? 1000)
+  const dimensions = Check.names(owner, "dimensions", options.dimensions ?? [])
+  const exclude = Check.names(owner, "exclude", options.exclude ?? [])
+  const names = Conventions.names[Conventions.checkedVersion(owner, options.version)]
+  Check.optionalFunction(owner, "attributes", further)
+  const privacy = Privacy.make(owner, { redact: options.redact, maxLength: maxLabelLength })
+
+  const extraOf = (context: HookContext, details: EvaluationDetails | undefined): string => {
+    const extra: Attributes = {}
+    const add = (name: string, value: unknown): void => {
+      if (typeof value === "string") extra[name] = privacy.print(value)
+      else if (isScalar(value)) extra[name] = value
+    }
+    for (const name of details === undefined ? [] : dimensions) {
+      const found = readOwn(details?.flagMetadata, name)
+      if (found !== undefined) add(name, privacy.keep(`metadata.${name}`, found))
+    }
+    if (further !== undefined) {
+      for (const [name, value] of tryOr(() => Object.entries(further(context, details)), () => [])) add(name, value)
+    }
+    return JSON.stringify(extra)
+  }
+  const attributesOf = ({ errorCode, extra, flagKey, provider }: Labels, ofResult: Attributes): Attributes => {
+    const attributes: Attributes = {
+      [names.key]: privacy.print(flagKey),
+      [names.provider]: privacy.print(provider),
+      ...ofResult
+    }
+    const errorType = errorTypeOf(errorCode)
+    if (errorType !== undefined) attributes[names.errorType] = errorType
+    if (extra !== "") Object.assign(attributes, JSON.parse(extra))
+    for (const name of exclude) delete attributes[name]
+    return attributes
+  }
+  const resultOf = ({ reason, variant }: Labels): Attributes => {
+    const written = variant === undefined ? undefined : privacy.write("variant", variant)
+    return {
+      ...written === undefined ? undefined : { [names.variant]: written },
+      [names.reason]: Conventions.reasonOf(reason)
+    }
+  }
+  const lookup = <A>(
+    series: Series<A>,
+    make: MakeSeries<A>,
+    ofResult: (labels: Labels) => Attributes
+  ): SeriesLookup<A> =>
+    new SeriesLookup(
+      maxSeries,
+      (labels) =>
+        series.of(attributesOf(labels, ofResult(labels)), maxSeries, (attributes) =>
+          make(attributes, attributesOf(labels, {})))
+    )
+  const hasExtra = further !== undefined || dimensions.length > 0
+  return {
+    extraOf: hasExtra ? extraOf : () => "",
+    requests: (series, make) => lookup(series, make, () => ({})),
+    results: (series, make) => lookup(series, make, resultOf)
+  }
+}
