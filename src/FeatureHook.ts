@@ -644,10 +644,11 @@ const within = <A, E, R>(
           return Effect.fail(new Cause.TimeoutError(`not done within ${Duration.format(limit)}`))
         }
       })
-      // An interruption waits for the finalizers of the stage, up to the same limit.
-      const interrupt = Effect.suspend(() => {
+      // An interruption waits for the finalizers of the stage, but holds nobody longer than a closing scope does.
+      const interrupt = Effect.withFiber((current) => {
         fiber.interruptUnsafe()
-        return awaitWithin(fiber, limit)
+        const close = Duration.fromInputUnsafe(current.getRef(Registration.CloseTimeout))
+        return awaitWithin(fiber, Duration.min(limit, close))
       })
       return Effect.andThen(Registration.track(fiber), Effect.onInterrupt(restore(deadline), () => interrupt))
     })

@@ -36,6 +36,14 @@ export const allPaths: ReadonlyArray<Path> = [
   ["asynchronous with a promise", promised]
 ]
 
+/** A hook of the SDK around another one that hands on the hook context in its own form. */
+export const wrapping = (form: (context: SDK.HookContext) => SDK.HookContext) => (hook: SDK.Hook): SDK.Hook => ({
+  before: (context, hints) => hook.before?.(form(context), hints),
+  after: (context, details, hints) => hook.after?.(form(context), details, hints),
+  error: (context, error, hints) => hook.error?.(form(context), error, hints),
+  finally: (context, details, hints) => hook.finally?.(form(context), details, hints)
+})
+
 /** Lets the event loop turn, which no test clock drives. */
 export const turns = (count = 5): Effect.Effect<void> =>
   Effect.promise(async () => {
@@ -126,8 +134,15 @@ export const random = (seed: number) => {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296
   }
   const below = (limit: number): number => Math.floor(next() * limit)
-  return { next, below, oneOf: <A>(items: ReadonlyArray<A>): A => items[below(items.length)] }
+  return {
+    next,
+    below,
+    chance: (probability: number): boolean => next() < probability,
+    oneOf: <A>(items: ReadonlyArray<A>): A => items[below(items.length)]
+  }
 }
+
+export type Random = ReturnType<typeof random>
 
 /** The message of the RangeError that something throws. */
 export const rangeError = (misuse: () => unknown): string => {

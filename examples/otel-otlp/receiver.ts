@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http"
 import { text } from "node:stream/consumers"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// OTLP as JSON, as far as it is looked at here
+// The parts of OTLP as JSON that are read here
 // ---------------------------------------------------------------------------------------------------------------------
 
 const { optional, String } = Schema

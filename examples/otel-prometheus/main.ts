@@ -1,4 +1,4 @@
-// A small shop whose evaluations are metrics of OpenTelemetry that Prometheus scrapes. Prints what it has evaluated, for
+// A small shop with metrics of OpenTelemetry for its evaluations, which Prometheus scrapes. Prints what it has evaluated, for
 // comparison with what Prometheus says.
 //
 // SHOP_VISITS=1000 makes it longer, SHOP_SERVE="1 minute" keeps the metrics up afterwards.

@@ -8,14 +8,15 @@ import { cpus, loadavg } from "node:os"
 import { parseArgs } from "node:util"
 import { type Case, cases } from "./cases.ts"
 import { pointsOf } from "./curve.ts"
+import type { Measured } from "./measure.ts"
 import { compile, type Round, round } from "./run.ts"
-import { type Quartiles, Samples } from "./samples.ts"
+import { added, type Quartiles, Samples } from "./samples.ts"
 
 const { values } = parseArgs({
   options: {
     case: { type: "string" },
     rounds: { type: "string", default: "5" },
-    batches: { type: "string", default: "150" }
+    batches: { type: "string", default: "200" }
   }
 })
 const options = { rounds: Number(values.rounds), batches: Number(values.batches) }
@@ -39,12 +40,14 @@ interface Result {
   readonly times: Readonly<Record<string, Quartiles>>
 }
 
+// Only the first round of a case tells bytes beside times.
+const isMeasured = (round: Measured): boolean => Object.keys(round).length > 0
+
 const resultOf = (it: Case, rounds: ReadonlyArray<Round>): Result => {
-  const times = new Samples(rounds.map((round) => round.times))
-  const bytes = new Samples(rounds.map((round) => round.bytes))
+  const times = new Samples(rounds.map((round) => added(round.times)))
+  const bytes = new Samples(rounds.map((round) => added(round.bytes)).filter(isMeasured))
   const { high, low, median } = (it.compares === "times" ? times : bytes).figure(it.ratio)
-  const none = bytes.variants.includes("none") ? bytes.of("none").median : 0
-  const bytesOf = (variant: string): number => Math.round(bytes.of(variant).median - none)
+  const bytesOf = (variant: string): number => Math.round(bytes.of(variant).median)
   return {
     name: it.name,
     title: it.title,
@@ -55,7 +58,7 @@ const resultOf = (it: Case, rounds: ReadonlyArray<Round>): Result => {
     target: it.target,
     met: median <= it.target,
     bytes: bytes.variants.length === 0 ? undefined : { ours: bytesOf("ours"), reference: bytesOf("reference") },
-    times: times.all
+    times: new Samples(rounds.map((round) => round.times)).all
   }
 }
 
@@ -98,7 +101,8 @@ for (let i = 0; i < options.rounds; i++) {
   for (const [name, rounds] of measured) {
     if (failed.has(name)) continue
     try {
-      rounds.push(await round(name, options.batches))
+      // What is allocated hardly differs from round to round, and takes long to measure.
+      rounds.push(await round(name, options.batches, i === 0))
     } catch (cause) {
       failed.add(name)
       console.error(cause instanceof Error ? cause.message : cause)

@@ -17,7 +17,7 @@ export interface Case extends Compare.Comparison {
   /** The ratio that it must not exceed. */
   readonly target: number
   readonly title: string
-  /** For work that takes much longer than a batch should: how many batches a round has at most. */
+  /** For work that takes much longer than a batch should: how many batches make a round. */
   readonly batches?: number | undefined
 }
 

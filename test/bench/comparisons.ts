@@ -45,8 +45,8 @@ export const sameWork = async (reference: Batch, ours: Batch, count: Count = () 
   if (expected !== actual) throw new Error(`in 100 evaluations ours does ${actual} steps, the reference ${expected}`)
 }
 
-const addedBy = (variant: string): Figure => (median) =>
-  (median(variant) - median("none")) / (median("reference") - median("none"))
+// Where there are evaluations without hooks (`none`), they are taken off before.
+const over = (variant: string): Figure => (median) => median(variant) / median("reference")
 
 const withAndWithout = (make: () => Hooks, counter: () => Count) => async (): Promise<Variants> => {
   const count = counter()
@@ -63,7 +63,7 @@ const workDone = (): Count => () => work.done
 /** The time that hooks add, divided by the time that the hooks of the reference add. */
 export const addedTime = (make: () => Hooks, counter = workDone): Comparison => ({
   variants: withAndWithout(make, counter),
-  ratio: addedBy("ours"),
+  ratio: over("ours"),
   compares: "times",
   tellsBytes: true
 })
@@ -71,7 +71,7 @@ export const addedTime = (make: () => Hooks, counter = workDone): Comparison => 
 /** The same, beside the least that effects can cost. */
 export const addedTimeAndFloor = (make: () => Required<Hooks>): Comparison => ({
   ...addedTime(make),
-  floor: addedBy("bare")
+  floor: over("bare")
 })
 
 /** What hooks allocate more, divided by the same of the hooks of the reference. */
@@ -86,7 +86,7 @@ export const totalTime = (
     await sameWork(reference, ours)
     return { reference, ours }
   },
-  ratio: (median) => median("ours") / median("reference"),
+  ratio: over("ours"),
   compares: "times",
   tellsBytes: true
 })
@@ -98,7 +98,7 @@ export const growth = (hook: (index: number) => FeatureHook.FeatureHook): Compar
       evaluating(await client(bridged(Array.from({ length: count }, (_, index) => hook(index)))))
     return { none: await evaluatingWith(0), ten: await evaluatingWith(10), hundred: await evaluatingWith(100) }
   },
-  ratio: (median) => (median("hundred") - median("none")) / 100 / ((median("ten") - median("none")) / 10),
+  ratio: (median) => median("hundred") / 100 / (median("ten") / 10),
   compares: "times",
   tellsBytes: false
 })

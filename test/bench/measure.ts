@@ -27,6 +27,8 @@ const batchNanos = 1e6
 const warmUpTurns = 100
 // Enough for everything but a batch that cannot be short, such as an import.
 const warmUpMillisPerVariant = 1000
+// With fewer, what V8 allocates once when sampling starts counts.
+const allocationRuns = 10_000
 
 class Variant {
   readonly name: string
@@ -93,10 +95,12 @@ export class Warm {
     return Object.fromEntries(this.#variants.map((variant) => [variant.name, variant.take()]))
   }
 
-  /** Bytes allocated per run of the work, one figure for all batches together. */
-  async bytes(batches: number): Promise<Measured> {
+  /** Bytes allocated per run of the work: one figure for each variant. */
+  async bytes(): Promise<Measured> {
     const bytes: Record<string, ReadonlyArray<number>> = {}
-    for (const { batch, count, name } of this.#variants) bytes[name] = [await allocated(batch, batches * count)]
+    for (const { batch, count, name } of this.#variants) {
+      bytes[name] = [await allocated(batch, Math.min(allocationRuns, 100 * count))]
+    }
     return bytes
   }
 }

@@ -7,17 +7,19 @@ import * as Curve from "./curve.ts"
 import { Warm } from "./measure.ts"
 import type { Round } from "./run.ts"
 
-const [name, asked] = process.argv.slice(2)
-const batches = Number(asked)
+const [name, batches, tellsBytes] = process.argv.slice(2)
 
 const measured = async (): Promise<Round> => {
-  if (name === "curve") return { times: await (await Warm.make(await Curve.variants())).times(batches), bytes: {} }
+  if (name === "curve") {
+    return { times: await (await Warm.make(await Curve.variants())).times(Curve.batches), bytes: {} }
+  }
   const it = cases.find((it) => it.name === name)
   if (it === undefined) throw new Error(`there is no case ${name}`)
   const warm = await Warm.make(await it.variants())
+  if (it.compares === "bytes") return { times: {}, bytes: await warm.bytes() }
   return {
-    times: await warm.times(Math.min(batches, it.batches ?? batches)),
-    bytes: it.compares === "bytes" || it.tellsBytes ? await warm.bytes(30) : {}
+    times: await warm.times(it.batches ?? Number(batches)),
+    bytes: it.tellsBytes && tellsBytes === "true" ? await warm.bytes() : {}
   }
 }
 

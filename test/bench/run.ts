@@ -36,10 +36,12 @@ export const compile = (): Promise<unknown> =>
 const isRound = (value: unknown): value is Round =>
   typeof value === "object" && value !== null && "times" in value && "bytes" in value
 
-export const round = async (name: string, batches: number): Promise<Round> => {
-  const { stdout } = await promisify(execFile)(process.execPath, [program, name, String(batches)], {
-    maxBuffer: 64 * 1024 * 1024
-  })
+export const round = async (name: string, batches: number, tellsBytes: boolean): Promise<Round> => {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [program, name, String(batches), String(tellsBytes)],
+    { maxBuffer: 64 * 1024 * 1024 }
+  )
   const result: unknown = JSON.parse(stdout)
   if (!isRound(result)) throw new Error(`${name} gave no figures`)
   return result

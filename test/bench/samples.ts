@@ -27,6 +27,22 @@ const quartiles = (values: ReadonlyArray<number>): Quartiles => ({
   high: quantile(values, 0.75)
 })
 
+/**
+ * What each variant takes more than `none` did in the same turn; where there is
+ * no `none`, all of it. Differences of neighbours stay what they are when the
+ * machine gets slower or faster in between, differences of medians do not.
+ */
+export const added = (round: Measured): Measured => {
+  const { none, ...others } = round
+  if (none === undefined) return round
+  return Object.fromEntries(
+    Object.entries(others).map(([variant, batches]) => [
+      variant,
+      batches.map((value, turn) => value - (none[turn] ?? Number.NaN))
+    ])
+  )
+}
+
 /** Something that is calculated from the medians of the variants. */
 export type Figure = (median: (variant: string) => number) => number
 

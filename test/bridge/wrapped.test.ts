@@ -2,16 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as SDK from "@openfeature/server-sdk"
 import { Effect } from "effect"
 import { FeatureHook, HookHints, MetricsHook, OpenFeatureHook } from "effect-openfeature"
-import { collectFailures } from "../support.ts"
+import { collectFailures, wrapping } from "../support.ts"
 import { makeClient, ways } from "./rig.ts"
-
-/** A hook around another one that hands on the hook context in its own form. */
-const wrapping = (form: <A extends SDK.HookContext>(context: A) => A) => (hook: SDK.Hook): SDK.Hook => ({
-  before: (context, hints) => hook.before?.(form(context), hints),
-  after: (context, details, hints) => hook.after?.(form(context), details, hints),
-  error: (context, error, hints) => hook.error?.(form(context), error, hints),
-  finally: (context, details, hints) => hook.finally?.(form(context), details, hints)
-})
 
 /** What strangers put between the SDK and a hook. */
 const wrappers: Readonly<Record<string, (hook: SDK.Hook) => SDK.Hook>> = {

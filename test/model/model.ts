@@ -1,8 +1,21 @@
 /**
- * What the SDK's evaluator does with hooks, as a pure function: the oracle.
+ * What an evaluation does with hooks, as a pure function: the oracle. The order
+ * of stages, contexts and errors are the SDK's; what becomes of the failures of
+ * Effect hooks, and of hooks with a scope that is closed, is this library's.
  */
-import type { EvaluationError } from "effect-openfeature"
-import { type Act, hooksOf, type HookSpec, type Program, type Record_, type Stage } from "./program.ts"
+import {
+  type Client,
+  hooksOf,
+  type HookSpec,
+  type Placed,
+  type Program,
+  type Record_,
+  rejects,
+  replacement,
+  type Slot,
+  type Stage,
+  type Step
+} from "./program.ts"
 
 export interface Details {
   readonly value: unknown
@@ -11,7 +24,7 @@ export interface Details {
   readonly errorMessage: string | undefined
 }
 
-/** What one stage of one hook got to see; `count` is the number of stages that its hook data has seen. */
+/** What one stage of one hook got to see; `count` is the number of stages that it remembers. */
 export interface Entry {
   readonly hook: string
   readonly stage: Stage
@@ -31,10 +44,12 @@ export interface Observation {
 }
 
 interface Failure {
-  readonly code: EvaluationError.ErrorCode
+  readonly code: string
   readonly message: string
-  /** What a hook of the SDK is told, where it is converted: what another one has thrown. */
-  readonly thrown?: { readonly code: string; readonly message: string }
+  /** What hooks of the SDK are told where they are converted: what another one has thrown. */
+  readonly thrown?: { readonly code: string; readonly message: string } | undefined
+  /** The caller learns no more than which hook failed; the rest goes to the operator. */
+  readonly isUnexpected?: boolean
 }
 
 const statuses = {
@@ -42,51 +57,107 @@ const statuses = {
   FATAL: { code: "PROVIDER_FATAL", message: "provider is in an irrecoverable error state" }
 } as const
 
-const failureOf = (hook: HookSpec, stage: Stage, act: Act | undefined): Failure | undefined => {
-  switch (act?._tag) {
-    case "fail":
-      return { code: act.code, message: act.message }
-    case "failOther":
-    case "die": {
-      if (hook.style === "plain") return { code: "GENERAL", message: act.message }
-      const verb = act._tag === "die" && hook.style === "effect" ? "died" : "failed"
-      const failure: Failure = { code: "GENERAL", message: `hook "${hook.name}" ${verb} in its ${stage} stage` }
-      return hook.style === "converted" ? { ...failure, thrown: { code: "GENERAL", message: act.message } } : failure
-    }
-    default:
-      return undefined
-  }
+const guarded: Failure = { code: "GENERAL", message: "the scope of a hook that guards this evaluation is closed" }
+
+const describe = (hook: HookSpec, stage: Stage, verb: string): string =>
+  `hook "${hook.name}" ${verb} in its ${stage} stage`
+
+// A foreign code says nothing about an evaluation, and only a provider can say that it is broken.
+const isRejection = (code: string): boolean => code !== "ENOENT" && !code.startsWith("PROVIDER_")
+
+const failureOf = (hook: HookSpec, stage: Stage, { act, way }: Step): Failure | undefined => {
+  if (act._tag === "hang") return hidden(hook, stage, "was interrupted")
+  if (!("message" in act)) return undefined
+  const thrown = { code: "code" in act ? act.code : "GENERAL", message: act.message }
+  if (hook.style === "plain") return thrown
+  if (hook.style === "effect" && way === "now") return hidden(hook, stage, "died")
+  if (act._tag === "fail") return thrown
+  // Converted hooks and promises throw what they throw; an effect says how it fails.
+  if (hook.style === "effect" && way !== "promise") return hidden(hook, stage, act._tag === "die" ? "died" : "failed")
+  return act._tag === "failCode" && isRejection(act.code) ? thrown : { ...hidden(hook, stage, "failed"), thrown }
 }
 
-/** Whether a stage gives back what is ignored and reported. */
-export const ignores = (hook: HookSpec, stage: string): boolean => {
-  const act = stage === "before" ? hook.acts.before : undefined
-  return hook.style === "effect" && act?._tag === "garbage" && act.value !== undefined
+const hidden = (hook: HookSpec, stage: Stage, verb: string): Failure => ({
+  code: "GENERAL",
+  message: describe(hook, stage, verb),
+  isUnexpected: true
+})
+
+/** What a report says; of a failure that the caller is told about, that it was one. */
+const reportOf = (hook: HookSpec, stage: Stage, { isUnexpected, message }: Failure): string =>
+  isUnexpected === true ? message : describe(hook, stage, "failed")
+
+/** What is reported of a `before` that gives back what is neither a contribution nor nothing. */
+export const ignored = (hook: HookSpec): string | undefined => {
+  const act = hook.steps.before?.act
+  const isAsked = !hook.changes.includes("break")
+  return isAsked && hook.style === "effect" && act?._tag === "garbage" && act.value !== undefined
+    ? describe(hook, "before", "died")
+    : undefined
 }
 
-/** The evaluator. With `check`, a value that is no boolean is refused where `FeatureFlags` does it. */
-export const predict = (program: Program, check: boolean): Observation => {
-  const hooks = hooksOf(program).map(([level, hook]) => ({ level, hook, count: 0 }))
+/** A hook that keeps its count by a hook context that is a new one in each stage. */
+const forgets = ({ hook, slot }: Placed): boolean =>
+  hook.style === "plain" && hook.memory === "WeakMap" && slot.form !== "same"
+
+/** What the `error` stage of a hook is given. */
+const told = ({ hook, slot }: Placed, outcome: Failure): Entry["error"] => {
+  const { code, message } = hook.style === "converted" || slot.isAgain ? outcome.thrown ?? outcome : outcome
+  // Effect hooks know the codes of OpenFeature alone.
+  return { code: hook.style === "effect" && code === "ENOENT" ? "GENERAL" : code, message }
+}
+
+export const predict = (program: Program, client: Client): Observation => {
+  const hooks = hooksOf(program).map((placed) => ({ ...placed, count: 0, isBroken: false }))
   const trace: Array<Entry> = []
   const failures: Array<string> = []
   const context = { ...program.contexts.api, ...program.contexts.client, ...program.contexts.invocation }
+  const closed = new Set<Slot>()
+  const scoped = hooks.map(({ slot }) => slot).filter(({ scope }) => scope !== undefined)
+  let answer = program.answer
 
-  const run = (slot: typeof hooks[number], stage: Stage, more?: Pick<Entry, "error" | "details">) => {
-    const act = slot.hook.acts[stage]
-    if (act === undefined) return undefined
-    trace.push({ hook: slot.hook.name, stage, count: ++slot.count, context: { ...context }, ...more })
-    const failure = failureOf(slot.hook, stage, act)
-    const rejects = stage === "before" || stage === "after"
-    if (failure !== undefined && slot.hook.style !== "plain" && !(rejects && act._tag === "fail")) {
-      failures.push(`${slot.hook.name}.${stage}`)
+  const run = (placed: typeof hooks[number], stage: Stage, more?: Pick<Entry, "error" | "details">) => {
+    const { hook, slot } = placed
+    const step = hook.steps[stage]
+    if (step === undefined) return undefined
+    if (closed.has(slot)) return rejects(stage) && slot.scope?.whenClosed === "reject" ? guarded : undefined
+    if (hook.changes.includes("leave") || placed.isBroken) return undefined
+    placed.isBroken = hook.changes.includes("break")
+    if (placed.isBroken) return settle(placed, stage, hidden(hook, stage, "died"))
+
+    const count = forgets(placed) ? 1 : ++placed.count
+    trace.push({ hook: hook.name, stage, count, context: { ...context }, ...more })
+    for (const slot of scoped) {
+      if (slot.scope?.closedBy === hook.name && slot.scope.at === stage) closed.add(slot)
     }
-    // What is neither a contribution nor nothing is ignored, and reported for the first time.
-    const entry = `${slot.hook.name}.${stage}`
-    if (ignores(slot.hook, stage) && !failures.includes(entry)) failures.push(entry)
+    // The SDK calls the method of the old provider on the new one. FeatureFlags asks the old one.
+    if (program.replacedBy === hook.name && stage === "before" && client === "sdk") answer = replacement
+
+    // A scope that closes interrupts its hooks: they count as done.
+    const isDone = step.act._tag === "hang" && slot.scope?.whenClosed === "skip" && rejects(stage)
+    const failure = isDone ? undefined : failureOf(hook, stage, step)
+    if (failure !== undefined) return settle(placed, stage, failure)
+    const { act } = step
     if (stage === "before" && (act._tag === "add" || act._tag === "mutate")) Object.assign(context, act.context)
-    return failure
+    const report = stage === "before" ? ignored(hook) : undefined
+    if (report !== undefined && !failures.includes(report)) failures.push(report)
+    return undefined
   }
-  const firstFailure = (slots: typeof hooks, stage: Stage, more?: Pick<Entry, "details">): Failure | undefined => {
+
+  /** Whether a failure rejects the evaluation, or is reported, or both. */
+  const settle = ({ hook }: Placed, stage: Stage, failure: Failure): Failure | undefined => {
+    const isRejected = rejects(stage) && !hook.changes.includes("observe")
+    if (hook.style !== "plain" && !(isRejected && failure.isUnexpected !== true)) {
+      failures.push(reportOf(hook, stage, failure))
+    }
+    return isRejected ? failure : undefined
+  }
+
+  const firstFailure = (
+    slots: typeof hooks,
+    stage: "before" | "after",
+    more?: Pick<Entry, "details">
+  ): Failure | undefined => {
     for (const slot of slots) {
       const failure = run(slot, stage, more)
       if (failure !== undefined) return failure
@@ -94,7 +165,7 @@ export const predict = (program: Program, check: boolean): Observation => {
     return undefined
   }
   const reversed = Array.from(hooks).reverse()
-  const isProvider = (slot: typeof hooks[number]) => slot.level === "provider"
+  const isProvider = ({ level }: Placed) => level === "provider"
 
   let resolved: Record_ | undefined = undefined
   const resolve = (): Failure | Details => {
@@ -102,11 +173,12 @@ export const predict = (program: Program, check: boolean): Observation => {
     if (rejected !== undefined) return rejected
     if (program.status !== "READY") return statuses[program.status]
     resolved = { ...context }
-    const { answer } = program
     if (answer._tag !== "value") return { code: answer.code ?? "GENERAL", message: answer.message }
     const details = { value: answer.value, variant: answer.variant, errorCode: undefined, errorMessage: undefined }
+    // FeatureFlags refuses a value that is no boolean before its own hooks see it.
+    const isRefused = client === "FeatureFlags" && typeof answer.value !== "boolean"
     return firstFailure(reversed.filter(isProvider), "after", { details }) ??
-      (check && typeof answer.value !== "boolean"
+      (isRefused
         ? { code: "TYPE_MISMATCH", message: "the flag's value is not a boolean" }
         : firstFailure(reversed.filter((slot) => !isProvider(slot)), "after", { details })) ??
       details
@@ -118,8 +190,7 @@ export const predict = (program: Program, check: boolean): Observation => {
     return { trace, resolved, details: outcome, failures }
   }
   const details = { value: false, variant: undefined, errorCode: outcome.code, errorMessage: outcome.message }
-  const { thrown, ...error } = outcome
-  for (const slot of reversed) run(slot, "error", { error: slot.hook.style === "converted" ? thrown ?? error : error })
+  for (const slot of reversed) run(slot, "error", { error: told(slot, outcome) })
   for (const slot of reversed) run(slot, "finally", { details })
   return { trace, resolved, details, failures }
 }

@@ -14,7 +14,6 @@ import type { Stack } from "./stack.ts"
 /** The hooks of one stack in the evaluation. */
 export interface Begun {
   readonly stack: Stack
-  /** Runs the stages that the SDK will not run. */
   /** Runs `error` when the SDK will not: it rejected, or nobody waits for it any more. */
   finishError(error: unknown, sdk: Readonly<SDK.HookContext>): void | Promise<void>
   /** Runs `finally` when the SDK will not. */

@@ -155,7 +155,10 @@ class Rest implements Waiting {
       const entry = this.#entries[this.#index]
       if (entry === undefined) return Effect.void
       if (entry.registration !== this.#registration) {
-        if (!this.#next()) return Effect.void
+        // A hook that guards and is gone rejects the evaluation.
+        const next = tryOr(() => this.#next(), Effect.fail)
+        if (next === false) return Effect.void
+        if (next !== true) return next
         Fiber.getCurrent()?.setContext(this.#host.services)
         continue
       }
