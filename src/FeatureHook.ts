@@ -582,7 +582,8 @@ const caught = <A, E, R>(stage: Effect.Effect<A, E, R>, info: StageInfo): Effect
  * it, so the limit also holds for work that is uninterruptible or never ends.
  *
  * When the evaluation is interrupted, the interruption waits for the stage and
- * its finalizers, up to the same limit.
+ * its finalizers, up to the same limit and at most
+ * `OpenFeatureHook.CloseTimeout`.
  *
  * A stage without asynchronous work starts no timer. Each hook of a combination
  * has its own limit.
@@ -644,7 +645,7 @@ const within = <A, E, R>(
           return Effect.fail(new Cause.TimeoutError(`not done within ${Duration.format(limit)}`))
         }
       })
-      // An interruption waits for the finalizers of the stage, but holds nobody longer than a closing scope does.
+      // An interruption waits for the finalizers of the stage, but no longer than a closing scope does.
       const interrupt = Effect.withFiber((current) => {
         fiber.interruptUnsafe()
         const close = Duration.fromInputUnsafe(current.getRef(Registration.CloseTimeout))
