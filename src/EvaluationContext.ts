@@ -64,7 +64,7 @@ export const isEvaluationContext = (value: unknown): value is EvaluationContext 
  * The merge is shallow, like the SDK's. `undefined` and values that are not
  * records count as empty.
  *
- * **Example** (The invocation overrides the client)
+ * **Example** (Overriding the context of a client)
  *
  * ```ts
  * import { EvaluationContext } from "effect-openfeature"
@@ -91,7 +91,7 @@ export const merge = (...levels: ReadonlyArray<EvaluationContext | undefined>): 
  *
  * Names without an attribute are ignored, and so are inherited properties.
  *
- * **Example** (What may be logged)
+ * **Example** (Selecting attributes for a log)
  *
  * ```ts
  * import { EvaluationContext } from "effect-openfeature"
@@ -111,7 +111,7 @@ export const pick = (context: EvaluationContext, names: ReadonlyArray<string>): 
 /**
  * Removes the named attributes.
  *
- * **Example** (Everything but the e-mail address)
+ * **Example** (Removing personal data)
  *
  * ```ts
  * import { EvaluationContext } from "effect-openfeature"
@@ -174,7 +174,7 @@ const copyTree = <A extends object>(root: A, isFrozen: boolean): A => {
  * A value that cannot be read, such as a hostile proxy, is returned as it is,
  * without a copy.
  *
- * **Example** (A copy nobody can write to)
+ * **Example** (Copying a nested value)
  *
  * ```ts
  * import { EvaluationContext } from "effect-openfeature"

@@ -132,7 +132,7 @@ const unreadable: EvaluationDetails = Object.freeze({
  * Creates the details of a failed evaluation: the default value, the reason
  * `ERROR`, and the code and message of the error.
  *
- * **Example** (What the caller of a missing flag gets)
+ * **Example** (Creating the details of a missing flag)
  *
  * ```ts
  * import { EvaluationDetails, EvaluationError } from "effect-openfeature"

@@ -37,7 +37,7 @@ const codes: ReadonlySet<string> = new Set<ErrorCode>([
 /**
  * Checks whether a value is an OpenFeature error code.
  *
- * **Example** (Telling codes from foreign ones)
+ * **Example** (Checking error codes)
  *
  * ```ts
  * import { EvaluationError } from "effect-openfeature"
@@ -148,7 +148,7 @@ export const isEvaluationError = (value: unknown): value is EvaluationError =>
  * Never throws. It reads codes by name instead of using `instanceof`, since the
  * ESM and CommonJS builds of the SDK have different error classes.
  *
- * **Example** (A foreign code does not get through)
+ * **Example** (Converting a foreign error)
  *
  * ```ts
  * import { EvaluationError } from "effect-openfeature"
@@ -177,7 +177,7 @@ export const fromUnknown = (error: unknown, flagKey?: string | undefined): Evalu
 /**
  * Converts evaluation details to their error, or `undefined` if there is none.
  *
- * **Example** (Details of a missing flag)
+ * **Example** (Reading the error of a missing flag)
  *
  * ```ts
  * import { EvaluationError } from "effect-openfeature"

@@ -491,7 +491,7 @@ const makeClient = (options: Options<unknown, unknown, FeatureHook.Any>): SDK.Cl
  * the older one, and a warning is logged. The older provider is back when the
  * newer layer ends.
  *
- * **Example** (A client on the provider that the SDK already has)
+ * **Example** (Using the provider of the SDK)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -521,7 +521,7 @@ export const layer = <E = never, R = never, H extends FeatureHook.Any = never>(
  *
  * Use when the default value is not good enough.
  *
- * **Example** (A flag that must be there)
+ * **Example** (Requiring a flag)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -562,7 +562,7 @@ export const orFail = <A, E, R>(
  * If a value is not a `FeatureHook`, none of the hooks is added, and a warning
  * is logged.
  *
- * **Example** (An audit of one request)
+ * **Example** (Auditing one request)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -606,7 +606,7 @@ export const withHooks =
  * If the context cannot be read, a warning is logged, and all evaluations in the
  * region return the default value with `GENERAL`.
  *
- * **Example** (Who the request is for)
+ * **Example** (Setting the subject of a request)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -645,7 +645,7 @@ export const withContext: {
  * The region includes child fibers. The hints of an invocation override those of
  * the region.
  *
- * **Example** (The audit id of a request)
+ * **Example** (Passing an audit id)
  *
  * ```ts
  * import { Effect } from "effect"

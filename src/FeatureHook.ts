@@ -219,7 +219,7 @@ export const fromPart = <E, R>(constructor: string, part: Part.Part): FeatureHoo
  * Throws a `RangeError` when the name is empty, no stage is given, or a stage is
  * not a function.
  *
- * **Example** (Counting what is being evaluated)
+ * **Example** (Counting active evaluations)
  *
  * ```ts
  * import { FeatureHook } from "effect-openfeature"
@@ -238,7 +238,7 @@ export const fromPart = <E, R>(constructor: string, part: Part.Part): FeatureHoo
  * gauge.name // => "gauge"
  * ```
  *
- * **Example** (The three ways to give a result)
+ * **Example** (Returning a contribution in three ways)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -314,7 +314,7 @@ export const make = <
  *
  * Throws a `RangeError` when the name is empty or the program is not a function.
  *
- * **Example** (A span around the evaluation)
+ * **Example** (Adding a span)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -359,7 +359,7 @@ export const empty: FeatureHook = new FeatureHookImpl([])
  * `combine` is associative, and `empty` is its identity. A combination behaves
  * like its hooks registered one after the other.
  *
- * **Example** (The order inside a combination)
+ * **Example** (Observing the order of stages)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -398,7 +398,7 @@ export const combine: {
  *
  * Throws a `RangeError` when a value is not a `FeatureHook`.
  *
- * **Example** (A list of hooks as one)
+ * **Example** (Joining a list of hooks)
  *
  * ```ts
  * import { FeatureHook, LoggingHook, TimingHook } from "effect-openfeature"
@@ -544,7 +544,7 @@ const transformPart = <E, R, E2, R2>(
  *
  * An observed hook that never ends still blocks the evaluation. Add a `timeout`.
  *
- * **Example** (An audit that must not break the checkout)
+ * **Example** (Guarding a failing audit)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -599,7 +599,7 @@ const caught = <A, E, R>(stage: Effect.Effect<A, E, R>, info: StageInfo): Effect
  *
  * Throws a `RangeError` when the duration is not finite and positive.
  *
- * **Example** (No more than 20 milliseconds per stage)
+ * **Example** (Limiting each stage to 20 milliseconds)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -668,7 +668,7 @@ const within = <A, E, R>(
  *
  * Throws a `RangeError` when the filter is not a function.
  *
- * **Example** (Only flags of the checkout)
+ * **Example** (Filtering by prefix)
  *
  * ```ts
  * import { FeatureHook, FlagFilter, LoggingHook } from "effect-openfeature"
@@ -723,7 +723,7 @@ const whenPart = (part: Part.Part, filter: FlagFilter): Part.Part<Gate> => {
  * hook requires. With the whole context of a fiber, the hook would lose the log
  * annotations and the span of the request.
  *
- * **Example** (A hook that needs a service)
+ * **Example** (Providing a service)
  *
  * ```ts
  * import { Context, Effect } from "effect"

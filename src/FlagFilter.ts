@@ -45,7 +45,7 @@ const named = (module: string, value: string): string => {
  *
  * Throws a `RangeError` when the prefix is empty. Use `all` to match every flag.
  *
- * **Example** (Only the flags of the checkout)
+ * **Example** (Selecting flags by prefix)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -87,7 +87,7 @@ export const suffix = (suffix: string): FlagFilter => {
  *
  * Throws a `RangeError` when no flag key is given.
  *
- * **Example** (Two flags)
+ * **Example** (Selecting two flags)
  *
  * ```ts
  * import { FlagFilter } from "effect-openfeature"
@@ -127,7 +127,7 @@ export const oneOf = (...flagKeys: ReadonlyArray<string>): FlagFilter => {
  *
  * Throws a `RangeError` when a glob is empty or longer than 256 characters.
  *
- * **Example** (Every experiment of the checkout)
+ * **Example** (Selecting flags with a glob)
  *
  * ```ts
  * import { FlagFilter } from "effect-openfeature"
@@ -227,7 +227,7 @@ export const domain = (...domains: ReadonlyArray<string>): FlagFilter => {
  *
  * Throws a `RangeError` when a filter is not a function.
  *
- * **Example** (Boolean flags of the checkout, but not the kill switches)
+ * **Example** (Excluding kill switches)
  *
  * ```ts
  * import { FlagFilter } from "effect-openfeature"
@@ -260,7 +260,7 @@ export const and: {
  *
  * Throws a `RangeError` when a filter is not a function.
  *
- * **Example** (Experiments and all flags of the checkout)
+ * **Example** (Selecting by prefix or suffix)
  *
  * ```ts
  * import { FlagFilter } from "effect-openfeature"

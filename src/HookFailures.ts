@@ -96,7 +96,7 @@ export type Kind = "failure" | "defect" | "timeout" | "interruption"
 /**
  * Returns the kind of failure of a cause.
  *
- * **Example** (A hook that was too slow)
+ * **Example** (Distinguishing a timeout from a defect)
  *
  * ```ts
  * import { Cause } from "effect"
@@ -126,7 +126,7 @@ const verbs: Record<Kind, string> = {
 /**
  * Describes a failure in one line, without the text of the error.
  *
- * **Example** (The message that a caller or a log gets to see)
+ * **Example** (Describing a defect)
  *
  * ```ts
  * import { Cause } from "effect"
@@ -267,7 +267,7 @@ export const HookFailures: Context.Reference<HookFailures> = Context.Reference<H
  *
  * Throws a `RangeError` when `capacity` is not an integer of at least 1.
  *
- * **Example** (Showing operators what really happened)
+ * **Example** (Logging the original causes)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -302,7 +302,7 @@ export const layer = (options?: Options | undefined): Layer.Layer<never> => Laye
  * Never fails, and never waits for the collector, which runs in a fiber of its
  * own. If the collector fails, the failure is logged instead.
  *
- * **Example** (A hook that goes on after a failure)
+ * **Example** (Reporting a handled failure)
  *
  * ```ts
  * import { Effect } from "effect"

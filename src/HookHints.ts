@@ -83,7 +83,7 @@ export const isHookHints = (value: unknown): value is HookHints =>
  *
  * Throws a `RangeError` when the name is empty.
  *
- * **Example** (A key that plain callers can set too)
+ * **Example** (Reading hints of plain SDK callers)
  *
  * ```ts
  * import { Predicate } from "effect"
@@ -115,7 +115,7 @@ export const empty: HookHints = new HookHintsImpl(Context.empty(), Object.freeze
 /**
  * Creates hints with a single value. Use `add` for more.
  *
- * **Example** (Hints for one evaluation)
+ * **Example** (Creating hints)
  *
  * ```ts
  * import { HookHints } from "effect-openfeature"
@@ -141,7 +141,7 @@ export const make = <A>(key: Key<A>, value: NoInfer<A>): HookHints => add(empty,
  * Keeps keys that are symbols. A value that is not a record, or that cannot be
  * read, becomes `empty`.
  *
- * **Example** (A copy that cannot change)
+ * **Example** (Copying the hints of the SDK)
  *
  * ```ts
  * import { Predicate } from "effect"
@@ -192,15 +192,15 @@ export const add: {
 /**
  * Merges two sets of hints. Those of the second set take precedence.
  *
- * **Example** (What a call says wins over what a region says)
+ * **Example** (Overriding the hints of a region)
  *
  * ```ts
  * import { HookHints } from "effect-openfeature"
  *
  * const AuditId = HookHints.key<string>("audit.id")
  *
- * const merged = HookHints.merge(HookHints.make(AuditId, "region"), HookHints.make(AuditId, "call"))
- * HookHints.getOrUndefined(merged, AuditId) // => "call"
+ * const merged = HookHints.merge(HookHints.make(AuditId, "region"), HookHints.make(AuditId, "invocation"))
+ * HookHints.getOrUndefined(merged, AuditId) // => "invocation"
  * ```
  *
  * @category combining
@@ -242,7 +242,7 @@ export const getOrUndefined: {
 /**
  * Reads a hint as an `Option`.
  *
- * **Example** (A hint that may be there)
+ * **Example** (Reading an optional hint)
  *
  * ```ts
  * import { Option } from "effect"

@@ -110,7 +110,7 @@ export const make = (...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown>>):
  *
  * Throws a `RangeError` when a value is not a `FeatureHook`.
  *
- * **Example** (A hook that needs a service)
+ * **Example** (Providing a service)
  *
  * ```ts
  * import { Context, Effect } from "effect"
@@ -188,7 +188,7 @@ const owned = Effect.fnUntraced(function*<E, R>(hook: FeatureHook.FeatureHook<E,
  * no evaluation is affected. After the runtime was disposed, `WhenClosed`
  * decides about evaluations.
  *
- * **Example** (Hooks that live as long as a runtime)
+ * **Example** (Using a runtime)
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"
@@ -245,7 +245,7 @@ export const makeRuntime = <R, ER>(
  *
  * Throws a `RangeError` when the name is empty or the hook has no stage.
  *
- * **Example** (Guarding a hook from npm)
+ * **Example** (Guarding an SDK hook)
  *
  * ```ts
  * import type { Hook } from "@openfeature/server-sdk"
@@ -296,7 +296,7 @@ export interface Target<H> {
  * Services of the caller take precedence over those of the registration. Use
  * `FeatureHook.provide` for a hook that must keep its own.
  *
- * **Example** (Hooks on a client, for a while)
+ * **Example** (Adding hooks to a client for a limited time)
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"
@@ -339,7 +339,7 @@ const remove = <H>(target: Target<H>, hook: H | SDK.Hook): void => {
  * Adds hooks to the API object of the SDK while the layer lives. They take part
  * in all evaluations of all clients.
  *
- * **Example** (Hooks for everything)
+ * **Example** (Adding hooks to all clients)
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"

@@ -97,7 +97,7 @@ const redacted = "<redacted>"
  * Throws a `RangeError` that names the option when a limit is not an integer of
  * at least 1, or another option has an invalid value.
  *
- * **Example** (Writing the plan and a hash of the user)
+ * **Example** (Including an attribute and a hashed targeting key)
  *
  * ```ts
  * import { Redacted } from "effect"
@@ -188,7 +188,7 @@ export const make = (owner: string, options: Options = {}): Privacy => {
  * Throws a `RangeError` when the secret is shorter than 16 bytes, or outside of
  * Node.js.
  *
- * **Example** (The same user, not recognisable)
+ * **Example** (Hashing targeting keys)
  *
  * ```ts
  * import { Redacted } from "effect"

@@ -86,7 +86,7 @@ const fits = (schema: Schema.ConstraintDecoder<unknown>): Rule => {
  * Throws a `RangeError` when there is no rule, `requiredAttributes` is not a
  * list of non-empty names, `flags` is not a function, or `mode` is unknown.
  *
- * **Example** (No evaluation without a user)
+ * **Example** (Requiring a targeting key)
  *
  * ```ts
  * import { ContextValidatorHook, FlagFilter } from "effect-openfeature"

@@ -71,7 +71,7 @@ const set = (fields: Fields, name: string, text: string | undefined): void => {
  * Throws a `RangeError` when a log level is unknown, all stages are `false`, or
  * an option of `Privacy` is invalid.
  *
- * **Example** (Logging what was resolved, with the plan of the user)
+ * **Example** (Logging values and an attribute)
  *
  * ```ts
  * import { LoggingHook } from "effect-openfeature"

@@ -93,7 +93,7 @@ const timed = <A>(
  *
  * Throws a `RangeError` when the argument is not a function.
  *
- * **Example** (Sending durations somewhere)
+ * **Example** (Logging the duration of each evaluation)
  *
  * ```ts
  * import { Duration, Effect } from "effect"

@@ -50,7 +50,7 @@ export interface Options {
  * Uses the monotonic clock, so changes of the wall clock have no effect. The
  * time is never negative.
  *
- * **Example** (Asking for the elapsed time in another hook)
+ * **Example** (Reading the elapsed time in another hook)
  *
  * ```ts
  * import { Effect, Option } from "effect"
@@ -87,7 +87,7 @@ export const elapsed = (hints: HookHints.HookHints): Effect.Effect<Option.Option
  * Throws a `RangeError` when `slowerThan` is negative or not finite, or
  * `logLevel` is not a log level.
  *
- * **Example** (Warning of slow evaluations)
+ * **Example** (Logging slow evaluations)
  *
  * ```ts
  * import { TimingHook } from "effect-openfeature"

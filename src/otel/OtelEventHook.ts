@@ -105,7 +105,7 @@ const severityOf = (name: string, level: Severity): Severity =>
  *
  * Throws a `RangeError` that names the option when an option is invalid.
  *
- * **Example** (Events through the global logger provider)
+ * **Example** (Using the global logger provider)
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"

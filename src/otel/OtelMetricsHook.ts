@@ -87,7 +87,7 @@ export interface Options extends MetricOptions {
  *
  * Throws a `RangeError` that names the option when an option is invalid.
  *
- * **Example** (Counting for the global meter provider)
+ * **Example** (Using the global meter provider)
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"

@@ -116,7 +116,7 @@ const ended = (span: EvaluationSpan, describe: () => void): void => {
  *
  * Throws a `RangeError` that names the option when an option is invalid.
  *
- * **Example** (A span for each evaluation)
+ * **Example** (Tracing with the OpenTelemetry API)
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"
@@ -191,7 +191,7 @@ const flagsOf = new WeakMap<object, Set<string>>()
  *
  * Throws a `RangeError` that names the option when an option is invalid.
  *
- * **Example** (Seeing in a trace which flags a request had)
+ * **Example** (Adding flags to the span of a request)
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"

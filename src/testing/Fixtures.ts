@@ -66,7 +66,7 @@ const sdkHookContext = (options: HookContextOptions): SDK.BeforeHookContext => (
 /**
  * Creates a deeply frozen hook context.
  *
- * **Example** (Asking a filter)
+ * **Example** (Testing a filter)
  *
  * ```ts
  * import { FlagFilter } from "effect-openfeature"
@@ -85,7 +85,7 @@ export const hookContext = (options: HookContextOptions = {}): HookContext => ne
  * Creates deeply frozen evaluation details: by default the value `true` with the
  * variant `on` and the reason `STATIC`.
  *
- * **Example** (Details of an error)
+ * **Example** (Creating the details of an error)
  *
  * ```ts
  * import { Fixtures } from "effect-openfeature/testing"
@@ -160,7 +160,7 @@ export interface Outcome {
  * The arguments of the stages are deeply frozen, so a hook that writes to them
  * fails. The hook runs with the services of the test, including its clock.
  *
- * **Example** (What a hook contributes)
+ * **Example** (Testing a contribution)
  *
  * ```ts
  * import { Effect } from "effect"

@@ -60,7 +60,7 @@ export interface RecordingHook {
  * Hooks with the same `journal` record into one list, which shows the order
  * between them.
  *
- * **Example** (Which stages ran)
+ * **Example** (Testing which stages ran)
  *
  * ```ts
  * import { Effect } from "effect"

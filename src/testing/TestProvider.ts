@@ -161,7 +161,7 @@ export interface Script {
  * Answers run with the services of the fiber that creates the provider. Under a
  * test clock, a delayed answer waits for the test.
  *
- * **Example** (A flag that is there and one that is not)
+ * **Example** (Evaluating a known and an unknown flag)
  *
  * ```ts
  * import { Effect } from "effect"
