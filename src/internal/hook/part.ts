@@ -12,7 +12,7 @@ import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import type { Stage } from "../../HookFailures.ts"
 import type { HookHints } from "../../HookHints.ts"
-import { readString } from "../untrusted.ts"
+import { readString, tryOr } from "../untrusted.ts"
 
 export interface Contribution {
   readonly context?: EvaluationContext | undefined
@@ -86,13 +86,29 @@ const isThenable = (value: object): value is PromiseLike<unknown> =>
 // The SDK takes these from a provider, where they say that the provider is broken.
 const providerCodes: ReadonlySet<string> = new Set<EvaluationError.ErrorCode>(["PROVIDER_NOT_READY", "PROVIDER_FATAL"])
 
+// What hooks of the SDK have thrown, for other hooks of the SDK to see.
+const sdkErrors = new WeakMap<EvaluationError.EvaluationError, Error>()
+
+/** The error that was thrown where this one stands for it. */
+export const sdkErrorOf = (error: EvaluationError.EvaluationError): Error | undefined => sdkErrors.get(error)
+
+// Without accessors it is safe to read for all others.
+const isReadable = (error: unknown): error is Error =>
+  tryOr(() => {
+    const message = Object.getOwnPropertyDescriptor(error, "message")
+    return error instanceof Error && Object.hasOwn(error, "code") &&
+      Object.getOwnPropertyDescriptor(error, "code")?.get === undefined &&
+      (message === undefined || typeof message.value === "string")
+  }, () => false)
+
 /** What a thrown value means: a rejection on purpose, where it has a code for that, or something unknown. */
 export const failureOf = (error: unknown): EvaluationError.EvaluationError | Cause.UnknownError => {
   if (EvaluationError.isEvaluationError(error)) return error
   const code = readString(error, "code")
-  return EvaluationError.isErrorCode(code) && !providerCodes.has(code)
-    ? EvaluationError.fromUnknown(error)
-    : new Cause.UnknownError(error)
+  if (!EvaluationError.isErrorCode(code) || providerCodes.has(code)) return new Cause.UnknownError(error)
+  const failure = EvaluationError.fromUnknown(error)
+  if (isReadable(error)) sdkErrors.set(failure, error)
+  return failure
 }
 
 /** Awaits a promise that somebody else made. */

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import * as HookFailures from "../../HookFailures.ts"
+import { sdkErrorOf } from "../hook/part.ts"
 import { tryOr } from "../untrusted.ts"
 import type { Evaluation } from "./evaluation.ts"
 import type { Entry } from "./stack.ts"
@@ -46,24 +47,11 @@ export const report = (host: Host, failure: HookFailures.HookFailure): void => {
 const rejection = (host: Host, failure: HookFailures.HookFailure): unknown => {
   const deliberate = failure.cause.reasons.find(Cause.isFailReason)?.error
   if (EvaluationError.isEvaluationError(deliberate) && !Cause.hasDies(failure.cause)) {
-    const thrown = deliberate.cause
-    return isSdkError(thrown, deliberate.code)
-      ? thrown
-      : Object.freeze(EvaluationError.fromUnknown(deliberate, failure.flagKey))
+    return sdkErrorOf(deliberate) ?? Object.freeze(EvaluationError.fromUnknown(deliberate, failure.flagKey))
   }
   report(host, failure)
   return general(HookFailures.describe(failure), host.view, failure.cause)
 }
-
-// A hook of the SDK threw it, and other hooks of the SDK may look at its class.
-// Without accessors it is safe to read.
-const isSdkError = (error: unknown, code: string): boolean =>
-  tryOr(() => {
-    if (!(error instanceof Error) || EvaluationError.isEvaluationError(error)) return false
-    const message = Object.getOwnPropertyDescriptor(error, "message")
-    return Object.getOwnPropertyDescriptor(error, "code")?.value === code &&
-      (message === undefined || typeof message.value === "string")
-  }, () => false)
 
 /** What the provider or a hook of the SDK has thrown, below the errors that this library has put around it. */
 export const original = (error: unknown): unknown => {
