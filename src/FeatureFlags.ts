@@ -101,8 +101,7 @@ type EvaluateDetails<A> = <H extends FeatureHook.Any = never>(
 export interface ProviderEvent extends Events.ProviderEvent {}
 
 /**
- * The error of a layer whose provider failed to initialise, or was not ready in
- * time.
+ * The provider of a layer failed to initialise, or was not ready in time.
  *
  * **Details**
  *
@@ -130,16 +129,22 @@ export class ProviderError extends Data.TaggedError("ProviderError")<{
  *
  * `boolean`, `string`, `number` and `object` return the flag value. The
  * functions with the suffix `Details` return evaluation details (specification
- * 1.4): frozen, and the same that `finally` stages see, except that a schema
- * decodes the value.
+ * 1.4). They are frozen, and the same that `finally` stages see, except that a
+ * schema decodes the value.
  *
  * If the value has the wrong type, or does not match the schema, the evaluation
  * returns the default value with `TYPE_MISMATCH`, and hooks run their `error`
  * stage. The SDK alone would return such a value.
  *
  * Interrupting an evaluation interrupts its running stage. The `error` and
- * `finally` stages still run. The interruption waits for them, up to
- * `interruptTimeout`.
+ * `finally` stages still run. The interruption waits for them up to
+ * `interruptTimeout`, and for a provider that hangs up to the same time again.
+ *
+ * **Gotchas**
+ *
+ * Hooks that evaluate flags can nest 8 evaluations, the outermost included. They
+ * can make 1,000 evaluations per outermost evaluation. Further ones return the
+ * default value with `GENERAL`.
  *
  * **Example** (Evaluating a flag with hooks)
  *
@@ -489,7 +494,8 @@ const makeClient = (options: Options<unknown, unknown, FeatureHook.Any>): SDK.Cl
  *
  * When two layers have a provider for the same domain, the newer provider covers
  * the older one, and a warning is logged. The older provider is back when the
- * newer layer ends.
+ * newer layer ends. Use a separate domain for each layer, also in parallel
+ * tests.
  *
  * **Example** (Using the provider of the SDK)
  *

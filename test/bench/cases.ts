@@ -171,7 +171,10 @@ export const cases: ReadonlyArray<Case> = [
     tellsBytes: false
   },
   of("growth", 0.5, "added time per hook: at 100 Effect hooks / at 10", Compare.growth(Hooks.effect)),
-  of("context-1e4", 0.4, "time: 10,000 attributes and 5 Effect hooks / and 5 hand-written ones", largeContext),
+  {
+    ...of("context-1e4", 0.4, "time: 10,000 attributes and 5 Effect hooks / and 5 hand-written ones", largeContext),
+    batches: 30
+  },
   {
     ...of("import", 1.1, "time: importing effect, the SDK and this library / effect and the SDK", imports),
     batches: 3

@@ -10,7 +10,7 @@ import type { Samples } from "./samples.ts"
 const counts = [0, 1, 2, 5, 10, 20, 50]
 
 /** There are many variants; few batches of each are enough for a line. */
-export const batches = 60
+export const batches = 30
 
 /** The ways to write a hook that the plot has a line for. */
 export const kinds = ["by hand, async", "by hand, synchronous", "effects", "plain functions"] as const

@@ -206,3 +206,17 @@ describe("the fields of a resolution that nobody foresees", () => {
       }))
   }
 })
+
+describe("an Effect hook that rejects because of another error", () => {
+  for (const [way, kind, change] of ways) {
+    it.effect(`tells its own message, not that of its cause, ${way}`, () =>
+      Effect.gen(function*() {
+        const cause = new SDK.InvalidContextError("secret")
+        const rejection = new EvaluationError.EvaluationError({ code: "INVALID_CONTEXT", message: "no plan", cause })
+        const hook = FeatureHook.make("guard", { before: () => Effect.fail(rejection) })
+        const { details } = yield* evaluate(kind, { hooks: [change(hook)] })
+        assert.strictEqual(details.errorCode, "INVALID_CONTEXT")
+        assert.strictEqual(details.errorMessage, "no plan")
+      }))
+  }
+})

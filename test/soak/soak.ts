@@ -8,10 +8,7 @@
 import * as SDK from "@openfeature/server-sdk"
 import { Effect, Exit, Logger, References, Scope } from "effect"
 import {
-  EvaluationError,
   FeatureFlags,
-  FeatureHook,
-  FlagFilter,
   HookFailures,
   HookHints,
   LoggingHook,
@@ -19,6 +16,7 @@ import {
   OpenFeatureHook,
   TimingHook
 } from "effect-openfeature"
+import { around, Attempt, converted, failing, gauge, instant, left, promised, slow, yielding } from "./hooks.ts"
 
 const total = Number(process.argv[2] ?? 1_000_000)
 const checkpoints = 20
@@ -57,58 +55,6 @@ const listeners = async (): Promise<number> => {
   return emitters.reduce((sum, emitter) => sum + Math.max(0, listenersOf(emitter) - ofSdk), 0)
 }
 
-let opened = 0
-let closed = 0
-let fibers = 0
-
-/** Counts the fibers that hooks start and that end. */
-const counted = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.suspend(() => {
-    fibers++
-    return Effect.ensuring(effect, Effect.sync(() => void fibers--))
-  })
-
-const Attempt = HookHints.key<number>("soak.attempt")
-
-const around = FeatureHook.around("around", (_context, evaluate) =>
-  counted(Effect.acquireUseRelease(
-    Effect.sync(() => void opened++),
-    () => Effect.ignore(evaluate),
-    () => Effect.sync(() => void closed++)
-  )))
-
-const gauge = FeatureHook.make("gauge", {
-  hookData: () => ({ counted: false }),
-  before: (_context, _hints, data) =>
-    Effect.sync(() => {
-      opened++
-      data.counted = true
-      return { context: { soak: true }, hints: HookHints.make(Attempt, 1) }
-    }),
-  finally: (_context, _details, _hints, data) =>
-    Effect.sync(() => {
-      if (data.counted) closed++
-    })
-})
-
-const failing = FeatureHook.make("failing", {
-  before: (context) =>
-    context.flagKey === "rejected"
-      ? Effect.fail(new EvaluationError.EvaluationError({ code: "INVALID_CONTEXT", message: "rejected" }))
-      : Effect.void,
-  after: (context) => context.flagKey === "broken" ? Effect.die(new Error("broken")) : Effect.void
-})
-
-const yielding = FeatureHook.make("yielding", {
-  before: () => counted(Effect.yieldNow),
-  finally: () => counted(Effect.yieldNow)
-}).pipe(FeatureHook.when(FlagFilter.prefix("async")), FeatureHook.timeout("1 minute"))
-
-const slow = FeatureHook.make("slow", { before: () => counted(Effect.never) }).pipe(
-  FeatureHook.timeout("1 millis"),
-  FeatureHook.observe
-)
-
 const flagOf = (n: number): string => {
   if (n % 5000 === 1) return "hung"
   if (n % 1000 === 2) return "slow"
@@ -116,6 +62,7 @@ const flagOf = (n: number): string => {
   if (n % 100 === 4) return "throwing"
   if (n % 100 === 5) return "rejected"
   if (n % 100 === 6) return "broken"
+  if (n % 100 === 8) return "thrown"
   return n % 10 === 7 ? "async" : "flag"
 }
 
@@ -128,15 +75,15 @@ const program = Effect.gen(function*() {
   const flags = yield* FeatureFlags.make({
     domain: "soak",
     provider: Effect.succeed(own),
-    hooks: [metrics, gauge],
+    hooks: [metrics, gauge, instant],
     context: { service: "soak" },
     interruptTimeout: "20 millis"
   })
   yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait("soak-plain", plain))
   const client = SDK.OpenFeature.getClient("soak-plain")
-  yield* OpenFeatureHook.register(client, gauge, yielding)
+  yield* OpenFeatureHook.register(client, gauge, instant, yielding, converted, promised)
 
-  const invocation = [around, yielding]
+  const invocation = [instant, around, promised, yielding, converted]
   const logging = LoggingHook.make()
   const one = (n: number): Effect.Effect<unknown> => {
     const flagKey = flagOf(n)
@@ -152,7 +99,11 @@ const program = Effect.gen(function*() {
       case 1:
         return flags.boolean(flagKey, false, n % 8 === 1 ? { ...options, hooks: invocation } : options)
       case 2:
-        return flags.objectDetails(flagKey, { n: 1 }, options)
+        return flags.objectDetails(
+          flagKey,
+          { n: 1 },
+          n % 8 === 2 ? { ...options, hooks: [promised, converted] } : options
+        )
       default:
         return FeatureFlags.withHooks(logging)(flags.string(flagKey, "default", options))
     }
@@ -208,12 +159,12 @@ const main = async (): Promise<boolean> => {
   // The first fifth is warm-up: code is compiled, series are made.
   const perEvaluation = slope(result.heaps.slice(checkpoints / 5))
   const timers = process.getActiveResourcesInfo().filter((kind) => kind === "Timeout" || kind === "Immediate")
-  const left = { fibers, opened: opened - closed, timers: timers.length, listeners: await listeners() }
+  const all = { ...left, timers: timers.length, listeners: await listeners() }
   console.log(`${Math.round(total / result.seconds)} evaluations/s in ${result.seconds.toFixed(1)} s`)
   console.log(`${perEvaluation.toFixed(3)} bytes per evaluation are kept`)
   console.log("failures", result.failures)
-  console.log("left", left)
-  return perEvaluation <= 1 && Object.values(left).every((count) => count === 0)
+  console.log("left", all)
+  return perEvaluation <= 1 && Object.values(all).every((count) => count === 0)
 }
 
 const ok = await main()

@@ -12,7 +12,7 @@ import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import type { Stage } from "../../HookFailures.ts"
 import type { HookHints } from "../../HookHints.ts"
-import { readString } from "../untrusted.ts"
+import { readString, tryOr } from "../untrusted.ts"
 
 export interface Contribution {
   readonly context?: EvaluationContext | undefined
@@ -85,13 +85,29 @@ const isThenable = (value: object): value is PromiseLike<unknown> =>
 // These codes describe the state of a provider, so a hook must not set them.
 const providerCodes: ReadonlySet<string> = new Set<EvaluationError.ErrorCode>(["PROVIDER_NOT_READY", "PROVIDER_FATAL"])
 
+// Other SDK hooks must receive the error object that an SDK hook threw, since they may check its class.
+const sdkErrors = new WeakMap<EvaluationError.EvaluationError, Error>()
+
+/** Returns the error of an SDK hook that this error was made from. */
+export const sdkErrorOf = (error: EvaluationError.EvaluationError): Error | undefined => sdkErrors.get(error)
+
+// Without accessors, all hooks can read it safely.
+const isReadable = (error: unknown): error is Error =>
+  tryOr(() => {
+    const message = Object.getOwnPropertyDescriptor(error, "message")
+    return error instanceof Error && Object.hasOwn(error, "code") &&
+      Object.getOwnPropertyDescriptor(error, "code")?.get === undefined &&
+      (message === undefined || typeof message.value === "string")
+  }, () => false)
+
 /** An error with an OpenFeature code rejects the evaluation on purpose. All others are unknown. */
 export const failureOf = (error: unknown): EvaluationError.EvaluationError | Cause.UnknownError => {
   if (EvaluationError.isEvaluationError(error)) return error
   const code = readString(error, "code")
-  return EvaluationError.isErrorCode(code) && !providerCodes.has(code)
-    ? EvaluationError.fromUnknown(error)
-    : new Cause.UnknownError(error)
+  if (!EvaluationError.isErrorCode(code) || providerCodes.has(code)) return new Cause.UnknownError(error)
+  const failure = EvaluationError.fromUnknown(error)
+  if (isReadable(error)) sdkErrors.set(failure, error)
+  return failure
 }
 
 export const fromPromise = <A>(

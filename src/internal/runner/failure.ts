@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import * as HookFailures from "../../HookFailures.ts"
+import { sdkErrorOf } from "../hook/part.ts"
 import { tryOr } from "../untrusted.ts"
 import type { Evaluation } from "./evaluation.ts"
 import type { Entry } from "./stack.ts"
@@ -44,24 +45,11 @@ export const report = (host: Host, failure: HookFailures.HookFailure): void => {
 const rejection = (host: Host, failure: HookFailures.HookFailure): unknown => {
   const deliberate = failure.cause.reasons.find(Cause.isFailReason)?.error
   if (EvaluationError.isEvaluationError(deliberate) && !Cause.hasDies(failure.cause)) {
-    const thrown = deliberate.cause
-    return isSdkError(thrown, deliberate.code)
-      ? thrown
-      : Object.freeze(EvaluationError.fromUnknown(deliberate, failure.flagKey))
+    return sdkErrorOf(deliberate) ?? Object.freeze(EvaluationError.fromUnknown(deliberate, failure.flagKey))
   }
   report(host, failure)
   return general(HookFailures.describe(failure), host.view, failure.cause)
 }
-
-// Other SDK hooks may check the class of an error that an SDK hook threw. Without accessors it is safe
-// to read.
-const isSdkError = (error: unknown, code: string): boolean =>
-  tryOr(() => {
-    if (!(error instanceof Error) || EvaluationError.isEvaluationError(error)) return false
-    const message = Object.getOwnPropertyDescriptor(error, "message")
-    return Object.getOwnPropertyDescriptor(error, "code")?.value === code &&
-      (message === undefined || typeof message.value === "string")
-  }, () => false)
 
 /** Returns what the provider or an SDK hook threw, without the errors that this library wrapped around it. */
 export const original = (error: unknown): unknown => {
