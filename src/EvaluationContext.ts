@@ -1,10 +1,10 @@
 /**
- * Pure functions over the SDK's evaluation context.
+ * Pure functions over the evaluation context of the SDK.
  *
- * An evaluation context says who a flag is evaluated for: a targeting key and
- * any attributes. It is a plain record, so the functions here never write to
- * what they are given, keep own keys such as `constructor` as data, and never
- * let a key named `__proto__` become a prototype.
+ * An evaluation context describes the subject of an evaluation: a targeting key
+ * and any number of attributes. It is a plain record. The functions of this
+ * module never write to their input. They keep own keys such as `constructor` as
+ * data, and no key named `__proto__` ever becomes a prototype.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import { cast } from "effect/Function"
 import { isRecord, tryOr } from "./internal/untrusted.ts"
 
 /**
- * A value in an evaluation context, all the way down read-only.
+ * A deeply read-only value of an evaluation context.
  *
  * @category models
  * @since 0.1.0
@@ -28,8 +28,7 @@ export type Value =
   | ReadonlyArray<Value>
 
 /**
- * The evaluation context as hooks see it: the SDK's, all the way down
- * read-only.
+ * An evaluation context as hooks see it: the SDK's type, deeply read-only.
  *
  * @category models
  * @since 0.1.0
@@ -37,7 +36,7 @@ export type Value =
 export type EvaluationContext = { readonly targetingKey?: string } & { readonly [key: string]: Value }
 
 /**
- * The context without any attribute.
+ * The evaluation context without attributes.
  *
  * @category constants
  * @since 0.1.0
@@ -45,11 +44,11 @@ export type EvaluationContext = { readonly targetingKey?: string } & { readonly 
 export const empty: EvaluationContext = Object.freeze({})
 
 /**
- * Tells whether a value is a record and so can be an evaluation context.
+ * Checks whether a value is a record and can serve as an evaluation context.
  *
  * **Details**
  *
- * Looks at the outside only: the values in it are not checked.
+ * The check is shallow. It does not look at the attributes.
  *
  * @category guards
  * @since 0.1.0
@@ -57,15 +56,15 @@ export const empty: EvaluationContext = Object.freeze({})
 export const isEvaluationContext = (value: unknown): value is EvaluationContext => isRecord(value)
 
 /**
- * Merges contexts by level: a later one overrides an earlier one, attribute by
+ * Merges evaluation contexts: later ones override earlier ones, attribute by
  * attribute (specification 3.2.3).
  *
  * **Details**
  *
- * The merge is shallow, as the SDK's is. `undefined` and anything that is not a
- * record counts as empty.
+ * The merge is shallow, like the SDK's. `undefined` and values that are not
+ * records count as empty.
  *
- * **Example** (The invocation overrides the client)
+ * **Example** (Overriding the context of a client)
  *
  * ```ts
  * import { EvaluationContext } from "effect-openfeature"
@@ -86,9 +85,13 @@ export const merge = (...levels: ReadonlyArray<EvaluationContext | undefined>): 
 }
 
 /**
- * Keeps the attributes that are named, as far as they are there.
+ * Keeps the named attributes.
  *
- * **Example** (What may be logged)
+ * **Details**
+ *
+ * Names without an attribute are ignored, and so are inherited properties.
+ *
+ * **Example** (Selecting attributes for a log)
  *
  * ```ts
  * import { EvaluationContext } from "effect-openfeature"
@@ -106,9 +109,9 @@ export const pick = (context: EvaluationContext, names: ReadonlyArray<string>): 
   }))
 
 /**
- * Drops the attributes that are named.
+ * Removes the named attributes.
  *
- * **Example** (Everything but the e-mail address)
+ * **Example** (Removing personal data)
  *
  * ```ts
  * import { EvaluationContext } from "effect-openfeature"
@@ -158,16 +161,20 @@ const copyTree = <A extends object>(root: A, isFrozen: boolean): A => {
 }
 
 /**
- * Copies a value all the way down and freezes the copy.
+ * Returns a deeply frozen copy of a value.
  *
  * **Details**
  *
- * Plain records, arrays and dates are copied; instances of other classes are
- * kept as they are. Works without recursion, so depth is no limit, and keeps
- * cycles and shared parts. A value that cannot be read (a hostile proxy) is
- * given back as it is.
+ * Copies plain records, arrays and dates. Instances of other classes stay as
+ * they are. The copy keeps cycles and shared parts, and its depth is not
+ * limited, since it is made without recursion.
  *
- * **Example** (A copy nobody can write to)
+ * **Gotchas**
+ *
+ * A value that cannot be read, such as a hostile proxy, is returned as it is,
+ * without a copy.
+ *
+ * **Example** (Copying a nested value)
  *
  * ```ts
  * import { EvaluationContext } from "effect-openfeature"
@@ -185,7 +192,7 @@ export const snapshot = <A>(value: A): A =>
   typeof value === "object" && value !== null ? tryOr(() => copyTree(value, true), () => value) : value
 
 /**
- * Copies a value all the way down into one that may be written to.
+ * Returns a deep copy that is writable.
  *
  * @internal
  */
@@ -193,14 +200,16 @@ export const clone = <A>(value: A): A =>
   typeof value === "object" && value !== null ? tryOr(() => copyTree(value, false), () => value) : value
 
 /**
- * Gives the SDK's form of a context.
+ * Converts a context to the SDK's type.
  *
  * **Details**
  *
- * The result is a fresh record with the same keys and values, except two. An own
- * key `__proto__` is left out: the SDK assigns what a hook returns key by key,
- * and would make it the prototype of the live context. An attribute `then` that
- * is a function is left out too: the SDK awaits the context, and would call it.
+ * Returns a new record with the same keys and values, except for two:
+ *
+ * - An own key `__proto__`. The SDK assigns the result of a hook key by key, so
+ *   this key would set the prototype of the live context.
+ * - An attribute `then` that is a function. The SDK awaits the context and would
+ *   call it.
  *
  * @category converting
  * @since 0.1.0

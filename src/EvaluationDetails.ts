@@ -1,9 +1,9 @@
 /**
- * What an evaluation resolved to, as hooks see it: read-only.
+ * The result of an evaluation, as hooks and callers of `FeatureFlags` see it:
+ * frozen.
  *
- * The SDK gives its hooks the very object that the caller receives, so a hook
- * that writes to it changes the flag. Hooks of this library receive a frozen
- * copy.
+ * The SDK passes its hooks the object that the caller receives, so a hook that
+ * writes to it changes the result. Hooks of this library receive a frozen copy.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import { type ErrorCode, fromUnknown, isErrorCode } from "./EvaluationError.ts"
 import { clone, snapshot } from "./EvaluationContext.ts"
 
 /**
- * A value that a flag can have, all the way down read-only.
+ * A deeply read-only flag value.
  *
  * @category models
  * @since 0.1.0
@@ -28,7 +28,11 @@ export type FlagValue =
   | ReadonlyArray<FlagValue>
 
 /**
- * Evaluation details (specification 1.4), all the way down read-only.
+ * The evaluation details (specification 1.4), deeply read-only.
+ *
+ * **Details**
+ *
+ * Details from this library are frozen at run time too, object values deeply.
  *
  * @category models
  * @since 0.1.0
@@ -44,13 +48,15 @@ export interface EvaluationDetails<out A = FlagValue> {
 }
 
 /**
- * Copies the SDK's evaluation details: frozen, an object value all the way down.
+ * Converts the SDK's evaluation details to a frozen copy, with a deeply frozen
+ * value.
  *
  * **Details**
  *
- * The error message is kept word for word. A foreign error code becomes
- * `GENERAL`. Details that cannot be read (a getter that throws) are replaced by
- * details with the code `GENERAL` that say so.
+ * Keeps the error message word for word. An error code that is not one of
+ * OpenFeature's becomes `GENERAL`. Details that cannot be read, because of a
+ * getter that throws for example, become details with the code `GENERAL` and a
+ * message that says so.
  *
  * @category converting
  * @since 0.1.0
@@ -64,8 +70,8 @@ export const fromSdk = (details: SDK.EvaluationDetails<SDK.FlagValue>): Evaluati
 }
 
 /**
- * Copies the SDK's details as callers of the Effect client get them: after an
- * error there is always a message, of one line and bounded.
+ * Converts the SDK's details for callers of the Effect client: details with an
+ * error always have a message, which is one bounded line.
  *
  * @internal
  */
@@ -77,8 +83,8 @@ export const normalized = (details: SDK.EvaluationDetails<SDK.FlagValue>): Evalu
 }
 
 /**
- * Copies details with a value of another type, field by field: the types of the
- * SDK promise more than its evaluator checks.
+ * Copies details with a value of another type, field by field, since providers
+ * can return more than the SDK's types allow.
  *
  * @internal
  */
@@ -90,15 +96,15 @@ export const withValue = <A>(
   const copy: Types.Mutable<EvaluationDetails<A>> = { flagKey, value, flagMetadata }
   if (typeof variant === "string") copy.variant = variant
   if (typeof reason === "string") copy.reason = reason
-  // An empty code is none, as it is for the SDK.
+  // The SDK treats an empty code as none.
   if (errorCode) copy.errorCode = isErrorCode(errorCode) ? errorCode : "GENERAL"
   if (typeof errorMessage === "string") copy.errorMessage = errorMessage
   return Object.freeze(copy)
 }
 
 /**
- * Tells whether a copy still equals the SDK's details. A structure may have
- * changed inside, so it never does.
+ * Checks whether a copy still equals the SDK's details. A structure never does,
+ * since it can change inside.
  *
  * @internal
  */
@@ -123,10 +129,10 @@ const unreadable: EvaluationDetails = Object.freeze({
 })
 
 /**
- * Makes the details of an evaluation that gave no value: the default value, the
- * reason `ERROR`, and the code and message of the error.
+ * Creates the details of a failed evaluation: the default value, the reason
+ * `ERROR`, and the code and message of the error.
  *
- * **Example** (What the caller of a missing flag gets)
+ * **Example** (Creating the details of a missing flag)
  *
  * ```ts
  * import { EvaluationDetails, EvaluationError } from "effect-openfeature"
@@ -151,7 +157,7 @@ export const failed = <A>(flagKey: string, defaultValue: A, error: unknown): Eva
 }
 
 /**
- * Gives a writable copy in the SDK's type, for a hook of the plain SDK.
+ * Converts details to a writable copy in the SDK's type, for hooks of the SDK.
  *
  * @category converting
  * @since 0.1.0
@@ -160,7 +166,7 @@ export const toSdk = (details: EvaluationDetails): SDK.EvaluationDetails<SDK.Fla
   cast({ ...details, value: clone(details.value) })
 
 /**
- * Gives a writable copy of a value in the SDK's type.
+ * Converts a flag value to a writable copy in the SDK's type.
  *
  * @category converting
  * @since 0.1.0

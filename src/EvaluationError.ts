@@ -1,12 +1,11 @@
 /**
- * Why an evaluation failed: one tagged error with a code from the OpenFeature
- * set.
+ * The error of an evaluation, with an OpenFeature error code.
  *
- * A hook that wants to reject an evaluation fails with an `EvaluationError`;
- * its code and message reach the caller's evaluation details. Any other failure
- * of a hook becomes `GENERAL` with a fixed message, so neither foreign codes
- * nor the text of foreign errors leak. The `error` stage of a hook receives one
- * too, whatever the provider or another hook has thrown.
+ * A hook rejects an evaluation by failing with an `EvaluationError`. Its code
+ * and message reach the caller's evaluation details. Any other failure of a hook
+ * becomes `GENERAL` with a fixed message, so foreign codes and texts do not
+ * leak. The `error` stage of a hook always receives an `EvaluationError`, even
+ * when a provider or a hook of the SDK threw something else.
  *
  * @since 0.1.0
  */
@@ -16,8 +15,8 @@ import { readString, tryOr } from "./internal/untrusted.ts"
 import { oneLine } from "./internal/text.ts"
 
 /**
- * The error codes of the OpenFeature specification (section 1.7 and the types
- * page), as a union of strings.
+ * The error codes of the OpenFeature specification (section 1.7), as a union of
+ * strings.
  *
  * @category models
  * @since 0.1.0
@@ -36,9 +35,9 @@ const codes: ReadonlySet<string> = new Set<ErrorCode>([
 ])
 
 /**
- * Tells whether a value is an OpenFeature error code.
+ * Checks whether a value is an OpenFeature error code.
  *
- * **Example** (Telling codes from foreign ones)
+ * **Example** (Checking error codes)
  *
  * ```ts
  * import { EvaluationError } from "effect-openfeature"
@@ -53,8 +52,12 @@ const codes: ReadonlySet<string> = new Set<ErrorCode>([
 export const isErrorCode = (value: unknown): value is ErrorCode => typeof value === "string" && codes.has(value)
 
 /**
- * The longest message, in characters, that an `EvaluationError` made by this
- * library carries; what is longer is cut.
+ * The maximum length of the message of an `EvaluationError` made by this
+ * library: 1,000 characters.
+ *
+ * **Details**
+ *
+ * Longer messages are truncated.
  *
  * @category constants
  * @since 0.1.0
@@ -62,25 +65,28 @@ export const isErrorCode = (value: unknown): value is ErrorCode => typeof value 
 export const maxMessageLength = 1000
 
 /**
- * An evaluation that did not give a value, with an OpenFeature error code and a
- * message of one line.
+ * An evaluation that failed, with an OpenFeature error code and a message.
  *
  * **When to use**
  *
- * Use to reject an evaluation from the `before` or `after` stage of a hook, and
- * as the failure of `FeatureFlags.orFail`.
+ * Use to reject an evaluation from the `before` or `after` stage of a hook. It
+ * is also the error of `FeatureFlags.orFail`.
  *
  * **Details**
  *
- * `code` defaults to nothing: name it. `flagKey` is filled in by the library.
- * `cause` holds what was originally thrown. It is not enumerable, so serialising
- * the error leaves it out; printers that follow causes, `Cause.pretty` among
- * them, show it.
+ * - `code`: required; there is no default.
+ * - `message`: required. It reaches the caller as one line of at most
+ *   `maxMessageLength` characters.
+ * - `flagKey`: filled in by the library when an evaluation is rejected.
+ * - `cause`: the original error. It is not enumerable, so serialisation leaves
+ *   it out. Printers that follow causes, such as `Cause.pretty`, show it.
+ *
+ * Errors that this library rejects an evaluation with are frozen copies.
  *
  * **Gotchas**
  *
- * The message of an error that a hook fails with reaches the caller as
- * `errorMessage`. Put no user data into it.
+ * The message reaches the caller as `errorMessage`. Do not put user data into
+ * it.
  *
  * **Example** (Rejecting an evaluation)
  *
@@ -117,8 +123,11 @@ export class EvaluationError extends Data.TaggedError("EvaluationError")<{
 }
 
 /**
- * Tells whether a value is an `EvaluationError`. Never throws, whatever the
- * value is.
+ * Checks whether a value is an `EvaluationError`.
+ *
+ * **Details**
+ *
+ * Never throws, not even for a hostile proxy.
  *
  * @category guards
  * @since 0.1.0
@@ -127,17 +136,19 @@ export const isEvaluationError = (value: unknown): value is EvaluationError =>
   tryOr(() => value instanceof EvaluationError, () => false)
 
 /**
- * Turns whatever was thrown or returned as an error into an `EvaluationError`.
+ * Converts any thrown value to an `EvaluationError`.
  *
  * **Details**
  *
- * A `code` from the OpenFeature set is kept, every other one becomes `GENERAL`.
- * A `message` that is a string is kept as one line of up to `maxMessageLength`
- * characters, control characters escaped. The value itself becomes the `cause`. Never throws, whatever the value is: codes
- * are read by name, not with `instanceof`, since the ESM and the CommonJS copy
- * of the SDK have different error classes.
+ * Keeps an OpenFeature `code`. Any other code becomes `GENERAL`. Keeps a
+ * `message` that is a string, as one line of at most `maxMessageLength`
+ * characters with control characters escaped. The value itself becomes the
+ * `cause`.
  *
- * **Example** (A foreign code does not get through)
+ * Never throws. It reads codes by name instead of using `instanceof`, since the
+ * ESM and CommonJS builds of the SDK have different error classes.
+ *
+ * **Example** (Converting a foreign error)
  *
  * ```ts
  * import { EvaluationError } from "effect-openfeature"
@@ -164,9 +175,9 @@ export const fromUnknown = (error: unknown, flagKey?: string | undefined): Evalu
 }
 
 /**
- * Reads the error out of evaluation details, `undefined` when they carry none.
+ * Converts evaluation details to their error, or `undefined` if there is none.
  *
- * **Example** (Details of a missing flag)
+ * **Example** (Reading the error of a missing flag)
  *
  * ```ts
  * import { EvaluationError } from "effect-openfeature"

@@ -2,13 +2,14 @@
  * The Effect client for feature flags.
  *
  * `FeatureFlags` evaluates flags through the OpenFeature SDK: booleans, strings,
- * numbers and objects, as a value or with details. Hooks take part at three
- * levels: everything that uses the SDK (`OpenFeatureHook.layer`), one client
- * (`layer({ hooks })`, `addHooks`), and one call or one region of code (options,
- * `withHooks`).
+ * numbers and objects, as values or as evaluation details. Hooks can be added to
+ * the whole SDK (`OpenFeatureHook.layer`), to a client (`layer({ hooks })`,
+ * `addHooks`), to a region of a program (`withHooks`), and to a single
+ * invocation (the option `hooks`).
  *
- * An evaluation never fails: whatever goes wrong, there is the default value,
- * and details say why. `orFail` turns such details into a typed error.
+ * An evaluation never fails. If something goes wrong, it returns the default
+ * value, and the evaluation details contain the error. `orFail` turns such
+ * details into a typed error.
  *
  * @since 0.1.0
  */
@@ -39,13 +40,21 @@ import * as Stack from "./internal/runner/stack.ts"
 import { tryOr } from "./internal/untrusted.ts"
 
 /**
- * What one evaluation can be given.
+ * The options of one invocation.
  *
  * **Details**
  *
- * `context` overrides the contexts of API, client and region, attribute by
- * attribute. `hooks` run after those of API, client and region in `before`, and
- * before them in the later stages. `hints` reach the hooks of every level.
+ * - `context`: overrides the evaluation contexts of the API, client and region,
+ *   attribute by attribute.
+ * - `hooks`: the invocation hooks. Their `before` stages run after those of the
+ *   API, client and region, and their later stages run first.
+ * - `hints`: the hook hints, for hooks of every level. They override those of
+ *   the region.
+ *
+ * **Gotchas**
+ *
+ * If the options cannot be read, or an element of `hooks` is not a
+ * `FeatureHook`, the evaluation returns the default value with `GENERAL`.
  *
  * @category models
  * @since 0.1.0
@@ -57,8 +66,12 @@ export interface EvaluationOptions<out H extends FeatureHook.Any = never> {
 }
 
 /**
- * What the evaluation of an object flag can be given: a schema that its value
- * has to fit.
+ * The options of one invocation for an object flag with a schema.
+ *
+ * **Details**
+ *
+ * - `schema`: decodes the flag value. Hooks see the encoded value, and the
+ *   caller gets the decoded one.
  *
  * @category models
  * @since 0.1.0
@@ -80,7 +93,7 @@ type EvaluateDetails<A> = <H extends FeatureHook.Any = never>(
 ) => Effect.Effect<EvaluationDetails<A>, never, FeatureHook.Services<H>>
 
 /**
- * An event of the provider, with its type.
+ * An event of the provider, with its type and its details.
  *
  * @category models
  * @since 0.1.0
@@ -88,7 +101,13 @@ type EvaluateDetails<A> = <H extends FeatureHook.Any = never>(
 export interface ProviderEvent extends Events.ProviderEvent {}
 
 /**
- * The provider of a layer could not be made ready.
+ * The error of a layer whose provider failed to initialise, or was not ready in
+ * time.
+ *
+ * **Details**
+ *
+ * - `domain`: the domain of the client, or `undefined` for the default domain.
+ * - `cause`: the error of the provider, or a `Cause.TimeoutError`.
  *
  * @category errors
  * @since 0.1.0
@@ -105,18 +124,21 @@ export class ProviderError extends Data.TaggedError("ProviderError")<{
 }
 
 /**
- * The Effect client for feature flags: a service.
+ * The service for the evaluation of feature flags.
  *
  * **Details**
  *
- * `boolean`, `string`, `number` and `object` give the value, the functions with
- * `Details` the evaluation details (specification 1.4). A value that is not of
- * the flag's type, or does not fit the schema, gives the default value with
- * `TYPE_MISMATCH`; hooks see that as an error. The SDK alone would let it
- * through.
+ * `boolean`, `string`, `number` and `object` return the flag value. The
+ * functions with the suffix `Details` return evaluation details (specification
+ * 1.4): frozen, and the same that `finally` stages see, except that a schema
+ * decodes the value.
  *
- * Interrupting an evaluation interrupts the running stage; the `error` and
- * `finally` stages still run, and the interruption waits for them up to
+ * If the value has the wrong type, or does not match the schema, the evaluation
+ * returns the default value with `TYPE_MISMATCH`, and hooks run their `error`
+ * stage. The SDK alone would return such a value.
+ *
+ * Interrupting an evaluation interrupts its running stage. The `error` and
+ * `finally` stages still run. The interruption waits for them, up to
  * `interruptTimeout`.
  *
  * **Example** (Evaluating a flag with hooks)
@@ -145,12 +167,19 @@ export class ProviderError extends Data.TaggedError("ProviderError")<{
  * @since 0.1.0
  */
 export class FeatureFlags extends Context.Service<FeatureFlags, {
+  /** Evaluates a boolean flag. */
   readonly boolean: Evaluate<boolean>
+  /** Evaluates a boolean flag and returns the evaluation details. */
   readonly booleanDetails: EvaluateDetails<boolean>
+  /** Evaluates a string flag. */
   readonly string: Evaluate<string>
+  /** Evaluates a string flag and returns the evaluation details. */
   readonly stringDetails: EvaluateDetails<string>
+  /** Evaluates a number flag. */
   readonly number: Evaluate<number>
+  /** Evaluates a number flag and returns the evaluation details. */
   readonly numberDetails: EvaluateDetails<number>
+  /** Evaluates an object flag, with an optional schema. */
   readonly object: {
     <A, H extends FeatureHook.Any = never>(
       flagKey: string,
@@ -163,6 +192,7 @@ export class FeatureFlags extends Context.Service<FeatureFlags, {
       options?: EvaluationOptions<H> | undefined
     ): Effect.Effect<FlagValue, never, FeatureHook.Services<H>>
   }
+  /** Evaluates an object flag, with an optional schema, and returns the evaluation details. */
   readonly objectDetails: {
     <A, H extends FeatureHook.Any = never>(
       flagKey: string,
@@ -176,50 +206,54 @@ export class FeatureFlags extends Context.Service<FeatureFlags, {
     ): Effect.Effect<EvaluationDetails, never, FeatureHook.Services<H>>
   }
   /**
-   * Adds client hooks until the scope closes. They run with the services of whoever evaluates, and with those of whoever
-   * adds them where the former has none. An evaluation that is running then goes by `OpenFeatureHook.WhenClosed`.
+   * Adds client hooks until the scope closes. They use the services of the caller, and those of the
+   * current fiber for services that the caller does not have. For running evaluations,
+   * `OpenFeatureHook.WhenClosed` applies when the scope closes.
    */
   readonly addHooks: <H extends FeatureHook.Any = never>(
     ...hooks: ReadonlyArray<H>
   ) => Effect.Effect<void, never, FeatureHook.Services<H> | Scope.Scope>
   /** The client hooks, in order. */
   readonly hooks: Effect.Effect<ReadonlyArray<FeatureHook.Any>>
-  /** Removes all client hooks that were added here. */
+  /** Removes all hooks that were added through this service. Hooks of the SDK client stay. */
   readonly clearHooks: Effect.Effect<void>
-  /** The events of the provider from now on, the one that tells its present status first. */
+  /** The events of the provider. A stream starts with an event for the present status. */
   readonly events: Stream.Stream<ProviderEvent>
+  /** The status of the provider. */
   readonly status: Effect.Effect<SDK.ServerProviderStatus>
-  /** Tells the provider that something happened that flags may have an influence on (specification 6.1). */
+  /** Sends a tracking event to the provider (specification 6.1). */
   readonly track: (name: string, options?: {
     readonly context?: EvaluationContext.EvaluationContext | undefined
     readonly details?: SDK.TrackingEventDetails | undefined
   }) => Effect.Effect<void>
+  /** The metadata of the client, with its domain. */
   readonly metadata: Effect.Effect<SDK.ClientMetadata>
-  /** The client of the SDK, for what is missing here. */
+  /** The client of the SDK, for features that this service does not have. */
   readonly client: SDK.Client
 }>()("effect-openfeature/FeatureFlags") {}
 
 /**
- * The settings of a client.
+ * The options of a client.
  *
  * **Details**
  *
- * - `domain`, `version`: what the client is bound to (specification 1.1.6); by
- *   default the default domain.
- * - `context`: the client level of the evaluation context.
- * - `hooks`: the client hooks, first ones first.
- * - `provider`: makes the provider, which then belongs to the layer: registered,
- *   waited for, closed at the end. Without it, the client uses whatever provider
- *   the SDK has for the domain.
- * - `initializeTimeout`: how long to wait for the provider, 30 seconds by
- *   default.
- * - `onProviderError`: `"fail"`, the default, fails the layer when the provider
- *   is not ready in time; `"ignore"` goes on, and evaluations give default
- *   values until it is.
- * - `shutdownTimeout`: how long to wait for the provider to close, 3 seconds by
- *   default.
- * - `interruptTimeout`: how long an interrupted evaluation waits for its hooks to
- *   finish, 1 second by default.
+ * - `domain`: the domain of the client (specification 1.1.6); the default domain
+ *   by default.
+ * - `version`: the version of the client. It requires a domain.
+ * - `context`: the evaluation context of the client.
+ * - `hooks`: the client hooks, in order.
+ * - `provider`: creates the provider. The layer owns it: it registers it, waits
+ *   until it is ready, and closes it. Without this option, the client uses the
+ *   SDK's provider for the domain.
+ * - `initializeTimeout`: the maximum time to wait for the provider to be ready,
+ *   30 seconds by default.
+ * - `onProviderError`: `"fail"`, the default, fails with a `ProviderError` when
+ *   the provider is not ready in time. `"ignore"` goes on, and evaluations
+ *   return default values until it is ready.
+ * - `shutdownTimeout`: the maximum time to wait for the provider to close, 3
+ *   seconds by default.
+ * - `interruptTimeout`: the maximum time that an interrupted evaluation waits
+ *   for its hooks, 1 second by default.
  *
  * @category models
  * @since 0.1.0
@@ -237,7 +271,11 @@ export interface Options<out E = never, out R = never, out H extends FeatureHook
 }
 
 /**
- * Options that a client cannot be made with.
+ * The error of invalid client options.
+ *
+ * **Details**
+ *
+ * - `message`: names the option, and the values it can have.
  *
  * @category errors
  * @since 0.2.0
@@ -247,12 +285,36 @@ export class OptionsError extends Data.TaggedError("OptionsError")<{
 }> {}
 
 /**
- * Creates a client that lives as long as the scope.
+ * Creates a client that lives until the scope closes.
+ *
+ * **Details**
+ *
+ * Fails with an `OptionsError` when an option is invalid: an empty domain, a
+ * version without a domain, a duration that is negative or not finite, or an
+ * unknown `onProviderError`. Fails with a `ProviderError` when the provider is
+ * not ready in time.
  *
  * **Gotchas**
  *
- * Fails with an `OptionsError` when an option has a wrong value: an empty domain,
- * a version without a domain, a duration that is not finite and positive.
+ * Dies with a `RangeError` when an element of `hooks` is not a `FeatureHook`.
+ *
+ * A domain has one provider. If another client in scope already owns the
+ * provider of the domain, the new provider covers it for both clients, and a
+ * warning is logged. When the newer scope closes, the older provider is back. It
+ * is not closed meanwhile.
+ *
+ * **Example** (Handling invalid options)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FeatureFlags } from "effect-openfeature"
+ *
+ * const program = FeatureFlags.make({ domain: "" }).pipe(
+ *   Effect.as("created"),
+ *   Effect.catchTag("OptionsError", (error) => Effect.succeed(error.message))
+ * )
+ * await Effect.runPromise(Effect.scoped(program)) // => "FeatureFlags.make: domain must not be empty"
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -409,23 +471,27 @@ const makeClient = (options: Options<unknown, unknown, FeatureHook.Any>): SDK.Cl
 }
 
 /**
- * Provides a client to everything below.
+ * Provides a client for feature flags.
  *
  * **When to use**
  *
- * Use once per domain of flags in an application.
+ * Use once per domain of an application.
  *
  * **Details**
  *
- * When the layer ends, its hooks end first and the provider is closed then. The
- * domain is left with a provider that is never ready, so that later evaluations
- * give default values with `PROVIDER_NOT_READY`.
+ * When the layer ends, its hooks end first, and then its provider is closed. The
+ * domain keeps a provider that is never ready, so later evaluations return
+ * default values with `PROVIDER_NOT_READY`.
+ *
+ * Fails like `make`, with an `OptionsError` or a `ProviderError`.
  *
  * **Gotchas**
  *
- * Throws a `RangeError` as `make` does.
+ * When two layers have a provider for the same domain, the newer provider covers
+ * the older one, and a warning is logged. The older provider is back when the
+ * newer layer ends.
  *
- * **Example** (A client on the provider that the SDK already has)
+ * **Example** (Using the provider of the SDK)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -449,14 +515,13 @@ export const layer = <E = never, R = never, H extends FeatureHook.Any = never>(
   Layer.effect(FeatureFlags, make(options))
 
 /**
- * Fails when the evaluation gave no value, with the reason as an
- * `EvaluationError`.
+ * Fails with an `EvaluationError` if the evaluation details contain an error.
  *
  * **When to use**
  *
- * Use where the default value is not good enough.
+ * Use when the default value is not good enough.
  *
- * **Example** (A flag that must be there)
+ * **Example** (Requiring a flag)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -485,14 +550,19 @@ export const orFail = <A, E, R>(
   })
 
 /**
- * Adds hooks to every evaluation in a region of code.
+ * Adds hooks to all evaluations in a region of a program.
  *
  * **Details**
  *
- * Follows the fiber and its children. Hooks of an inner region run after those
- * of an outer one in `before`.
+ * The region includes child fibers. The `before` stages of an inner region run
+ * after those of an outer region.
  *
- * **Example** (An audit of one request)
+ * **Gotchas**
+ *
+ * If a value is not a `FeatureHook`, none of the hooks is added, and a warning
+ * is logged.
+ *
+ * **Example** (Auditing one request)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -523,14 +593,20 @@ export const withHooks =
     }))
 
 /**
- * Adds to the evaluation context of every evaluation in a region of code.
+ * Adds an evaluation context to all evaluations in a region of a program.
  *
  * **Details**
  *
- * Follows the fiber and its children. Overrides the contexts of API and client,
- * and is overridden by the context of a call and by `before` hooks.
+ * The region includes child fibers. The context overrides those of the API and
+ * the client. The context of an invocation and the contributions of `before`
+ * hooks override it.
  *
- * **Example** (Who the request is for)
+ * **Gotchas**
+ *
+ * If the context cannot be read, a warning is logged, and all evaluations in the
+ * region return the default value with `GENERAL`.
+ *
+ * **Example** (Setting the subject of a request)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -556,13 +632,43 @@ export const withContext: {
     inRegion(
       self,
       (region) => ({ context: { ...EvaluationContext.merge(region.context, context) } }),
-      // A flag must not be evaluated for somebody else.
+      // No flag may be evaluated for a different subject.
       { isUnreadable: true }
     )
 )
 
 /**
- * Gives hints to every evaluation in a region of code; the hints of a call win.
+ * Adds hook hints to all evaluations in a region of a program.
+ *
+ * **Details**
+ *
+ * The region includes child fibers. The hints of an invocation override those of
+ * the region.
+ *
+ * **Example** (Passing an audit id)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FeatureFlags, FeatureHook, HookHints } from "effect-openfeature"
+ *
+ * const AuditId = HookHints.key<string>("audit.id")
+ *
+ * const seen: Array<string | undefined> = []
+ * const audit = FeatureHook.make("audit", {
+ *   finally: (_context, _details, hints) => {
+ *     seen.push(HookHints.getOrUndefined(hints, AuditId))
+ *   }
+ * })
+ * const request = Effect.gen(function*() {
+ *   const flags = yield* FeatureFlags.FeatureFlags
+ *   return yield* flags.boolean("new-checkout", false, { hooks: [audit] })
+ * })
+ * await Effect.runPromise(request.pipe(
+ *   FeatureFlags.withHints(HookHints.make(AuditId, "12345")),
+ *   Effect.provide(FeatureFlags.layer())
+ * ))
+ * seen // => ["12345"]
+ * ```
  *
  * @category regions
  * @since 0.1.0

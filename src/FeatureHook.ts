@@ -1,16 +1,15 @@
 /**
  * Hooks for the evaluation of feature flags.
  *
- * A hook takes part in an evaluation: `before` a flag is resolved, `after` it
- * was resolved, on an `error`, and `finally` in any case (OpenFeature
- * specification, section 4). A stage gives an effect, a promise, or its result
- * at once. A whole hook can also be one program `around` the evaluation.
+ * A hook has up to four stages: `before` the flag is resolved, `after` a
+ * success, on an `error`, and `finally` (OpenFeature specification, section 4).
+ * A stage returns an effect, a promise, or a plain result. A hook can also be a
+ * single program `around` the evaluation.
  *
- * Hooks are values. `combine` joins them, with `empty` as the identity; `when`,
- * `timeout`, `observe`, `provide` and `transform` make new hooks out of old
- * ones. Each of them works on every hook of a combination by itself, so it does
- * not matter whether hooks are first combined and then changed, or first
- * changed and then combined.
+ * Hooks are values. `combine` joins them, with `empty` as its identity. `when`,
+ * `timeout`, `observe`, `provide` and `transform` derive new hooks. They apply
+ * to each hook of a combination separately, so it makes no difference whether
+ * you combine before or after.
  *
  * @since 0.1.0
  */
@@ -42,13 +41,11 @@ import { awaitWithin } from "./internal/wait.ts"
 const TypeId = "~effect-openfeature/FeatureHook"
 
 /**
- * A hook: an effect per stage, with the failures `E` and the requirements `R`
- * of all stages together.
+ * A hook with failures `E` and requirements `R`, each the union over its stages.
  *
  * **Details**
  *
- * A hook of type `FeatureHook<never, R>` is an observer: no typed failure of it
- * can reject an evaluation.
+ * A `FeatureHook<never, R>` has no typed failure that can reject an evaluation.
  *
  * @category models
  * @since 0.1.0
@@ -58,7 +55,7 @@ export interface FeatureHook<out E = never, out R = never> extends Pipeable {
     readonly _E: Types.Covariant<E>
     readonly _R: Types.Covariant<R>
   }
-  /** The name, or the names of a combination in the order it was written. */
+  /** The name of the hook. A combination joins the names of its hooks with ` + `. */
   readonly name: string
   /** @internal */
   readonly parts: ReadonlyArray<Part.Part>
@@ -77,7 +74,7 @@ class FeatureHookImpl<out E, out R> extends PipeableClass implements FeatureHook
 }
 
 /**
- * Any hook, whatever it fails with and requires.
+ * Any hook, with any failures and requirements.
  *
  * @category utility types
  * @since 0.1.0
@@ -85,7 +82,7 @@ class FeatureHookImpl<out E, out R> extends PipeableClass implements FeatureHook
 export type Any = FeatureHook<unknown, unknown>
 
 /**
- * The failures of a hook, or of a union of hooks.
+ * Extracts the failures of a hook, or of a union of hooks.
  *
  * @category utility types
  * @since 0.1.0
@@ -93,7 +90,7 @@ export type Any = FeatureHook<unknown, unknown>
 export type Error<H> = H extends FeatureHook<infer E, infer _R> ? E : never
 
 /**
- * The requirements of a hook, or of a union of hooks.
+ * Extracts the requirements of a hook, or of a union of hooks.
  *
  * @category utility types
  * @since 0.1.0
@@ -101,7 +98,7 @@ export type Error<H> = H extends FeatureHook<infer E, infer _R> ? E : never
 export type Services<H> = H extends FeatureHook<infer _E, infer R> ? R : never
 
 /**
- * Tells whether a value is a hook of this library.
+ * Checks whether a value is a `FeatureHook`.
  *
  * @category guards
  * @since 0.1.0
@@ -110,8 +107,15 @@ export const isFeatureHook = (value: unknown): value is FeatureHook<unknown, unk
   Predicate.hasProperty(value, TypeId)
 
 /**
- * What a `before` stage may give: attributes to merge into the evaluation
- * context, hints for all hooks that come later, or both.
+ * The result of a `before` stage: attributes for the evaluation context, hints,
+ * or both.
+ *
+ * **Details**
+ *
+ * - `context`: merged into the evaluation context, attribute by attribute. Later
+ *   `before` hooks and the provider see it.
+ * - `hints`: visible to all later hooks and stages of the evaluation, at every
+ *   level.
  *
  * @category models
  * @since 0.1.0
@@ -119,8 +123,8 @@ export const isFeatureHook = (value: unknown): value is FeatureHook<unknown, unk
 export interface Contribution extends Part.Contribution {}
 
 /**
- * What the function of a `before` stage may give: a contribution or nothing, at
- * once, as a promise, or as an effect.
+ * The allowed return types of a `before` stage: a `Contribution` or nothing, as
+ * a plain result, a promise, or an effect.
  *
  * @category models
  * @since 0.2.0
@@ -132,8 +136,12 @@ export type BeforeResult =
   | Effect.Effect<Contribution | void, unknown, unknown>
 
 /**
- * The failures of a stage, from what its function gives: those of an effect, or
- * what the rejection of a promise becomes.
+ * Extracts the failures of a stage from its return type.
+ *
+ * **Details**
+ *
+ * An effect has its own failures. A rejected promise becomes an
+ * `EvaluationError` or a `Cause.UnknownError`. A plain result cannot fail.
  *
  * @category utility types
  * @since 0.2.0
@@ -143,7 +151,7 @@ export type StageError<A> = A extends Effect.Effect<infer _A, infer E, infer _R>
   : never
 
 /**
- * The requirements of a stage, from what its function gives.
+ * Extracts the requirements of a stage from its return type.
  *
  * @category utility types
  * @since 0.2.0
@@ -180,38 +188,38 @@ export const fromPart = <E, R>(constructor: string, part: Part.Part): FeatureHoo
  *
  * **When to use**
  *
- * Use when the stages have little to do with each other. Where one needs the
- * locals of another, `around` reads better.
+ * Use when the stages share little state. Use `around` when a later stage needs
+ * local variables of an earlier one.
  *
  * **Details**
  *
- * Every stage is optional, one must be there (specification 4.3.1). Its function
- * gives an effect, a promise, or its result at once. A stage that gives its
- * result at once costs no fiber; neither does an effect that is an `Exit`, such
- * as `Effect.void` or `Effect.succeed`.
+ * Every stage is optional, but at least one is required (specification 4.3.1).
+ * Each returns an effect, a promise, or a plain result. A plain result needs no
+ * fiber, and neither does an effect that is already an `Exit`, such as
+ * `Effect.void` or `Effect.succeed(value)`.
  *
- * `before` may give a `Contribution`. What the other stages give is ignored. A
- * failure of `before` or `after` rejects the evaluation: the caller gets the
- * default value, with the code of an `EvaluationError`, otherwise with
- * `GENERAL`. Failures of `error` and `finally` never change a result. They go to
- * `HookFailures`.
- *
- * A rejected promise is a failure: a `Cause.UnknownError`, or an
- * `EvaluationError` if the promise was rejected with that or with an error of
- * the SDK. What a function throws is a defect.
- *
- * `hookData` makes the hook's own data (specification 4.3.2): a fresh value for
- * each evaluation, given to each stage as the last argument, seen by no other
- * hook.
+ * - `before` can return a `Contribution`. Results of other stages are ignored.
+ * - A failure of `before` or `after` rejects the evaluation: the caller gets the
+ *   default value. The error code is that of an `EvaluationError`, and otherwise
+ *   `GENERAL`.
+ * - A failure of `error` or `finally` never changes the result. It goes to
+ *   `HookFailures`.
+ * - A rejected promise is a failure: an `EvaluationError` if it was rejected
+ *   with one or with an error of the SDK, otherwise a `Cause.UnknownError`.
+ * - A stage that throws is a defect.
+ * - `hookData` creates the hook data (specification 4.3.2): a new value for each
+ *   evaluation, passed to each stage as the last argument. No other hook sees
+ *   it.
  *
  * **Gotchas**
  *
- * `error` and `finally` run for an evaluation even if an earlier hook failed and
- * the `before` of this hook never ran (specification 4.3.7, 4.3.8).
+ * `error` and `finally` also run when an earlier hook failed and the `before` of
+ * this hook never ran (specification 4.3.7, 4.3.8).
  *
- * Throws a `RangeError` when the name is empty or no stage is given.
+ * Throws a `RangeError` when the name is empty, no stage is given, or a stage is
+ * not a function.
  *
- * **Example** (Counting what is being evaluated)
+ * **Example** (Counting active evaluations)
  *
  * ```ts
  * import { FeatureHook } from "effect-openfeature"
@@ -230,7 +238,7 @@ export const fromPart = <E, R>(constructor: string, part: Part.Part): FeatureHoo
  * gauge.name // => "gauge"
  * ```
  *
- * **Example** (The three ways to give a result)
+ * **Example** (Returning a contribution in three ways)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -265,7 +273,7 @@ export const make = <
   if (wrong !== undefined) {
     throw new RangeError(`FeatureHook.make: stage "${wrong}" of hook "${oneLine(name, 128)}" must be a function`)
   }
-  // A polluted Object.prototype is nobody's stage.
+  // A polluted Object.prototype must not add a stage.
   const own = <F>(stage: F | undefined, key: Stage): F | undefined =>
     stage === Reflect.get(Object.prototype, key) ? undefined : stage
   const before = own(stages.before, "before")
@@ -277,33 +285,36 @@ export const make = <
 }
 
 /**
- * Creates a hook from one program around the evaluation.
+ * Creates a hook from a single program around the evaluation.
  *
  * **When to use**
  *
- * Use when a hook opens something before the evaluation and closes it
- * afterwards: a span, a timer, a lease. Locals, spans, timing and finalizers
- * work as in any program.
+ * Use when a hook acquires something before the evaluation and releases it
+ * afterwards, such as a span, a timer or a lease. Local variables, spans and
+ * finalizers work as in any program.
  *
  * **Details**
  *
- * `evaluate` succeeds with the details, or fails with the error of the
- * evaluation. What the program does before it is the `before` stage, what it
- * does afterwards the `after` or the `error` stage. A failure before the flag
- * was resolved, or after a success, rejects the evaluation. The failure that
- * `evaluate` itself gave is passed on without harm, and a program that ends
- * without `evaluate` leaves the evaluation as it is.
+ * `evaluate` succeeds with the evaluation details, or fails with the error of
+ * the evaluation. The code before it is the `before` stage. The code after it is
+ * the `after` stage, or the `error` stage.
+ *
+ * - A failure before `evaluate`, or after it succeeded, rejects the evaluation.
+ * - A program may fail with the error of `evaluate`. It does not count as a
+ *   failure of the hook.
+ * - A program that ends without `evaluate` does not affect the evaluation.
  *
  * **Gotchas**
  *
- * The program is one fiber that waits between the stages; if the caller is
- * interrupted, so is the wait, and its finalizers run once. An inner hook can
- * still fail after this program has seen a success. A span opened here is not
- * the parent of what the provider does.
+ * The program is a fiber that is suspended between the stages. When the caller
+ * is interrupted, the program is too, and its finalizers run once.
  *
- * Throws a `RangeError` when the name is empty.
+ * An inner hook can still fail after this program saw a success. A span of this
+ * program is not the parent of spans of the provider.
  *
- * **Example** (A span around the evaluation)
+ * Throws a `RangeError` when the name is empty or the program is not a function.
+ *
+ * **Example** (Adding a span)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -332,7 +343,7 @@ export const around = <E, R>(
 }
 
 /**
- * The hook that takes part in nothing: the identity of `combine`.
+ * The hook without stages: the identity of `combine`.
  *
  * @category constructors
  * @since 0.1.0
@@ -340,14 +351,15 @@ export const around = <E, R>(
 export const empty: FeatureHook = new FeatureHookImpl([])
 
 /**
- * Joins two hooks: the first one's `before` runs first, its later stages last.
+ * Joins two hooks. The `before` stage of the first hook runs first, its later
+ * stages run last.
  *
  * **Details**
  *
- * `combine` is associative and `empty` is its identity. A combination behaves
- * as its hooks do when they are registered one after the other.
+ * `combine` is associative, and `empty` is its identity. A combination behaves
+ * like its hooks registered one after the other.
  *
- * **Example** (The order inside a combination)
+ * **Example** (Observing the order of stages)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -384,9 +396,9 @@ export const combine: {
  *
  * **Gotchas**
  *
- * Throws a `RangeError` when one of them is not a hook of this library.
+ * Throws a `RangeError` when a value is not a `FeatureHook`.
  *
- * **Example** (A list of hooks as one)
+ * **Example** (Joining a list of hooks)
  *
  * ```ts
  * import { FeatureHook, LoggingHook, TimingHook } from "effect-openfeature"
@@ -400,7 +412,7 @@ export const combine: {
 export const combineAll = <H extends Any = never>(hooks: Iterable<H>): FeatureHook<Error<H>, Services<H>> =>
   new FeatureHookImpl(Array.from(hooks, partsOf).flat())
 
-// From JavaScript, anything may come in place of a hook.
+// JavaScript callers can pass any value.
 const partsOf = (hook: unknown, index: number): ReadonlyArray<Part.Part> => {
   if (isFeatureHook(hook)) return hook.parts
   throw new RangeError(
@@ -409,7 +421,13 @@ const partsOf = (hook: unknown, index: number): ReadonlyArray<Part.Part> => {
 }
 
 /**
- * What `transform` tells about the stage it changes.
+ * Describes the stage that `transform` changes.
+ *
+ * **Details**
+ *
+ * - `hook`: the name of the hook.
+ * - `stage`: the stage.
+ * - `context`: the hook context of the evaluation.
  *
  * @category models
  * @since 0.1.0
@@ -421,18 +439,21 @@ export interface StageInfo {
 }
 
 /**
- * Changes the effect of every stage.
+ * Transforms the effect of every stage.
  *
  * **When to use**
  *
- * Use to put something around each stage that no other combinator here does: a
- * retry, a span, a lock.
+ * Use to wrap each stage in something that has no combinator here, such as a
+ * retry, a span or a lock.
  *
  * **Details**
  *
- * The function may drop the result, which for a `before` means that it
- * contributes nothing. It is not called for a stage that the hook does not
- * have. A program made with `around` is changed stage by stage too.
+ * The function runs only for the stages that the hook has. It may drop the
+ * result, and then a `before` contributes nothing. It also applies to the stages
+ * of a hook made with `around`.
+ *
+ * The stages of an observed hook never fail here: their failures are reported
+ * before the function sees them.
  *
  * **Example** (Retrying each stage once)
  *
@@ -464,7 +485,7 @@ export const transform: {
   f: <A>(stage: Effect.Effect<A, E, R>, info: StageInfo) => Effect.Effect<A | void, E2, R2>
 ): FeatureHook<E2, R2> => new FeatureHookImpl(self.parts.map((part) => transformPart(part, f))))
 
-// Data that is made when a stage first asks for it, inside that stage.
+// Hook data that is created on first use, inside the stage, where its failure is one of the stage.
 class Lazy {
   readonly #make: () => unknown
   #made = false
@@ -482,8 +503,8 @@ class Lazy {
   }
 }
 
-// The stage's function runs inside the effect that `f` gets, so `f` also sees
-// what it throws. The parts of a hook have its failures and requirements.
+// The stage runs inside the effect passed to `f`, so `f` also sees its defects. All parts of a hook
+// share its type of failures and requirements.
 const transformPart = <E, R, E2, R2>(
   part: Part.Part,
   f: <A>(stage: Effect.Effect<A, E, R>, info: StageInfo) => Effect.Effect<A | void, E2, R2>,
@@ -504,25 +525,26 @@ const transformPart = <E, R, E2, R2>(
 }
 
 /**
- * Makes a hook unable to affect an evaluation. What goes wrong in it is reported
- * to `HookFailures`.
+ * Prevents a hook from affecting an evaluation. Its failures go to
+ * `HookFailures` instead.
  *
  * **When to use**
  *
- * Use for hooks that only watch: logs, metrics, audits.
+ * Use for hooks that only watch, such as logs, metrics and audits.
  *
  * **Details**
  *
- * Covers failures, defects, and timeouts. It is final: combinators around an
- * observed hook cannot make it affect an evaluation again, so
- * `pipe(observe, timeout("20 millis"))` is as safe as the other order. The hook
- * may still contribute to the context.
+ * Covers failures, defects and timeouts. It is final: no combinator around an
+ * observed hook can make it affect an evaluation again. So
+ * `hook.pipe(FeatureHook.observe, FeatureHook.timeout("20 millis"))` is as safe
+ * as the opposite order. An observed hook can still contribute to the evaluation
+ * context and the hints.
  *
  * **Gotchas**
  *
- * A hook that never ends still holds the evaluation, unless it has a `timeout`.
+ * An observed hook that never ends still blocks the evaluation. Add a `timeout`.
  *
- * **Example** (An audit that must not break the checkout)
+ * **Example** (Guarding a failing audit)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -539,11 +561,10 @@ const transformPart = <E, R, E2, R2>(
  * @since 0.1.0
  */
 export const observe = <E, R>(self: FeatureHook<E, R>): FeatureHook<never, R> =>
-  // The runner handles the failures of an observed part, which costs nothing
-  // while nothing fails.
+  // The runner handles the failures of observed parts, which costs nothing until one fails.
   new FeatureHookImpl(self.parts.map((part) => ({ ...part, isObserved: true })))
 
-// What is put around an observed part must not see its failures.
+// Combinators around an observed part must not see its failures.
 const caught = <A, E, R>(stage: Effect.Effect<A, E, R>, info: StageInfo): Effect.Effect<A | void, never, R> =>
   Effect.catchCause(
     stage,
@@ -551,24 +572,34 @@ const caught = <A, E, R>(stage: Effect.Effect<A, E, R>, info: StageInfo): Effect
   )
 
 /**
- * Sets a hard deadline for each stage of a hook.
+ * Limits the duration of each stage of a hook.
  *
  * **Details**
  *
- * A stage that is not done by then fails with a `Cause.TimeoutError`: a
- * `before` or `after` rejects the evaluation with `GENERAL`, an `error` or
- * `finally` is given up. The stage is interrupted but not waited for, so the
- * deadline also holds for work that is uninterruptible or never ends. A stage
- * that stays synchronous arms no timer. Each hook of a combination has the
- * deadline for itself.
+ * A stage that exceeds the limit fails with a `Cause.TimeoutError`. A `before`
+ * or `after` then rejects the evaluation with `GENERAL`; an `error` or `finally`
+ * is abandoned. The stage is interrupted, but the evaluation does not wait for
+ * it, so the limit also holds for work that is uninterruptible or never ends.
+ *
+ * When the evaluation is interrupted, the interruption waits for the stage and
+ * its finalizers, up to the same limit and at most
+ * `OpenFeatureHook.CloseTimeout`.
+ *
+ * A stage without asynchronous work starts no timer. Each hook of a combination
+ * has its own limit.
  *
  * **Gotchas**
  *
- * Work that blocks the thread cannot be interrupted by anything.
+ * Nothing can interrupt work that blocks the thread.
+ *
+ * A hook from `OpenFeatureHook.toFeatureHook` receives a copy of the evaluation
+ * context instead of the live one, since an abandoned stage must not write to
+ * it. Attributes that its `before` sets on the copy are contributed. Deletions
+ * are not.
  *
  * Throws a `RangeError` when the duration is not finite and positive.
  *
- * **Example** (No more than 20 milliseconds per stage)
+ * **Example** (Limiting each stage to 20 milliseconds)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -589,14 +620,14 @@ export const timeout: {
   <E, R>(self: FeatureHook<E, R>, duration: Duration.Input): FeatureHook<E | Cause.TimeoutError, R>
 } = dual(2, <E, R>(self: FeatureHook<E, R>, duration: Duration.Input): FeatureHook<E | Cause.TimeoutError, R> => {
   const limit = Check.positiveDuration("FeatureHook.timeout", "duration", duration)
-  // A view of its own, since it is taken away from a stage that is given up on.
+  // The stage needs a view of its own, which can be emptied when the stage is abandoned.
   return new FeatureHookImpl(
     self.parts.map((part) => transformPart(part, (stage, info) => within(stage, limit, info), detach))
   )
 })
 
-// The stage runs in a fiber of its own, so that giving up on it does not mean
-// to wait for it. No interruption may come between the fork and the deadline.
+// The stage runs in its own fiber, so abandoning it does not wait for it. No interruption may come
+// between the fork and the deadline.
 const within = <A, E, R>(
   stage: Effect.Effect<A, E, R>,
   limit: Duration.Duration,
@@ -614,7 +645,7 @@ const within = <A, E, R>(
           return Effect.fail(new Cause.TimeoutError(`not done within ${Duration.format(limit)}`))
         }
       })
-      // An interruption waits for the finalizers of the stage, but holds nobody longer than a closing scope does.
+      // An interruption waits for the finalizers of the stage, but no longer than a closing scope does.
       const interrupt = Effect.withFiber((current) => {
         fiber.interruptUnsafe()
         const close = Duration.fromInputUnsafe(current.getRef(Registration.CloseTimeout))
@@ -625,15 +656,19 @@ const within = <A, E, R>(
   )
 
 /**
- * Lets a hook take part only in the evaluations that a filter takes.
+ * Restricts a hook to the evaluations that match a filter.
  *
  * **Details**
  *
- * The filter is asked once per evaluation and hook, in the first stage that the
- * hook has. A filter that throws counts as a failure of that stage, and the
- * hook takes no part in the later ones.
+ * The filter runs once per hook and evaluation, in the first stage of the hook.
+ * The result holds for the later stages. A filter that throws is a defect of
+ * that stage, and the later stages of the hook do not run.
  *
- * **Example** (Only flags of the checkout)
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when the filter is not a function.
+ *
+ * **Example** (Filtering by prefix)
  *
  * ```ts
  * import { FeatureHook, FlagFilter, LoggingHook } from "effect-openfeature"
@@ -684,11 +719,11 @@ const whenPart = (part: Part.Part, filter: FlagFilter): Part.Part<Gate> => {
  *
  * **Gotchas**
  *
- * What is provided here wins over what the caller of the evaluation has. Give
- * only what the hook requires, not the whole context of some fiber, or the hook
- * is cut off from the log annotations and the span of the request.
+ * These services take precedence over those of the caller. Provide only what the
+ * hook requires. With the whole context of a fiber, the hook would lose the log
+ * annotations and the span of the request.
  *
- * **Example** (A hook that needs a service)
+ * **Example** (Providing a service)
  *
  * ```ts
  * import { Context, Effect } from "effect"

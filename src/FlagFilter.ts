@@ -1,9 +1,8 @@
 /**
- * Says which evaluations a hook takes part in.
+ * Predicates that select evaluations.
  *
- * A filter is a predicate over the hook context. Filters are values: `and`,
- * `or` and `not` build bigger ones, and `FeatureHook.when` puts one before a
- * hook.
+ * `and`, `or` and `not` compose filters. `FeatureHook.when` restricts a hook to
+ * the evaluations that match one.
  *
  * @since 0.1.0
  */
@@ -13,12 +12,13 @@ import type { HookContext } from "./HookContext.ts"
 import * as Check from "./internal/check.ts"
 
 /**
- * A predicate over an evaluation.
+ * A predicate over the hook context.
  *
  * **Details**
  *
- * Decided once per evaluation, in the first stage, and kept for the later ones.
- * Any function of this type is a filter, so a custom one needs no constructor.
+ * `FeatureHook.when` evaluates a filter once per hook and evaluation, in the
+ * first stage of the hook. Any function of this type is a filter, so a custom
+ * one needs no constructor.
  *
  * @category models
  * @since 0.1.0
@@ -26,7 +26,7 @@ import * as Check from "./internal/check.ts"
 export type FlagFilter = (context: HookContext) => boolean
 
 /**
- * Takes every evaluation.
+ * Matches every evaluation.
  *
  * @category constructors
  * @since 0.1.0
@@ -39,13 +39,13 @@ const named = (module: string, value: string): string => {
 }
 
 /**
- * Takes flags whose key starts with a text.
+ * Matches flag keys with a prefix.
  *
  * **Gotchas**
  *
- * Throws a `RangeError` when the text is empty; use `all` for every flag.
+ * Throws a `RangeError` when the prefix is empty. Use `all` to match every flag.
  *
- * **Example** (Only the flags of the checkout)
+ * **Example** (Selecting flags by prefix)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -66,11 +66,11 @@ export const prefix = (prefix: string): FlagFilter => {
 }
 
 /**
- * Takes flags whose key ends with a text.
+ * Matches flag keys with a suffix.
  *
  * **Gotchas**
  *
- * Throws a `RangeError` when the text is empty.
+ * Throws a `RangeError` when the suffix is empty.
  *
  * @category constructors
  * @since 0.1.0
@@ -81,7 +81,22 @@ export const suffix = (suffix: string): FlagFilter => {
 }
 
 /**
- * Takes the flags that are listed.
+ * Matches the given flag keys.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when no flag key is given.
+ *
+ * **Example** (Selecting two flags)
+ *
+ * ```ts
+ * import { FlagFilter } from "effect-openfeature"
+ * import { Fixtures } from "effect-openfeature/testing"
+ *
+ * const filter = FlagFilter.oneOf("new-checkout", "new-cart")
+ * filter(Fixtures.hookContext({ flagKey: "new-cart" })) // => true
+ * filter(Fixtures.hookContext({ flagKey: "new-search" })) // => false
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -93,25 +108,26 @@ export const oneOf = (...flagKeys: ReadonlyArray<string>): FlagFilter => {
 }
 
 /**
- * Takes flags whose key fits a pattern: a text in which `*` stands for any text
- * and `?` for one character, or a regular expression.
+ * Matches flag keys against a pattern: a glob, or a regular expression.
  *
  * **Details**
  *
- * The whole key must fit a text pattern. Such patterns are matched in time
- * proportional to key times pattern, whatever the key is. A regular expression
- * is used without its `g` and `y` flags, so no state is kept between two keys.
+ * In a glob, `*` matches any text and `?` matches one character. A glob must
+ * match the whole key, and takes time at most proportional to the length of the
+ * key times the length of the glob.
+ *
+ * The flags `g` and `y` of a regular expression are ignored, so it keeps no
+ * state between keys.
  *
  * **Gotchas**
  *
- * A regular expression can take time exponential in the length of the key, and
- * nothing can stop it. Keys of more than 256 characters are not tried. Use one
- * only where both the expression and the keys are yours.
+ * A regular expression can take exponential time, and nothing can interrupt it.
+ * Use one only if you control both the expression and the keys. It never matches
+ * keys of more than 256 characters.
  *
- * Throws a `RangeError` when a text pattern is empty or longer than 256
- * characters.
+ * Throws a `RangeError` when a glob is empty or longer than 256 characters.
  *
- * **Example** (Every experiment of the checkout)
+ * **Example** (Selecting flags with a glob)
  *
  * ```ts
  * import { FlagFilter } from "effect-openfeature"
@@ -140,8 +156,7 @@ export const pattern = (pattern: string | RegExp): FlagFilter => {
 
 const maxPatternLength = 256
 
-// Backtracks to the last `*` only, which is enough for globs and keeps the
-// work below key × pattern.
+// Backtracking to the last `*` is enough for globs, and keeps the work below key × pattern.
 const matches = (pattern: string, text: string): boolean => {
   let p = 0
   let t = 0
@@ -168,12 +183,12 @@ const matches = (pattern: string, text: string): boolean => {
 const flagTypes: ReadonlyArray<string> = ["boolean", "string", "number", "object"] satisfies Array<SDK.FlagValueType>
 
 /**
- * Takes flags of some types.
+ * Matches flags of the given types.
  *
  * **Gotchas**
  *
- * Throws a `RangeError` for anything but `boolean`, `string`, `number` and
- * `object`.
+ * Throws a `RangeError` when no type is given, or one is not `boolean`,
+ * `string`, `number` or `object`.
  *
  * @category constructors
  * @since 0.1.0
@@ -187,7 +202,15 @@ export const flagType = (...types: ReadonlyArray<SDK.FlagValueType>): FlagFilter
 }
 
 /**
- * Takes evaluations of clients that are bound to one of the domains.
+ * Matches evaluations of clients with one of the given domains.
+ *
+ * **Details**
+ *
+ * Clients of the default domain have no domain and never match.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when no domain is given.
  *
  * @category constructors
  * @since 0.1.0
@@ -198,9 +221,13 @@ export const domain = (...domains: ReadonlyArray<string>): FlagFilter => {
 }
 
 /**
- * Takes what both filters take.
+ * Matches evaluations that match both filters.
  *
- * **Example** (Boolean flags of the checkout, but not the kill switches)
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when a filter is not a function.
+ *
+ * **Example** (Excluding kill switches)
  *
  * ```ts
  * import { FlagFilter } from "effect-openfeature"
@@ -227,7 +254,21 @@ export const and: {
 })
 
 /**
- * Takes what at least one of two filters takes.
+ * Matches evaluations that match at least one of two filters.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when a filter is not a function.
+ *
+ * **Example** (Selecting by prefix or suffix)
+ *
+ * ```ts
+ * import { FlagFilter } from "effect-openfeature"
+ * import { Fixtures } from "effect-openfeature/testing"
+ *
+ * const filter = FlagFilter.or(FlagFilter.prefix("checkout-"), FlagFilter.suffix("-experiment"))
+ * filter(Fixtures.hookContext({ flagKey: "search-experiment" })) // => true
+ * ```
  *
  * @category combining
  * @since 0.1.0
@@ -242,7 +283,11 @@ export const or: {
 })
 
 /**
- * Takes what a filter leaves.
+ * Matches evaluations that do not match a filter.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when the filter is not a function.
  *
  * @category combining
  * @since 0.1.0

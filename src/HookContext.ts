@@ -1,6 +1,5 @@
 /**
- * What a stage of a hook is told about the evaluation it takes part in
- * (specification 4.1).
+ * The hook context: what a stage knows about its evaluation (specification 4.1).
  *
  * @since 0.1.0
  */
@@ -9,30 +8,46 @@ import type { EvaluationContext } from "./EvaluationContext.ts"
 import type { FlagValue } from "./EvaluationDetails.ts"
 
 /**
- * The hook context: read-only, one view per stage.
+ * A read-only hook context.
  *
  * **Details**
  *
- * `context` is a frozen copy, made when a hook first asks for it: in `before`
- * the context as far as it has been merged, in the later stages the one that
- * the flag was resolved with. An object default value is a frozen copy too.
+ * The hooks of a stack share one view per evaluation, the same object in all
+ * stages.
+ *
+ * - `context`: a frozen copy of the evaluation context in its present state,
+ *   made on access. In `before` it contains the contributions of earlier hooks.
+ *   In later stages it is the context that the flag was resolved with.
+ * - `defaultValue`: a deeply frozen copy.
+ * - `clientMetadata`, `providerMetadata`: deeply frozen copies.
+ *
+ * Printing or serialising a hook context shows the flag key, the flag type, the
+ * domain and the name of the provider. It never shows the evaluation context.
  *
  * **Gotchas**
  *
- * Values nested in `context` are shared with the caller and read-only by type
- * only. Printing or serialising a hook context shows the flag's key, its type,
- * the domain and the provider's name; it never shows the evaluation context.
+ * Nested values of `context` are shared with the caller. They are read-only by
+ * type only.
+ *
+ * A stage under `FeatureHook.timeout` has a view of its own. After the stage is
+ * abandoned, that view is empty.
  *
  * @category models
  * @since 0.1.0
  */
 export interface HookContext {
+  /** The key of the flag. */
   readonly flagKey: string
+  /** The type of the flag. */
   readonly flagValueType: SDK.FlagValueType
+  /** The default value, deeply frozen. */
   readonly defaultValue: FlagValue
+  /** A frozen copy of the evaluation context in its present state. */
   readonly context: EvaluationContext
+  /** The metadata of the client, deeply frozen. */
   readonly clientMetadata: Readonly<SDK.ClientMetadata>
+  /** The metadata of the provider, deeply frozen. */
   readonly providerMetadata: Readonly<SDK.ProviderMetadata>
-  /** The SDK's logger, for hooks that were written for the plain SDK. */
+  /** The logger of the SDK, for hooks that were written for it. */
   readonly logger: SDK.Logger
 }

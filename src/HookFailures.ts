@@ -1,12 +1,10 @@
 /**
- * Where everything ends up that went wrong inside a hook without reaching the
- * caller.
+ * Failures inside hooks that do not reach the caller.
  *
- * The `error` and `finally` stages never change a result, an observed hook
- * never does, and a hook that fails with something else than an
- * `EvaluationError` reaches the caller as a fixed message only. What really
- * happened arrives here: as a `Stream`, as a counter, and as one log line that
- * can be silenced.
+ * The `error` and `finally` stages never change a result, and neither do
+ * observed hooks. A hook that fails with anything but an `EvaluationError`
+ * reaches the caller as a fixed message only. This module collects the original
+ * causes: as a `Stream`, as a counter, and as a log line that can be silenced.
  *
  * @since 0.1.0
  */
@@ -22,7 +20,7 @@ import { tryOr } from "./internal/untrusted.ts"
 import { oneLine } from "./internal/text.ts"
 
 /**
- * The four stages of a hook, in the words of the specification.
+ * The four stages of a hook (specification 4.3).
  *
  * @category models
  * @since 0.1.0
@@ -30,12 +28,19 @@ import { oneLine } from "./internal/text.ts"
 export type Stage = "before" | "after" | "error" | "finally"
 
 /**
- * One thing that went wrong in a hook.
+ * A failure of a hook.
+ *
+ * **Details**
+ *
+ * - `hook`: the name of the hook.
+ * - `stage`: the stage that failed.
+ * - `flagKey`: the key of the evaluated flag.
+ * - `cause`: the original cause.
  *
  * **Gotchas**
  *
- * The cause is the original one, so it may hold whatever the hook put into its
- * errors. The log line leaves it out.
+ * The cause can contain any data that the hook put into its errors. The log line
+ * leaves it out by default.
  *
  * @category models
  * @since 0.1.0
@@ -48,22 +53,22 @@ export interface HookFailure {
 }
 
 /**
- * Collects the failures of hooks.
+ * A collector of hook failures.
  *
  * @category models
  * @since 0.1.0
  */
 export interface HookFailures {
-  /** Every failure from now on; a slow reader loses the newest. */
+  /** All failures from the subscription on. A reader that is too slow loses the newest failures. */
   readonly stream: Stream.Stream<HookFailure>
-  /** How many failures there were, and how many of them a reader lost. */
+  /** The number of reported failures, and of those dropped because a reader was too slow. */
   readonly counts: Effect.Effect<{ readonly reported: number; readonly dropped: number }>
-  /** Takes a failure. Never fails, never waits for a reader. */
+  /** Takes a failure. Never fails, and never waits for a reader. */
   readonly report: (failure: HookFailure) => Effect.Effect<void>
 }
 
 /**
- * Counts the failures of hooks, by `hook` and `stage`, on Effect's `Metric`.
+ * Counts hook failures with Effect's `Metric`, by `hook` and `stage`.
  *
  * @category metrics
  * @since 0.1.0
@@ -74,7 +79,14 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_hook
 })
 
 /**
- * The kinds of things that can go wrong, for logs and labels.
+ * The kinds of hook failures, for logs and labels.
+ *
+ * **Details**
+ *
+ * - `"failure"`: a typed failure.
+ * - `"defect"`: an unexpected error, such as a thrown exception.
+ * - `"timeout"`: the stage exceeded its `FeatureHook.timeout`.
+ * - `"interruption"`: the stage was interrupted.
  *
  * @category models
  * @since 0.1.0
@@ -82,9 +94,9 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_hook
 export type Kind = "failure" | "defect" | "timeout" | "interruption"
 
 /**
- * Tells what kind of failure a cause is.
+ * Returns the kind of failure of a cause.
  *
- * **Example** (A hook that was too slow)
+ * **Example** (Distinguishing a timeout from a defect)
  *
  * ```ts
  * import { Cause } from "effect"
@@ -112,9 +124,9 @@ const verbs: Record<Kind, string> = {
 }
 
 /**
- * Says in one line what went wrong, without the text of the error.
+ * Describes a failure in one line, without the text of the error.
  *
- * **Example** (The message that a caller or a log gets to see)
+ * **Example** (Describing a defect)
  *
  * ```ts
  * import { Cause } from "effect"
@@ -169,14 +181,14 @@ const fromPubSub = (pubsub: PubSub.PubSub<HookFailure>, logCause: boolean): Hook
 const defaultCapacity = 1024
 
 /**
- * The settings of a collector.
+ * The options of a collector.
  *
  * **Details**
  *
- * - `capacity`: how many failures are kept for a reader that is slower than they
- *   come, 1024 by default. What does not fit is dropped and counted.
- * - `logCause`: adds the original cause to the log line, with the text of the
- *   error and whatever the hook put into it; `false` by default.
+ * - `capacity`: the maximum number of failures that wait for a slow reader,
+ *   1,024 by default. Further ones are dropped and counted.
+ * - `logCause`: adds the original cause to the log line, including the text of
+ *   the error and any data in it; `false` by default.
  *
  * @category models
  * @since 0.1.0
@@ -187,7 +199,7 @@ export interface Options {
 }
 
 /**
- * Creates a collector.
+ * Creates a collector of hook failures.
  *
  * **Gotchas**
  *
@@ -208,17 +220,17 @@ export const make = (options?: Options | undefined): Effect.Effect<HookFailures>
 }
 
 /**
- * The collector that hooks report to: one for the whole process, unless `layer`
- * provides another.
+ * The current collector of hook failures: one for the whole process, unless
+ * `layer` provides another.
  *
  * **When to use**
  *
- * Use to read what went wrong, from anywhere.
+ * Use to read hook failures from anywhere in an application.
  *
  * **Details**
  *
- * The log line is written at `References.UnhandledLogLevel`; set that to
- * `undefined` to silence it.
+ * Each failure is logged at `References.UnhandledLogLevel`. Set that reference
+ * to `undefined` to silence the log line.
  *
  * **Example** (Reading the first failure)
  *
@@ -249,13 +261,13 @@ export const HookFailures: Context.Reference<HookFailures> = Context.Reference<H
 )
 
 /**
- * Provides a collector of its own to everything below.
+ * Provides a new collector of hook failures.
  *
  * **Gotchas**
  *
  * Throws a `RangeError` when `capacity` is not an integer of at least 1.
  *
- * **Example** (Showing operators what really happened)
+ * **Example** (Logging the original causes)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -278,12 +290,31 @@ export const HookFailures: Context.Reference<HookFailures> = Context.Reference<H
 export const layer = (options?: Options | undefined): Layer.Layer<never> => Layer.effect(HookFailures, make(options))
 
 /**
- * Reports a failure to the collector of the current context.
+ * Reports a failure to the current collector.
+ *
+ * **When to use**
+ *
+ * Use in a hook that handles its own failures and still wants them to be
+ * collected.
  *
  * **Details**
  *
- * Never fails and never waits: a collector that dies or hangs affects nobody. The
- * failure is logged then.
+ * Never fails, and never waits for the collector, which runs in a fiber of its
+ * own. If the collector fails, the failure is logged instead.
+ *
+ * **Example** (Reporting a handled failure)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FeatureHook, HookFailures } from "effect-openfeature"
+ *
+ * const save = Effect.fail("the disk is full")
+ * const audit = FeatureHook.make("audit", {
+ *   after: ({ flagKey }) =>
+ *     Effect.catchCause(save, (cause) => HookFailures.report({ hook: "audit", stage: "after", flagKey, cause }))
+ * })
+ * audit.name // => "audit"
+ * ```
  *
  * @category combinators
  * @since 0.1.0

@@ -1,11 +1,10 @@
 /**
- * Hints: data that travels with one evaluation, from the caller to every hook
- * and from one hook to the later ones.
+ * Hook hints: data of one evaluation, from the caller to its hooks and from a
+ * hook to later hooks.
  *
- * The SDK's hints are a record of anything, given by the caller and read by
- * hooks with casts. Here they have typed keys, and a `before` stage can add
- * some: every later hook, of any level, and every later stage of the same
- * evaluation sees them. The caller's own record is read, never written to.
+ * The SDK's hints are an untyped record. Here they have typed keys, and a
+ * `before` stage can add some. All later hooks and stages of the evaluation see
+ * them, at every level. The caller's own record is never written to.
  *
  * @since 0.1.0
  */
@@ -20,7 +19,13 @@ import { snapshot } from "./EvaluationContext.ts"
 import { isRecord, readOwn, tryOr } from "./internal/untrusted.ts"
 
 /**
- * A typed name of a hint.
+ * A typed key of a hint.
+ *
+ * **Details**
+ *
+ * - `name`: the identity of the hint.
+ * - `slot`: the key that stores its value.
+ * - `is`: accepts values that a caller of the plain SDK set under this name.
  *
  * @category models
  * @since 0.1.0
@@ -32,15 +37,15 @@ export interface Key<A> {
 }
 
 /**
- * The hints of one evaluation: an immutable value.
+ * An immutable set of hints.
  *
  * @category models
  * @since 0.1.0
  */
 export interface HookHints extends Pipeable {
-  /** What was set with a `Key`. */
+  /** The hints that were set with a `Key`. */
   readonly typed: Context.Context<never>
-  /** What the caller handed to the SDK. */
+  /** The hints that the caller passed to the SDK, as a frozen record. */
   readonly raw: SDK.HookHints
 }
 
@@ -55,7 +60,7 @@ class HookHintsImpl extends PipeableClass implements HookHints {
 }
 
 /**
- * Tells whether a value is a set of hints of this library.
+ * Checks whether a value is a `HookHints`.
  *
  * @category guards
  * @since 0.1.0
@@ -68,15 +73,17 @@ export const isHookHints = (value: unknown): value is HookHints =>
  *
  * **Details**
  *
- * With a refinement, the key also reads what a caller of the plain SDK put
- * under that name into its `hookHints`, as far as the refinement accepts it.
+ * With a refinement, the key also reads the hint of this name in the `hookHints`
+ * of a plain SDK caller, if the refinement accepts its value.
  *
  * **Gotchas**
  *
- * The name is the identity, as it is for the services of Effect: two keys of
- * the same name name the same hint. Prefix it with the name of your hook.
+ * The name is the identity, as for the services of Effect: keys with the same
+ * name refer to the same hint. Use the name of your hook as a prefix.
  *
- * **Example** (A key that plain callers can set too)
+ * Throws a `RangeError` when the name is empty.
+ *
+ * **Example** (Reading hints of plain SDK callers)
  *
  * ```ts
  * import { Predicate } from "effect"
@@ -98,7 +105,7 @@ export const key = <A>(name: string, is?: Refinement<unknown, A> | undefined): K
 }
 
 /**
- * No hints.
+ * The empty set of hints.
  *
  * @category constructors
  * @since 0.1.0
@@ -106,9 +113,9 @@ export const key = <A>(name: string, is?: Refinement<unknown, A> | undefined): K
 export const empty: HookHints = new HookHintsImpl(Context.empty(), Object.freeze({}))
 
 /**
- * Creates hints with one value; `add` puts more to it.
+ * Creates hints with a single value. Use `add` for more.
  *
- * **Example** (Hints for one evaluation)
+ * **Example** (Creating hints)
  *
  * ```ts
  * import { HookHints } from "effect-openfeature"
@@ -126,9 +133,27 @@ export const empty: HookHints = new HookHintsImpl(Context.empty(), Object.freeze
 export const make = <A>(key: Key<A>, value: NoInfer<A>): HookHints => add(empty, key, value)
 
 /**
- * Takes over the `hookHints` of the plain SDK, in a copy that is frozen all the
- * way down (specification 4.5.3). Anything that is not a record, or that cannot
- * be read, counts as no hints.
+ * Creates hints from the `hookHints` of the plain SDK, as a deeply frozen copy
+ * (specification 4.2.2.1, 4.5.3).
+ *
+ * **Details**
+ *
+ * Keeps keys that are symbols. A value that is not a record, or that cannot be
+ * read, becomes `empty`.
+ *
+ * **Example** (Copying the hints of the SDK)
+ *
+ * ```ts
+ * import { Predicate } from "effect"
+ * import { HookHints } from "effect-openfeature"
+ *
+ * const AuditId = HookHints.key("audit.id", Predicate.isString)
+ *
+ * const record = { "audit.id": "12345" }
+ * const hints = HookHints.fromRecord(record)
+ * record["audit.id"] = "changed"
+ * HookHints.getOrUndefined(hints, AuditId) // => "12345"
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -139,7 +164,7 @@ export const fromRecord = (record: SDK.HookHints | null | undefined): HookHints 
     () => empty
   )
 
-// Keys that are symbols are kept.
+// Object.entries would drop keys that are symbols.
 const frozenCopy = (record: Record<PropertyKey, unknown>): SDK.HookHints => {
   const copy: Record<PropertyKey, unknown> = { ...record }
   for (const key of Reflect.ownKeys(copy)) {
@@ -149,7 +174,8 @@ const frozenCopy = (record: Record<PropertyKey, unknown>): SDK.HookHints => {
 }
 
 /**
- * Sets one hint, in a copy.
+ * Returns a copy with one more hint. It replaces an earlier one with the same
+ * name.
  *
  * @category combining
  * @since 0.1.0
@@ -164,17 +190,17 @@ export const add: {
 )
 
 /**
- * Joins two sets of hints; on the same name the second one wins.
+ * Merges two sets of hints. Those of the second set take precedence.
  *
- * **Example** (What a call says wins over what a region says)
+ * **Example** (Overriding the hints of a region)
  *
  * ```ts
  * import { HookHints } from "effect-openfeature"
  *
  * const AuditId = HookHints.key<string>("audit.id")
  *
- * const merged = HookHints.merge(HookHints.make(AuditId, "region"), HookHints.make(AuditId, "call"))
- * HookHints.getOrUndefined(merged, AuditId) // => "call"
+ * const merged = HookHints.merge(HookHints.make(AuditId, "region"), HookHints.make(AuditId, "invocation"))
+ * HookHints.getOrUndefined(merged, AuditId) // => "invocation"
  * ```
  *
  * @category combining
@@ -198,7 +224,7 @@ export const merge: {
 })
 
 /**
- * Reads a hint, `undefined` when nobody has set it.
+ * Reads a hint, or `undefined` if it is not set.
  *
  * @category getters
  * @since 0.1.0
@@ -216,7 +242,7 @@ export const getOrUndefined: {
 /**
  * Reads a hint as an `Option`.
  *
- * **Example** (A hint that may be there)
+ * **Example** (Reading an optional hint)
  *
  * ```ts
  * import { Option } from "effect"
@@ -237,8 +263,8 @@ export const get: {
 } = dual(2, <A>(self: HookHints, key: Key<A>): Option.Option<A> => Option.fromUndefinedOr(getOrUndefined(self, key)))
 
 /**
- * Gives the record that a hook of the plain SDK sees: the caller's own entries
- * and every typed hint under its name.
+ * Converts hints to the record that a hook of the plain SDK receives: the
+ * caller's entries, and each typed hint under its name.
  *
  * @category converting
  * @since 0.1.0

@@ -1,11 +1,11 @@
 /**
- * The bridge between hooks of this library and hooks of the OpenFeature SDK,
- * both ways.
+ * Conversions between hooks of this library and hooks of the OpenFeature SDK, in
+ * both directions.
  *
  * Any number of Effect hooks become one SDK hook, for `OpenFeature.addHooks`,
  * `client.addHooks`, the `hooks` of evaluation options and `provider.hooks`. It
- * runs each stage of all its hooks in one go, in true stack order, and only ever
- * throws an `EvaluationError`.
+ * runs all its hooks in each stage, in stack order. It rejects an evaluation
+ * only with an `EvaluationError`, or with the error of a converted SDK hook.
  *
  * @since 0.1.0
  */
@@ -25,9 +25,8 @@ import * as SdkHook from "./internal/bridge/sdkHook.ts"
 import * as Registration from "./internal/hook/registration.ts"
 
 /**
- * What happens to evaluations whose hook scope has closed: with `"skip"`, the
- * default, the hooks are skipped and a warning is logged once; with `"reject"`
- * the evaluation is rejected with `GENERAL`.
+ * What happens to evaluations when the scope of their hooks is closed: `"skip"`,
+ * the default, or `"reject"`.
  *
  * **When to use**
  *
@@ -35,8 +34,16 @@ import * as Registration from "./internal/hook/registration.ts"
  *
  * **Details**
  *
- * Read when hooks are registered: by `makeEffect` and by the layers of
- * `FeatureFlags`.
+ * - `"skip"`: the hooks are skipped, and a warning is logged once.
+ * - `"reject"`: the evaluation is rejected with `GENERAL`.
+ *
+ * The reference is read when hooks are registered with a scope: by `makeEffect`,
+ * `makeRuntime`, `register`, `layer` and `FeatureFlags`.
+ *
+ * **Gotchas**
+ *
+ * The registration dies with a `RangeError` when the value is neither of the
+ * two.
  *
  * @category references
  * @since 0.1.0
@@ -44,8 +51,13 @@ import * as Registration from "./internal/hook/registration.ts"
 export const WhenClosed: Context.Reference<"skip" | "reject"> = Registration.WhenClosed
 
 /**
- * How long the end of a scope waits for hooks that are still running, 3 seconds
- * by default.
+ * The maximum time that closing a scope waits for stages that still run, 3
+ * seconds by default.
+ *
+ * **Gotchas**
+ *
+ * The registration of hooks dies with a `RangeError` when the time is negative
+ * or not finite.
  *
  * @category references
  * @since 0.1.0
@@ -53,13 +65,17 @@ export const WhenClosed: Context.Reference<"skip" | "reject"> = Registration.Whe
 export const CloseTimeout: Context.Reference<Duration.Input> = Registration.CloseTimeout
 
 /**
- * Turns Effect hooks without requirements into one SDK hook.
+ * Converts Effect hooks without requirements to one SDK hook.
  *
  * **Details**
  *
- * A hook runs with the services, references, log annotations, span and clock of
- * the fiber that makes the evaluation. If none does, it runs with Effect's
- * defaults.
+ * The hooks run with the services, references, log annotations, span and clock
+ * of the fiber that makes the evaluation. Outside of a fiber they run with
+ * Effect's defaults.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when a value is not a `FeatureHook`.
  *
  * **Example** (Adding hooks to a client)
  *
@@ -83,14 +99,18 @@ export const make = (...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown>>):
   makeWith(Context.empty(), ...hooks)
 
 /**
- * Turns Effect hooks into one SDK hook, with the services they require.
+ * Converts Effect hooks to one SDK hook, with the services that they require.
  *
  * **Details**
  *
- * What the fiber that makes the evaluation has wins over what is given here, so
- * that the data of a request is never the one of the registration.
+ * Services of the fiber that makes the evaluation take precedence over those
+ * given here, so hooks always see the data of the current request.
  *
- * **Example** (A hook that needs a service)
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when a value is not a `FeatureHook`.
+ *
+ * **Example** (Providing a service)
  *
  * ```ts
  * import { Context, Effect } from "effect"
@@ -114,13 +134,18 @@ export const makeWith = <R>(
 ): SDK.Hook => SdkHook.make(Registration.make(FeatureHook.combineAll(hooks).parts, services))
 
 /**
- * Turns Effect hooks into one SDK hook, with the services of the current fiber.
+ * Converts Effect hooks to one SDK hook that uses the services of the current
+ * fiber, until the scope closes.
  *
  * **Details**
  *
- * When the scope closes, stages that are running are interrupted and waited for
- * up to `CloseTimeout`, and later evaluations go by `WhenClosed`. Take the hook
- * off the SDK before.
+ * When the scope closes, running stages are interrupted and waited for, up to
+ * `CloseTimeout`. `WhenClosed` decides about later evaluations.
+ *
+ * **Gotchas**
+ *
+ * The hook stays registered with the SDK when the scope closes. Use `register`
+ * or `layer` to remove it as well.
  *
  * **Example** (Building the hook inside a program)
  *
@@ -149,20 +174,21 @@ const owned = Effect.fnUntraced(function*<E, R>(hook: FeatureHook.FeatureHook<E,
 })
 
 /**
- * Turns Effect hooks into one SDK hook, with the services of a `ManagedRuntime`.
+ * Converts Effect hooks to one SDK hook that uses the services of a
+ * `ManagedRuntime`.
  *
  * **When to use**
  *
- * Use in an application that is not written in Effect but has a runtime for the
- * parts that are.
+ * Use in an application that is not written with Effect but has a runtime for
+ * some of its parts.
  *
  * **Details**
  *
- * Builds the runtime's layer first, so the promise rejects if that fails, and no
- * evaluation does. After the runtime was disposed, evaluations go by
- * `WhenClosed`.
+ * Builds the layer of the runtime first. If that fails, the promise rejects, and
+ * no evaluation is affected. After the runtime was disposed, `WhenClosed`
+ * decides about evaluations.
  *
- * **Example** (Hooks that live as long as a runtime)
+ * **Example** (Using a runtime)
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"
@@ -183,29 +209,43 @@ export const makeRuntime = <R, ER>(
 ): Promise<SDK.Hook> => runtime.runPromise(Scope.provide(owned(FeatureHook.combineAll(hooks)), runtime.scope))
 
 /**
- * Turns an SDK hook into an Effect hook, so that it can be combined, filtered,
- * bounded in time and observed.
+ * Converts an SDK hook to an Effect hook, which can be combined, filtered,
+ * limited in time and observed.
  *
  * **Details**
  *
- * The hook gets a hook context of its own with a copy of the evaluation context,
- * hook data of its own, and the hints as a record. What it returns from
- * `before`, and what it sets on the copy, is contributed to the evaluation; what
- * it deletes there is not. A stage that returns no promise stays synchronous.
+ * The SDK hook receives what the SDK would pass to it:
  *
- * A stage that throws an error with an OpenFeature code rejects the evaluation
- * with that code and message. Everything else it throws is a
- * `Cause.UnknownError`, which the bridge turns into `GENERAL` with a fixed
- * message; so are the codes that only a provider gives, `PROVIDER_NOT_READY` and
- * `PROVIDER_FATAL`.
+ * - Hook context: one frozen object per hook and evaluation, the same in every
+ *   stage. Its `context` is the SDK's live evaluation context. In `before`,
+ *   writes and deletions take effect for later hooks and the provider, and a
+ *   returned context is merged. Afterwards it is frozen.
+ * - Hook data of its own.
+ * - Hints: a frozen record, or `undefined` if there are none.
+ * - Evaluation details: a copy with all fields, including those that the SDK
+ *   does not know.
+ *
+ * A stage that returns no promise stays synchronous.
+ *
+ * An `Error` with an OpenFeature code rejects the evaluation with that code and
+ * message. Other hooks of the SDK receive the same error object. Any other error
+ * becomes a `Cause.UnknownError`, and the caller gets `GENERAL` with a fixed
+ * message. The same holds for the codes `PROVIDER_NOT_READY` and
+ * `PROVIDER_FATAL`, since they describe the state of a provider.
  *
  * **Gotchas**
  *
- * What the hook writes into evaluation details changes nothing: it gets a copy.
+ * Writes to the evaluation details have no effect.
+ *
+ * Under `FeatureHook.timeout` the hook receives a copy of the evaluation
+ * context. Attributes that its `before` sets are contributed; deletions are not.
+ *
+ * A `before` that returns a non-empty string or an array is a failure of the
+ * hook.
  *
  * Throws a `RangeError` when the name is empty or the hook has no stage.
  *
- * **Example** (Guarding a hook from npm)
+ * **Example** (Guarding an SDK hook)
  *
  * ```ts
  * import type { Hook } from "@openfeature/server-sdk"
@@ -231,7 +271,7 @@ export const toFeatureHook = (
   FeatureHook.fromPart("toFeatureHook", Converted.make(name, hook))
 
 /**
- * Something of the SDK that hooks can be added to: the API object or a client.
+ * An object of the SDK that hooks can be added to: the API object or a client.
  *
  * @category models
  * @since 0.1.0
@@ -247,16 +287,16 @@ export interface Target<H> {
  *
  * **Details**
  *
- * Removes exactly what it added: hooks that others registered stay, in their
- * order, and hooks that somebody else has cleared are not missed. An evaluation
- * that is running keeps the hooks it started with; see `WhenClosed`.
+ * Closing the scope removes only these hooks and keeps all others in their
+ * order. It does nothing if the hooks were cleared meanwhile. A running
+ * evaluation keeps the hooks that it started with; see `WhenClosed`.
  *
  * **Gotchas**
  *
- * A service that the caller of an evaluation has too is the caller's. Bind a
- * hook that must keep its own with `FeatureHook.provide`.
+ * Services of the caller take precedence over those of the registration. Use
+ * `FeatureHook.provide` for a hook that must keep its own.
  *
- * **Example** (Hooks on a client, for a while)
+ * **Example** (Adding hooks to a client for a limited time)
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"
@@ -285,22 +325,21 @@ export const register = <T, H extends FeatureHook.Any = never>(
       () => Effect.sync(() => remove(target, hook))
     ))
 
-// The SDK can only remove all hooks. It runs nothing in between, so nobody sees
-// the others missing.
+// The SDK can only remove all hooks at once. Nothing runs before the others are back.
 const remove = <H>(target: Target<H>, hook: H | SDK.Hook): void => {
   const registered = target.getHooks()
   const kept = registered.filter((other) => other !== hook)
   if (kept.length === registered.length) return
   target.clearHooks()
-  // Arguments go over the stack, which is not endless.
+  // Spread arguments are limited by the size of the stack.
   for (let i = 0; i < kept.length; i += 10_000) target.addHooks(...kept.slice(i, i + 10_000))
 }
 
 /**
- * Adds hooks to the SDK's API object as long as the layer lives: they take part
- * in every evaluation of every client.
+ * Adds hooks to the API object of the SDK while the layer lives. They take part
+ * in all evaluations of all clients.
  *
- * **Example** (Hooks for everything)
+ * **Example** (Adding hooks to all clients)
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"

@@ -1,9 +1,9 @@
 /**
- * What hooks that log, count or trace may tell the outside about an evaluation.
+ * Settings that decide which data of an evaluation may leave the process.
  *
- * All of them take these settings, so one object, spread into the options of
- * each, holds for everything that leaves the process. By default nothing of the
- * evaluation context, no value and no error text does.
+ * All hooks that log, measure or trace take these options, so one object, spread
+ * into their options, applies to all of them. By default no attribute of the
+ * evaluation context, no flag value and no error message leaves the process.
  *
  * @since 0.1.0
  */
@@ -15,25 +15,28 @@ import { printValue } from "./internal/text.ts"
 import { readOwn, tryOr } from "./internal/untrusted.ts"
 
 /**
- * What may leave the process, and how it is written.
+ * Options that select and format the data that may leave the process.
  *
  * **Details**
  *
- * - `values`: flag values and default values; `false` by default.
- * - `errorMessage`: the messages of errors; `false` by default. Error codes are
- *   always told.
- * - `context`: attributes of the evaluation context, by name, `targetingKey`
- *   among them; none by default.
- * - `targetingKey`: `"omit"`, `"raw"`, or a function that writes it, such as
- *   `Privacy.hmac`. By default it is left out, unless `context` names it.
- * - `maxLength`: the longest text in characters, 500 by default.
- * - `maxDepth`, `maxSize`: how deep structures are written, and how many keys
- *   and values of them; 8 and 1000 by default.
- * - `redact`: sees what would be written of an evaluation, but for the flag's
- *   key, the provider, the domain and the reason, each with its name
+ * - `values`: includes flag values and default values; `false` by default.
+ * - `errorMessage`: includes error messages; `false` by default. Error codes are
+ *   always included.
+ * - `context`: names of attributes of the evaluation context to include, which
+ *   can contain `targetingKey`; none by default.
+ * - `targetingKey`: `"omit"`, `"raw"`, or a function that formats the targeting
+ *   key, such as `Privacy.hmac`. By default it is left out, unless `context`
+ *   names it.
+ * - `maxLength`: the maximum length of a text in characters, 500 by default.
+ * - `maxDepth`: the maximum depth of printed structures, 8 by default.
+ * - `maxSize`: the maximum number of keys and values of a printed structure,
+ *   1,000 by default.
+ * - `redact`: replaces values before they are written. It receives the name
  *   (`value`, `default_value`, `error_message`, `targeting_key`, `variant`,
- *   `context.plan`, `metadata.version`), and gives back what is written instead,
- *   or `undefined` to leave it out. One that throws leaves `<redacted>`.
+ *   `context.plan`, `metadata.version`) and the value, and returns the
+ *   replacement, or `undefined` to leave it out. If it throws, `<redacted>` is
+ *   written. It does not apply to the flag key, the provider, the domain and the
+ *   reason.
  *
  * @category models
  * @since 0.1.0
@@ -50,45 +53,51 @@ export interface Options {
 }
 
 /**
- * Checked settings, as functions that write what may be written.
+ * Checked settings, as functions that format what may leave the process.
  *
  * **When to use**
  *
- * In a hook of your own that tells the outside about evaluations. Each function
- * gives `undefined` for what is to be left out.
+ * Use in a custom hook that writes data of evaluations to a log, a metric or a
+ * trace. Each function returns `undefined` for data to leave out.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Privacy {
-  /** Whether values may be told. */
+  /** Whether flag values may be written. */
   readonly values: boolean
-  /** Writes anything as one bounded line. */
+  /** Formats any value as one bounded line. */
   readonly print: (value: unknown) => string
-  /** Redacts what may be told, without writing it. */
+  /** Redacts a value without formatting it. */
   readonly keep: (name: string, value: unknown) => unknown
-  /** Redacts and writes what may be told, such as a variant, or a value where `values` is set. */
+  /** Redacts and formats a value that may be written, such as a variant, or a flag value if `values` is set. */
   readonly write: (name: string, value: unknown) => string | undefined
+  /** Redacts and formats an error message, if `errorMessage` is set. */
   readonly errorMessage: (message: string | undefined) => string | undefined
+  /** Formats the targeting key, if `targetingKey` allows it. */
   readonly targetingKey: (evaluation: Evaluation) => string | undefined
-  /** The attributes that are named, redacted. */
+  /** The attributes named in `context`, redacted. */
   readonly attributes: (evaluation: Evaluation) => Readonly<Record<string, unknown>> | undefined
 }
 
-/** What has an evaluation context, such as a hook context; it is not read unless something of it may be told. */
+/**
+ * Any object with an evaluation context, such as a hook context. The context is
+ * read only if the settings allow it.
+ */
 type Evaluation = { readonly context: EvaluationContext }
 
 const redacted = "<redacted>"
 
 /**
- * Checks settings for the hook that is named, in the form `LoggingHook.make`.
+ * Checks the options of a hook. `owner` names its constructor, such as
+ * `LoggingHook.make`, in errors.
  *
  * **Gotchas**
  *
  * Throws a `RangeError` that names the option when a limit is not an integer of
- * at least 1, or another option is not what it may be.
+ * at least 1, or another option has an invalid value.
  *
- * **Example** (Writing the plan and a hash of the user)
+ * **Example** (Including an attribute and a hashed targeting key)
  *
  * ```ts
  * import { Redacted } from "effect"
@@ -115,7 +124,7 @@ export const make = (owner: string, options: Options = {}): Privacy => {
     maxNodes: Check.positiveInteger(owner, "maxSize", options.maxSize ?? 1000)
   }
   Check.optionalFunction(owner, "redact", redact)
-  // A misspelt "omit" must not tell the key.
+  // A misspelt "omit" must not reveal the targeting key.
   if (typeof writer !== "function") Check.oneOf(owner, "targetingKey", [undefined, "omit", "raw"], writer)
   const print = (value: unknown): string => printValue(value, maxLength, limits)
   const keep = (name: string, value: unknown): unknown =>
@@ -127,7 +136,7 @@ export const make = (owner: string, options: Options = {}): Privacy => {
   const key = (found: unknown): unknown => {
     if (writer === "omit") return undefined
     if (typeof writer !== "function") return keep("targeting_key", found)
-    // What the function cannot write is not told in its place.
+    // A function that cannot format the key must not reveal it.
     if (typeof found !== "string") return undefined
     return keep("targeting_key", tryOr(() => writer(found), () => redacted))
   }
@@ -160,19 +169,26 @@ export const make = (owner: string, options: Options = {}): Privacy => {
 }
 
 /**
- * Writes a targeting key as its HMAC-SHA-256 in hexadecimal digits, the same one
- * for the same key.
+ * Creates a function that replaces a targeting key with its HMAC-SHA-256, in
+ * hexadecimal digits.
+ *
+ * **When to use**
+ *
+ * Use to recognise the same user in logs and traces without revealing the
+ * targeting key.
  *
  * **Details**
  *
- * What is hashed are the bytes of the key in UTF-8. Without the secret, a hash
- * of something as short as a user number could be found by trying all of them.
+ * The same key always has the same digest. It covers the key's bytes in UTF-8.
+ * Without a secret, the digest of something as short as a user number could be
+ * reversed by trying all numbers.
  *
  * **Gotchas**
  *
- * Throws a `RangeError` when the secret is shorter than 16 bytes.
+ * Throws a `RangeError` when the secret is shorter than 16 bytes, or outside of
+ * Node.js.
  *
- * **Example** (The same user, not recognisable)
+ * **Example** (Hashing targeting keys)
  *
  * ```ts
  * import { Redacted } from "effect"

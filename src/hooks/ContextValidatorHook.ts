@@ -1,5 +1,5 @@
 /**
- * A hook that checks the evaluation context before a flag is resolved.
+ * A hook that validates the evaluation context before a flag is resolved.
  *
  * @since 0.1.0
  */
@@ -15,16 +15,17 @@ import { attributeOf } from "../internal/hook/view.ts"
 import { oneLine } from "../internal/text.ts"
 
 /**
- * The settings of a context validator. At least one rule is needed.
+ * The options of a context validator. At least one rule is required.
  *
  * **Details**
  *
- * - `requireTargetingKey`: there must be one, and it must not be empty.
- * - `requiredAttributes`: the names of attributes that must be there.
- * - `schema`: what the whole context has to fit.
- * - `flags`: the evaluations to check; all by default.
- * - `mode`: `"warn"`, the default, logs a warning; `"reject"` rejects the
- *   evaluation, so that the caller gets the default value.
+ * - `requireTargetingKey`: requires a targeting key that is a non-empty string;
+ *   `false` by default.
+ * - `requiredAttributes`: names of required attributes; none by default.
+ * - `schema`: a schema for the whole evaluation context; none by default.
+ * - `flags`: the evaluations to validate; all by default.
+ * - `mode`: `"warn"`, the default, logs a warning. `"reject"` rejects the
+ *   evaluation, so the caller gets the default value.
  *
  * @category models
  * @since 0.1.0
@@ -65,25 +66,27 @@ const fits = (schema: Schema.ConstraintDecoder<unknown>): Rule => {
 }
 
 /**
- * Creates a hook that checks the context.
+ * Creates a hook that validates the evaluation context.
  *
  * **Details**
  *
- * The rules are tried in the order targeting key, attributes, schema; the first
- * that is broken counts. `"reject"` fails with `TARGETING_KEY_MISSING` for the
- * targeting key and with `INVALID_CONTEXT` otherwise. Warnings and messages name
- * attributes, never values. The check sees what earlier hooks contributed.
+ * The rules run in the order targeting key, attributes, schema, up to the first
+ * violation. They see the contributions of earlier hooks.
+ *
+ * In the mode `"reject"`, the error code is `TARGETING_KEY_MISSING` for the
+ * targeting key and `INVALID_CONTEXT` for the other rules. Warnings and error
+ * messages contain names of attributes, never values.
  *
  * **Gotchas**
  *
- * The schema must decode synchronously; one that does not never fits. In the
- * mode `"warn"` the hook is an observer, so a schema that throws changes
- * nothing.
+ * The schema must decode synchronously. An asynchronous schema never matches. In
+ * the mode `"warn"` the hook is an observer, so a schema that throws does not
+ * affect the evaluation.
  *
- * Throws a `RangeError` when there is no rule, an attribute has no name, or the
- * mode is unknown.
+ * Throws a `RangeError` when there is no rule, `requiredAttributes` is not a
+ * list of non-empty names, `flags` is not a function, or `mode` is unknown.
  *
- * **Example** (No evaluation without a user)
+ * **Example** (Requiring a targeting key)
  *
  * ```ts
  * import { ContextValidatorHook, FlagFilter } from "effect-openfeature"

@@ -1,7 +1,7 @@
 /**
  * A hook that logs evaluations with Effect's logger.
  *
- * The fields are those of Appendix A of the OpenFeature specification.
+ * The fields follow Appendix A of the OpenFeature specification.
  *
  * @since 0.1.0
  */
@@ -18,15 +18,16 @@ import * as Services from "../internal/services.ts"
 import * as Privacy from "../Privacy.ts"
 
 /**
- * The settings of a logging hook, with those of `Privacy` for what may be told.
+ * The options of a logging hook, with those of `Privacy`.
  *
  * **Details**
  *
- * - `before`, `after`, `error`: the level of that stage's record, or `false` for
- *   none; `"Debug"`, `"Debug"` and `"Error"` by default.
- * - `values` adds `default_value` and `value`, `errorMessage` adds
- *   `error_message`, `context` adds `evaluation_context`, and `targetingKey` adds
- *   `targeting_key`.
+ * - `before`, `after`, `error`: the log level of the stage, or `false` to not
+ *   log it; `"Debug"`, `"Debug"` and `"Error"` by default.
+ * - `values`: adds `default_value` and `value`.
+ * - `errorMessage`: adds `error_message`.
+ * - `context`: adds `evaluation_context` with the named attributes.
+ * - `targetingKey`: adds `targeting_key`.
  *
  * @category models
  * @since 0.1.0
@@ -44,31 +45,33 @@ const set = (fields: Fields, name: string, text: string | undefined): void => {
 }
 
 /**
- * Creates a hook that logs a record per stage.
+ * Creates a hook that logs the stages of an evaluation.
  *
  * **Details**
  *
- * Every record has `stage`, `flag_key`, `provider_name` and, where the client
- * has one, `domain`; after a success also `reason` and `variant`, after an error
- * `error_code`. They are log annotations, so they stand beside those of the
- * caller. A record is one line whatever the flag key contains: control
- * characters are escaped, long texts are cut.
+ * Each log record has the fields `stage`, `flag_key`, `provider_name` and, if
+ * the client has a domain, `domain`. A success adds `reason` and `variant`, an
+ * error adds `error_code`. The fields are log annotations, next to those of the
+ * caller.
  *
- * Values, error texts and the evaluation context are data of your users and stay
- * out unless you name them.
+ * Each field is one line of bounded length, with control characters escaped.
  *
- * It is an observer: a logger that throws is reported to `HookFailures` and
- * changes nothing.
+ * Flag values, error messages and the evaluation context can contain personal
+ * data. They are logged only if the options include them.
+ *
+ * The hook is an observer: if a logger throws, the failure goes to
+ * `HookFailures`.
  *
  * **Gotchas**
  *
- * Effect's default minimum level is `Info`, so the default levels of `before`
- * and `after` are silent until you lower it or raise them.
+ * Effect's default minimum log level is `Info`, so the default levels of
+ * `before` and `after` log nothing. Lower the minimum level, or raise these
+ * levels.
  *
- * Throws a `RangeError` when a level is not one of Effect's, a limit of `Privacy`
- * is not an integer of at least 1, or no stage is logged.
+ * Throws a `RangeError` when a log level is unknown, all stages are `false`, or
+ * an option of `Privacy` is invalid.
  *
- * **Example** (Logging what was resolved, with the plan of the user)
+ * **Example** (Logging values and an attribute)
  *
  * ```ts
  * import { LoggingHook } from "effect-openfeature"
@@ -111,7 +114,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     if (privacy.values) set(fields, "value", privacy.write("value", details.value))
     return fields
   }
-  // The fields are made only for a record that somebody will see.
+  // Fields cost time, so they are made only for a log level that is enabled.
   const log = (level: LogLevel.Severity, message: string, fields: () => Fields): Effect.Effect<void> | undefined =>
     LogLevel.isGreaterThanOrEqualTo(level, Context.get(Services.current(), MinimumLogLevel))
       ? Effect.annotateLogs(Effect.logWithLevel(level)(message), fields())

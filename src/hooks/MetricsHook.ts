@@ -1,5 +1,6 @@
 /**
- * Hooks that measure evaluations, with your own effect or with Effect's `Metric`.
+ * Hooks that measure evaluations, with a custom function or with Effect's
+ * `Metric`.
  *
  * @since 0.1.0
  */
@@ -18,13 +19,17 @@ import * as Services from "../internal/services.ts"
 import { oneLine } from "../internal/text.ts"
 
 /**
- * One evaluation, when it is over.
+ * A finished evaluation.
  *
  * **Details**
  *
- * `duration` is the time from this hook's `before` to its `finally`, by the
- * monotonic clock. It is missing when an earlier hook failed, so that this
- * `before` never ran. `success` says whether the details have no error.
+ * - `flagKey`: the key of the flag.
+ * - `duration`: the time from the `before` stage of this hook to its `finally`
+ *   stage, by the monotonic clock. It is `undefined` when an earlier hook failed
+ *   and this `before` never ran.
+ * - `success`: whether the evaluation details contain no error.
+ * - `details`: the evaluation details.
+ * - `context`: the hook context.
  *
  * @category models
  * @since 0.1.0
@@ -37,7 +42,10 @@ export interface Evaluation {
   readonly context: HookContext
 }
 
-/** Makes a hook that times evaluations. There is no time when an earlier hook failed, so that its `before` never ran. */
+/**
+ * Creates a hook that measures the time of evaluations. The time is missing when
+ * an earlier hook failed and `before` never ran.
+ */
 const timed = <A>(
   end: (
     context: HookContext,
@@ -65,16 +73,27 @@ const timed = <A>(
 }
 
 /**
- * Creates a hook that calls a function once per evaluation, when it is over. The
- * function gives an effect, a promise, or nothing.
+ * Creates a hook that runs a function after each evaluation. The function
+ * returns an effect, a promise, or nothing.
+ *
+ * **When to use**
+ *
+ * Use to send measurements to a system that has no hook here.
  *
  * **Details**
  *
- * Every evaluation counts exactly once, also one that a hook rejected or that
- * had no ready provider. A failure of the effect never changes an evaluation; it
- * goes to `HookFailures`.
+ * The function runs exactly once per evaluation, including those that a hook
+ * rejected and those without a ready provider. The hook is an observer: a
+ * failure of the function goes to `HookFailures`.
  *
- * **Example** (Sending durations somewhere)
+ * **Gotchas**
+ *
+ * The evaluation waits for an effect or a promise. Limit it with
+ * `FeatureHook.timeout`.
+ *
+ * Throws a `RangeError` when the argument is not a function.
+ *
+ * **Example** (Logging the duration of each evaluation)
  *
  * ```ts
  * import { Duration, Effect } from "effect"
@@ -84,6 +103,21 @@ const timed = <A>(
  *   Effect.log(`${flagKey}: ${success} after ${duration && Duration.toMillis(duration)} ms`)
  * )
  * hook.name // => "metrics"
+ * ```
+ *
+ * **Example** (Counting without an effect)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { MetricsHook } from "effect-openfeature"
+ * import { Fixtures } from "effect-openfeature/testing"
+ *
+ * let failed = 0
+ * const hook = MetricsHook.make(({ success }) => {
+ *   if (!success) failed++
+ * })
+ * await Effect.runPromise(Fixtures.run(hook, { error: new Error("no connection") }))
+ * failed // => 1
  * ```
  *
  * @category constructors
@@ -109,8 +143,8 @@ export const make = <A>(
  *
  * **Details**
  *
- * The attributes are `flag_key`, `variant`, `reason` in lower case and
- * `error_code`. An attribute that does not apply is missing.
+ * The attributes are `flag_key`, `variant`, `reason` in lower case, and
+ * `error_code`. Attributes without a value are left out.
  *
  * @category metrics
  * @since 0.1.0
@@ -121,11 +155,11 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_eval
 })
 
 /**
- * Measures how long evaluations take, in seconds, with Effect's `Metric`.
+ * Measures the duration of evaluations in seconds, with Effect's `Metric`.
  *
  * **Details**
  *
- * The attribute is `flag_key`. The buckets reach from 10 microseconds to 10
+ * The attribute is `flag_key`. The buckets range from 10 microseconds to 10
  * seconds.
  *
  * @category metrics
@@ -137,15 +171,15 @@ export const histogram: Metric.Histogram<number> = Metric.histogram("feature_fla
 })
 
 /**
- * The settings of `makeMetric`.
+ * The options of `makeMetric`.
  *
  * **Details**
  *
- * - `maxSeries`: the maximum number of attribute sets of each metric, 1,000 by
- *   default. All further evaluations share one series, so totals stay exact. Its
- *   attributes `flag_key`, `variant`, `reason` and `error_code` all have the value
- *   `overflow`, in both metrics. A flag named `overflow` has series of its own:
- *   no evaluation has `overflow` for an `error_code`.
+ * - `maxSeries`: the maximum number of attribute sets per metric, 1,000 by
+ *   default. Further evaluations share one series, so totals stay exact. Its
+ *   attributes `flag_key`, `variant`, `reason` and `error_code` have the value
+ *   `overflow`. No error code has that value, so a flag named `overflow` keeps
+ *   its own series.
  *
  * @category models
  * @since 0.1.0
@@ -154,7 +188,7 @@ export interface MetricOptions {
   readonly maxSeries?: number | undefined
 }
 
-// There is no such error code, so this is no series of a flag of that name.
+// No error has this code, so it is not the series of a flag named `overflow`.
 const overflow = { flag_key: "overflow", variant: "overflow", reason: "overflow", error_code: "overflow" }
 
 const attributesOf = ({ errorCode, flagKey, reason, variant }: Labels): Record<string, string> => {
@@ -175,12 +209,12 @@ const lookup = <A>(limit: number, make: (attributes: Record<string, string>) => 
  *
  * **When to use**
  *
- * Use with any exporter of Effect's metrics: Prometheus, OTLP, or your own.
+ * Use with any exporter of Effect's metrics, such as Prometheus or OTLP.
  *
  * **Details**
  *
- * Updates `counter` and `histogram`. It is an effect, since each hook keeps a
- * list of its series.
+ * Updates `counter` and `histogram`. It is an effect because each hook has its
+ * own series.
  *
  * **Gotchas**
  *

@@ -1,5 +1,5 @@
 /**
- * A hook that lets every later hook ask how long the evaluation has taken.
+ * A hook that makes the elapsed time of an evaluation available to later hooks.
  *
  * @since 0.1.0
  */
@@ -17,8 +17,8 @@ import * as Services from "../internal/services.ts"
 import { oneLine } from "../internal/text.ts"
 
 /**
- * The hint that holds when the evaluation started, in nanoseconds of the
- * monotonic clock.
+ * The hint with the start of the evaluation, in nanoseconds of the monotonic
+ * clock.
  *
  * @category hints
  * @since 0.1.0
@@ -26,12 +26,13 @@ import { oneLine } from "../internal/text.ts"
 export const Start: HookHints.Key<bigint> = HookHints.key<bigint>("effect-openfeature.timing.start")
 
 /**
- * The settings of a timing hook.
+ * The options of a timing hook.
  *
  * **Details**
  *
- * - `slowerThan`: evaluations that take longer are logged; none by default.
- * - `logLevel`: at which level, `"Warn"` by default.
+ * - `slowerThan`: logs evaluations that take longer than this duration. By
+ *   default none are logged.
+ * - `logLevel`: the level of that log record, `"Warn"` by default.
  *
  * @category models
  * @since 0.1.0
@@ -42,15 +43,14 @@ export interface Options {
 }
 
 /**
- * Tells how long the evaluation has taken so far, if a timing hook has seen its
- * start.
+ * Returns the elapsed time of the evaluation, or `None` without a timing hook.
  *
  * **Details**
  *
- * Measured with the monotonic clock, so a step of the wall clock does not show,
- * and never negative.
+ * Uses the monotonic clock, so changes of the wall clock have no effect. The
+ * time is never negative.
  *
- * **Example** (Asking for the elapsed time in another hook)
+ * **Example** (Reading the elapsed time in another hook)
  *
  * ```ts
  * import { Effect, Option } from "effect"
@@ -71,23 +71,23 @@ export const elapsed = (hints: HookHints.HookHints): Effect.Effect<Option.Option
   Effect.clockWith((clock) => Effect.succeed(Option.fromUndefinedOr(elapsedBy(clock, hints))))
 
 /**
- * Creates a hook that notes when the evaluation starts, and can log slow ones.
+ * Creates a hook that records the start of an evaluation and can log slow ones.
  *
  * **When to use**
  *
- * Use as the first hook, so that what it measures includes the others.
+ * Use as the first hook, so the measured time includes all other hooks.
  *
  * **Details**
  *
- * Keeps a start that an earlier timing hook has noted. The log line carries
- * `flag_key` and `duration_ms`.
+ * Keeps the start that an earlier timing hook recorded. The log record has the
+ * fields `flag_key` and `duration_ms`. The hook is an observer.
  *
  * **Gotchas**
  *
- * Throws a `RangeError` when `slowerThan` is not finite, or `logLevel` is not a
- * level.
+ * Throws a `RangeError` when `slowerThan` is negative or not finite, or
+ * `logLevel` is not a log level.
  *
- * **Example** (Warning of slow evaluations)
+ * **Example** (Logging slow evaluations)
  *
  * ```ts
  * import { TimingHook } from "effect-openfeature"

@@ -1,7 +1,4 @@
-/**
- * Checks options. An error names the function, the option, what it must be, and
- * what it was.
- */
+/** Checks of options. An error names the function, the option, the expected value, and the actual one. */
 import * as Duration from "effect/Duration"
 import type { Severity } from "effect/LogLevel"
 import * as Option from "effect/Option"
@@ -21,9 +18,9 @@ export const positiveDuration = (owner: string, name: string, input: Duration.In
     : reject(owner, name, "finite and positive", input)
 }
 
-/** A time that may be zero. */
+/** Allows zero. */
 export const finiteDuration = (owner: string, name: string, input: Duration.Input): Duration.Duration => {
-  // Effect takes NaN for zero.
+  // Effect converts NaN to zero.
   const found = Number.isNaN(input) ? undefined : Option.getOrUndefined(Duration.fromInput(input))
   return found !== undefined && Duration.isFinite(found) && !Duration.isNegative(found)
     ? found
@@ -35,7 +32,6 @@ export const oneOf = <A>(owner: string, name: string, all: ReadonlyArray<A>, val
 
 export const severities: ReadonlyArray<Severity> = ["Trace", "Debug", "Info", "Warn", "Error", "Fatal"]
 
-/** The level of a log record, or `false` for no record. */
 export const severityOrFalse = (owner: string, name: string, value: Severity | false): Severity | false =>
   oneOf<Severity | false>(owner, name, [...severities, false], value)
 

@@ -1,9 +1,7 @@
-/**
- * How long evaluations take.
- */
+/** The duration of evaluations. */
 import type * as Clock from "effect/Clock"
 
-/** Never negative, even when a clock runs backwards. */
+/** Never negative, since a clock can run backwards. */
 export const nanosSince = (start: bigint, clock: Clock.Clock): bigint => {
   const nanos = clock.monotonicTimeNanosUnsafe() - start
   return nanos > 0n ? nanos : 0n
@@ -11,7 +9,7 @@ export const nanosSince = (start: bigint, clock: Clock.Clock): bigint => {
 
 export const secondsSince = (start: bigint, clock: Clock.Clock): number => Number(nanosSince(start, clock)) / 1e9
 
-/** Upper bounds of buckets in seconds: from an evaluation in the process to a slow one over a network. */
+/** Bucket bounds in seconds, from an evaluation in the process to a slow one over a network. */
 export const durationBoundaries: ReadonlyArray<number> = [
   0.00001,
   0.000025,

@@ -1,7 +1,4 @@
-/**
- * What Node offers, found when it is needed: an import takes milliseconds, and
- * breaks a bundle for browsers.
- */
+/** Features of Node, looked up on use: an import takes milliseconds and breaks bundles for browsers. */
 import type * as NodeAsyncHooks from "node:async_hooks"
 import type * as NodeCrypto from "node:crypto"
 import { cast } from "effect/Function"
@@ -19,7 +16,7 @@ export const createHmac = (owner: string): typeof NodeCrypto.createHmac => {
   return crypto.createHmac
 }
 
-/** Makes a function that runs others in the asynchronous context of now, whatever theirs is. */
+/** Captures the current asynchronous context, and returns a function that runs others in it. */
 export const here = (): (run: () => void) => void => {
   const hooks = cast<unknown, typeof NodeAsyncHooks | undefined>(builtin("node:async_hooks"))
   if (hooks === undefined) return (run) => run()

@@ -1,36 +1,34 @@
 /**
- * The series of a metric: a bounded number, and one more for the rest, so totals
- * stay exact.
+ * The series of a metric: a limited number, and one for all further attribute
+ * sets, so totals stay exact.
  *
- * `Series` holds them by their attributes. A `SeriesLookup` finds them by the
- * labels of an evaluation, and makes attributes only the first time.
+ * `Series` stores them by attributes. `SeriesLookup` finds them by the labels of
+ * an evaluation, so attributes are made only once.
  */
 
-/** Attributes of a series. */
 export type Attributes = Readonly<Record<string, string | number | boolean>>
 
-/** The labels that an evaluation has only at its end. */
+/** The labels that are known at the end of an evaluation. */
 export interface Outcome {
   readonly variant?: string | undefined
   readonly reason?: string | undefined
   readonly errorCode?: string | undefined
 }
 
-/** All labels of an evaluation. */
 export interface Labels extends Outcome {
   readonly flagKey: string
   readonly provider: string
-  /** The text of all further attributes. */
+  /** The additional attributes, as text. */
   readonly extra: string
 }
 
-/** For an evaluation that has not ended. */
+/** The labels of an evaluation that has not ended. */
 export const noOutcome: Outcome = {}
 
-/** The longest text of a label, in characters. */
+/** In characters. */
 export const maxLabelLength = 256
 
-/** Every set of attributes has one series, whatever the order of the attributes. */
+/** Attributes in a different order belong to the same series. */
 export class Series<A> {
   readonly #known = new Map<string, A>()
   readonly #overflow: A
@@ -38,7 +36,7 @@ export class Series<A> {
   constructor(overflow: A) {
     this.#overflow = overflow
   }
-  /** The limit belongs to the caller: hooks with different limits share the series of a meter. */
+  /** The limit is the caller's, since hooks with different limits share the series of a meter. */
   of<K extends Attributes>(attributes: K, limit: number, make: (attributes: K) => A): A {
     const key = JSON.stringify(Object.entries(attributes).sort(([a], [b]) => a < b ? -1 : 1))
     const found = this.#known.get(key)
@@ -55,10 +53,9 @@ interface Entry<A> extends Labels {
   readonly next: Entry<A> | undefined
 }
 
-// A longer text is cut in the attributes. Keeping it here would cost memory that the limit does not bound.
+// A longer label is truncated in the attributes. Storing it here would use memory without a bound.
 const isLong = (text: string | undefined): boolean => (text?.length ?? 0) > maxLabelLength
 
-/** Remembers which series belongs to which labels. */
 export class SeriesLookup<A> {
   readonly #byFlag = new Map<string, Map<string | undefined, Entry<A>>>()
   readonly #limit: number

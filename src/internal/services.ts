@@ -1,30 +1,29 @@
 /**
- * The services for the code that runs now. A fiber carries its own. A stage that
- * answers at once has no fiber, so its runner holds the services of the stage
- * for that time.
+ * The services of the running code. A fiber carries its own. A synchronous stage
+ * has no fiber, so its runner holds the services for it.
  */
 import * as Context from "effect/Context"
 import * as Fiber from "effect/Fiber"
 
 export interface Holder {
   readonly services: Context.Context<never>
-  /** The fiber that was running when the stage began. */
+  /** The fiber that was running when the stage started. */
   readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
 
 let holder: Holder | undefined = undefined
 
-/** Makes a stage the one that runs now, and gives back the one before, to be restored. */
+/** Holds the services of a stage. Returns the previous holder, which the caller must restore. */
 export const hold = (next: Holder | undefined): Holder | undefined => {
   const before = holder
   holder = next
   return before
 }
 
-/** The services of the stage or the fiber that runs now, `undefined` where neither does. */
+/** Returns `undefined` outside of a stage or a fiber. */
 export const find = (): Context.Context<never> | undefined => {
   const fiber = Fiber.getCurrent()
-  // A fiber that the stage has started itself has its own.
+  // A fiber started by the stage itself has its own services.
   return holder !== undefined && holder.fiber === fiber ? holder.services : fiber?.context
 }
 

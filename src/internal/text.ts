@@ -1,7 +1,4 @@
-/**
- * Text that is safe to print: one line, bounded, free of anything a terminal or
- * a log reader would take as a command.
- */
+/** Text that is safe to print: one bounded line without characters that terminals or log readers interpret. */
 import { tryOr } from "./untrusted.ts"
 
 // C0, DEL, C1, line and paragraph separators, and the bidirectional controls.
@@ -11,11 +8,11 @@ const everyUnsafe = new RegExp(unsafe, "g")
 
 const escapeChar = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
 
-/** Cuts a text to `max` characters, the mark of the cut included. */
+/** The result has at most `max` characters, including the ellipsis. */
 export const truncate = (text: string, max: number): string =>
   text.length <= max ? text : `${text.slice(0, Math.max(0, max - 1))}…`
 
-/** Escapes what would break a line or steer a terminal, then cuts. */
+/** Truncates first, so that the work is bounded. */
 export const oneLine = (text: string, max: number): string => {
   const cut = truncate(text, max)
   return unsafe.test(cut) ? truncate(cut.replace(everyUnsafe, escapeChar), max) : cut
@@ -29,9 +26,9 @@ export interface Limits {
 const defaults: Limits = { maxDepth: 8, maxNodes: 1000 }
 
 /**
- * Prints any value as one bounded line, JSON where JSON can say it and a marker
- * where it cannot. Depth and number of nodes are bounded, cycles are cut, and
- * nothing that a value does when it is read gets out.
+ * Prints any value as one bounded line: JSON, with markers for values that JSON
+ * cannot represent. It limits depth and number of nodes, cuts cycles, and never
+ * throws.
  */
 export const printValue = (value: unknown, max: number, { maxDepth, maxNodes }: Limits = defaults): string => {
   const path: Array<object> = []

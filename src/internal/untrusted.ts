@@ -1,11 +1,7 @@
-/**
- * Reads values that somebody else made: a provider, another hook, a caller. Any
- * of them may be a hostile proxy or have a getter that throws, so this is the
- * one place that catches exceptions.
- */
+/** Reads values of providers, other hooks and callers. They can be hostile proxies or have getters that throw. */
 import * as Predicate from "effect/Predicate"
 
-/** Gives the fallback when the evaluation throws. */
+/** Returns the fallback if the function throws. */
 export const tryOr = <A, B>(evaluate: () => A, orElse: (error: unknown) => B): A | B => {
   try {
     return evaluate()
@@ -24,7 +20,7 @@ export const readString = (value: unknown, key: PropertyKey): string | undefined
   return typeof found === "string" ? found : undefined
 }
 
-/** Reads a property that the value does not inherit. */
+/** Ignores inherited properties. */
 export const readOwn = (value: unknown, key: PropertyKey): unknown =>
   tryOr(() => Predicate.isObject(value) && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined, nothing)
 

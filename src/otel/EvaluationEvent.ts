@@ -1,5 +1,5 @@
 /**
- * An evaluation as the event of the semantic conventions.
+ * The event `feature_flag.evaluation` of the semantic conventions.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import * as Internal from "./internal/attributes.ts"
 import type * as SemanticConventions from "./SemanticConventions.ts"
 
 /**
- * Attributes of an event, a span or a metric.
+ * The attributes of an event, a span or a metric.
  *
  * @category models
  * @since 0.1.0
@@ -18,7 +18,7 @@ import type * as SemanticConventions from "./SemanticConventions.ts"
 export type Attributes = Record<string, string | number | boolean>
 
 /**
- * The type of an error in the words of the conventions, `undefined` after a
+ * Returns the error type of the semantic conventions, or `undefined` after a
  * success.
  *
  * @category converting
@@ -27,22 +27,21 @@ export type Attributes = Record<string, string | number | boolean>
 export const errorTypeOf = (details: EvaluationDetails): string | undefined => Internal.errorTypeOf(details.errorCode)
 
 /**
- * The attributes of the event `feature_flag.evaluation`, in the names of one
- * version of the conventions.
+ * Returns the attributes of the event `feature_flag.evaluation`, with the names
+ * of one version of the conventions.
  *
  * **Details**
  *
  * The set id, the version and the context id come from the flag metadata
  * `flagSetId`, `version` and `contextId` (OpenFeature specification, Appendix
- * D). Without a `contextId` the targeting key is the context id.
+ * D). Without a `contextId`, the context id is the targeting key.
  *
- * The value takes the place of a missing variant. A boolean or a number always
- * does; a text or a structure can hold personal data and needs the setting
- * `values`. After an error there is no result, so there is no value.
+ * Without a variant, the value is included if it is a boolean or a number.
+ * Strings and structures can contain personal data, so they require the option
+ * `values`. An error has no value.
  *
- * Attributes of the evaluation context that `Privacy` allows are written as
- * `feature_flag.context.attribute.<name>`. The conventions have no name for
- * them.
+ * Attributes of the evaluation context that `Privacy` allows get the name
+ * `feature_flag.context.attribute.<name>`. The conventions do not define one.
  *
  * @category converting
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * A hook that emits one event for each evaluation, through the Logs API of
- * OpenTelemetry or through Effect's logger.
+ * A hook that emits an event for each evaluation, through the Logs API of
+ * OpenTelemetry or Effect's logger.
  *
  * @since 0.1.0
  */
@@ -29,13 +29,13 @@ import type * as SemanticConventions from "./SemanticConventions.ts"
  *
  * **Details**
  *
- * You pass it as an option, so this library does not import a package that you
- * may not have.
+ * It is an option, so this library needs no dependency on
+ * `@opentelemetry/api-logs`.
  *
  * **Gotchas**
  *
  * Version 3 of the OpenTelemetry SDK has its logger provider in
- * `@opentelemetry/api`; the `logs` of `@opentelemetry/api-logs` do not reach it.
+ * `@opentelemetry/api`. The `logs` of `@opentelemetry/api-logs` do not use it.
  *
  * @category models
  * @since 0.1.0
@@ -53,14 +53,14 @@ export interface LoggerProvider {
 }
 
 /**
- * The settings of an event hook. Those of `Privacy` say what it may write.
+ * The options of an event hook, with those of `Privacy`.
  *
  * **Details**
  *
- * - `logs`: where log records go; by default to Effect's logger.
- * - `level`, `errorLevel`: the severity of a success and of an error, `"Info"`
- *   and `"Warn"` by default.
- * - `version`: which version's names to use, `"1.45"` by default.
+ * - `logs`: the destination of log records; Effect's logger by default.
+ * - `level`: the severity after a success, `"Info"` by default.
+ * - `errorLevel`: the severity after an error, `"Warn"` by default.
+ * - `version`: the version of the attribute names, `"1.45"` by default.
  *
  * @category models
  * @since 0.1.0
@@ -88,24 +88,24 @@ const severityOf = (name: string, level: Severity): Severity =>
   Check.oneOf("OtelEventHook.make", name, severities, level)
 
 /**
- * Creates a hook that emits one event for each evaluation, in `finally`.
+ * Creates a hook that emits one event per evaluation, in `finally`.
  *
  * **Details**
  *
  * The event is `feature_flag.evaluation` with the attributes of
  * `EvaluationEvent.attributesOf`. A log record of the Logs API carries the
- * caller's context, so it belongs to the caller's trace. Through Effect's logger
- * the attributes and `event.name` are log annotations, which Effect's own OTLP
+ * caller's context, so it belongs to the caller's trace. With Effect's logger,
+ * the attributes and `event.name` are log annotations, which Effect's OTLP
  * exporter exports.
  *
- * The hook is an observer: its failures never change an evaluation, they go to
- * `HookFailures`.
+ * The hook is an observer: its failures go to `HookFailures` and never change an
+ * evaluation.
  *
  * **Gotchas**
  *
- * Throws a `RangeError` that names the option when one is not valid.
+ * Throws a `RangeError` that names the option when an option is invalid.
  *
- * **Example** (Events through the global logger provider)
+ * **Example** (Using the global logger provider)
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"
@@ -144,7 +144,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
       })
       return undefined
     }
-    // Attributes are made only for an event that passes the log level.
+    // Attributes cost time, so they are made only for a log level that is enabled.
     if (LogLevel.isLessThan(severity, Context.get(services, References.MinimumLogLevel))) return undefined
     const annotations = { "event.name": event, ...attributesOf(context, details) }
     return Effect.annotateLogs(Effect.logWithLevel(severity)(event), annotations)

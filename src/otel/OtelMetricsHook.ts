@@ -1,5 +1,5 @@
 /**
- * Hooks that count and time evaluations, with OpenTelemetry or with Effect's
+ * Hooks that count and measure evaluations, with OpenTelemetry or with Effect's
  * metrics under the same names.
  *
  * @since 0.1.0
@@ -13,22 +13,23 @@ import * as Metering from "./internal/metering.ts"
 import { CurrentMeter } from "./internal/otelMeter.ts"
 
 /**
- * The settings of a metrics hook.
+ * The options of a metrics hook.
  *
  * **Details**
  *
  * - `duration`: whether to record durations; `true` by default.
- * - `maxSeries`: the maximum number of attribute sets, 1000 by default. It
- *   applies to requests and to results separately. All further evaluations share
- *   one series with the attribute `otel.metric.overflow`, so totals stay exact.
- * - `attributes`: makes further attributes for every metric. Requests and active
- *   evaluations are counted before the flag has resolved, so for them it is
- *   called without details. If it throws, it adds nothing.
+ * - `maxSeries`: the maximum number of attribute sets, 1,000 by default. It
+ *   applies to requests and results separately. Further evaluations share one
+ *   series with the attribute `otel.metric.overflow`, so totals stay exact.
+ * - `attributes`: returns additional attributes for all metrics. Requests and
+ *   active evaluations are counted before the flag is resolved, so for them it
+ *   runs without details. If it throws, it adds nothing.
  * - `dimensions`: names of flag metadata to add as attributes to the metrics of
- *   results.
- * - `exclude`: names of attributes to leave out, wherever they come from.
- * - `redact`: as in `Privacy`, for the variant and for `dimensions`.
- * - `version`: which version's names to use, `"1.45"` by default.
+ *   results; none by default.
+ * - `exclude`: names of attributes to leave out, from any source; none by
+ *   default.
+ * - `redact`: replaces the variant and `dimensions`, as in `Privacy`.
+ * - `version`: the version of the attribute names, `"1.45"` by default.
  *
  * @category models
  * @since 0.1.0
@@ -38,12 +39,11 @@ export interface MetricOptions extends Labels.Options {
 }
 
 /**
- * The settings of a metrics hook for OpenTelemetry.
+ * The options of a metrics hook for OpenTelemetry.
  *
  * **Details**
  *
- * - `meterProvider`: by default the one that is global at the time of each
- *   evaluation.
+ * - `meterProvider`: by default the global one at the time of each evaluation.
  *
  * @category models
  * @since 0.1.0
@@ -53,41 +53,41 @@ export interface Options extends MetricOptions {
 }
 
 /**
- * Creates a hook that exports the metrics of evaluations with OpenTelemetry.
+ * Creates a hook that exports metrics of evaluations with OpenTelemetry.
  *
  * **When to use**
  *
- * Use when the process has an OpenTelemetry SDK. Without one, use `makeMetric`.
+ * Use when the process has an OpenTelemetry SDK. Use `makeMetric` without one.
  *
  * **Details**
  *
  * - `feature_flag.evaluation_requests_total` and
- *   `feature_flag.evaluation_active_count` have the flag's key and the provider.
+ *   `feature_flag.evaluation_active_count` have the flag key and the provider.
  * - `feature_flag.evaluation_success_total` and
  *   `feature_flag.evaluation_error_total` also have the variant, the reason and,
  *   after an error, its type.
- * - `feature_flag.evaluation_duration`, in seconds, has the flag's key, the
- *   provider and the type of error.
+ * - `feature_flag.evaluation_duration`, in seconds, has the flag key, the
+ *   provider and the error type.
  *
  * All but the duration are the metrics of every OpenFeature SDK.
  *
- * Counting starts with the hook. Counts from before there is a meter provider
- * are exported by the first one; durations are recorded from then on.
+ * Each evaluation counts once, as a success or as an error, no matter which hook
+ * it failed in. A hung evaluation counts as active for ten minutes.
  *
- * Every evaluation counts once, as a success or as an error, no matter which
- * hook it failed in. A hung evaluation counts as active for ten minutes.
+ * Counts from before there is a meter provider are exported by the first one.
+ * Durations are recorded from then on.
  *
- * The hook is an observer: its failures never change an evaluation, they go to
- * `HookFailures`.
+ * The hook is an observer: its failures go to `HookFailures` and never change an
+ * evaluation.
  *
  * **Gotchas**
  *
- * Throws a `RangeError` that names the option when one is not valid.
+ * Hooks with the same meter provider share its series. Counts from before there
+ * is a meter provider are exported from the next evaluation on.
  *
- * Hooks that count for the same meter provider share its series. Counts from
- * before there was one are exported from the next evaluation on.
+ * Throws a `RangeError` that names the option when an option is invalid.
  *
- * **Example** (Counting for the global meter provider)
+ * **Example** (Using the global meter provider)
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"
@@ -112,16 +112,16 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
  *
  * **When to use**
  *
- * Use without an OpenTelemetry SDK. Effect exports its metrics by OTLP
- * (`effect/observability/OtlpMetrics`) and as the text of Prometheus
+ * Use without an OpenTelemetry SDK. Effect exports its metrics through OTLP
+ * (`effect/observability/OtlpMetrics`) and as Prometheus text
  * (`effect/observability/PrometheusMetrics`).
  *
  * **Gotchas**
  *
- * Throws a `RangeError` that names the option when one is not valid.
+ * A hung evaluation stays active. Create the hook once: Effect's registry keeps
+ * all series, and each hook has a limit of its own.
  *
- * A hung evaluation stays active. Make the hook once: Effect's registry keeps
- * every series, and each hook has a limit of its own.
+ * Throws a `RangeError` that names the option when an option is invalid.
  *
  * **Example** (Counting without an OpenTelemetry SDK)
  *

@@ -1,6 +1,5 @@
 /**
- * Hooks that trace evaluations, with the OpenTelemetry API or with the tracer of
- * Effect.
+ * Hooks that trace evaluations, with the OpenTelemetry API or Effect's tracer.
  *
  * @since 0.1.0
  */
@@ -26,19 +25,19 @@ import { Watch } from "./internal/watch.ts"
 import type * as SemanticConventions from "./SemanticConventions.ts"
 
 /**
- * The settings of a tracing hook. Those of `Privacy` say what it may write.
+ * The options of a tracing hook, with those of `Privacy`.
  *
  * **Details**
  *
- * - `version`: which version's names to use, `"1.45"` by default.
- * - `setStatus`: whether a failed evaluation gives its span an error status;
+ * - `version`: the version of the attribute names, `"1.45"` by default.
+ * - `setStatus`: whether a failed evaluation sets the error status of its span;
  *   `true` by default.
  * - `recordException`: whether a failed evaluation adds an `exception` event;
  *   `false` by default. Effect's own exporter adds one to every failed span.
- * - `maxDuration`: how long a span lasts when the evaluation hangs, 30 seconds
- *   by default. The span then ends with the error type `timeout`.
- * - `tracerProvider`: by default the tracer of Effect where one is installed,
- *   otherwise the global provider of the OpenTelemetry API.
+ * - `maxDuration`: the maximum duration of a span when the evaluation hangs, 30
+ *   seconds by default. The span then ends with the error type `timeout`.
+ * - `tracerProvider`: by default Effect's tracer if one is installed, otherwise
+ *   the global provider of the OpenTelemetry API.
  *
  * @category models
  * @since 0.1.0
@@ -52,11 +51,12 @@ export interface Options extends Privacy.Options {
 }
 
 /**
- * The settings of a hook that writes attributes on the caller's span.
+ * The options of a hook that writes attributes to the caller's span, with those
+ * of `Privacy`.
  *
  * **Details**
  *
- * - `maxFlags`: the most flags on one span, 100 by default.
+ * - `maxFlags`: the maximum number of flags per span, 100 by default.
  *
  * @category models
  * @since 0.1.0
@@ -81,7 +81,7 @@ class Evaluation extends Flight {
   }
 }
 
-// A span ends even when writing its attributes fails.
+// A span must end even when writing its attributes fails.
 const ended = (span: EvaluationSpan, describe: () => void): void => {
   try {
     describe()
@@ -95,28 +95,28 @@ const ended = (span: EvaluationSpan, describe: () => void): void => {
  *
  * **Details**
  *
- * The span is called `feature_flag.evaluation` and has the attributes of the
- * event of that name. It lasts from the hook's `before` to its `finally`, also
- * when the evaluation fails. When the evaluation hangs, the span ends after
- * `maxDuration`. Its parent is the span of the caller: Effect's where Effect is
- * traced, otherwise the active span of the OpenTelemetry context.
+ * The span is named `feature_flag.evaluation` and has the attributes of the
+ * event of that name. It lasts from the hook's `before` stage to its `finally`
+ * stage, or up to `maxDuration` if the evaluation hangs. Its parent is the
+ * caller's span: Effect's if Effect is traced, otherwise the active span of the
+ * OpenTelemetry context.
  *
- * The hook is an observer: its failures never change an evaluation, they go to
- * `HookFailures`.
+ * The hook is an observer: its failures go to `HookFailures` and never change an
+ * evaluation.
  *
  * **Gotchas**
  *
- * The semantic conventions define no such span. The span is not active while
- * the provider runs: the SDK gives a hook no way to run the provider.
+ * The semantic conventions define no such span. The span is not active while the
+ * provider runs, since the SDK gives a hook no way to run the provider.
  *
- * An evaluation that fails in an earlier hook's `before` has no span. An open
- * span keeps the process alive for up to a second, or for `maxDuration` if that
- * is less. Make the hook once, not for each evaluation: each hook watches over
- * its own spans.
+ * An evaluation that fails in the `before` stage of an earlier hook has no span.
+ * An open span keeps the process alive for up to a second, or for `maxDuration`
+ * if that is shorter. Create the hook once, not for each evaluation: each hook
+ * watches its own spans.
  *
- * Throws a `RangeError` that names the option when one is not valid.
+ * Throws a `RangeError` that names the option when an option is invalid.
  *
- * **Example** (A span for each evaluation)
+ * **Example** (Tracing with the OpenTelemetry API)
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"
@@ -149,7 +149,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     })
   }
   const begin = (context: HookContext, evaluation: Evaluation, services: Context.Context<never>): void => {
-    // A sampler and a span that times out need the attributes that are known by now.
+    // Samplers, and spans that time out, need the attributes that are known before the flag is resolved.
     evaluation.span = spans.start(services, event, writer.request(context))
     evaluation.flagKey = context.flagKey
     watch.begin(evaluation, Context.get(services, Clock.Clock))
@@ -174,24 +174,24 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   }))
 }
 
-// The flags on each span, shared by all hooks that write on it.
+// All hooks share the flags of a span, so that `maxFlags` holds for the span.
 const flagsOf = new WeakMap<object, Set<string>>()
 
 /**
- * Creates a hook that writes each flag on the span that the caller is in.
+ * Creates a hook that writes each evaluated flag to the caller's span.
  *
  * **Details**
  *
  * The attribute is `feature_flag.evaluation.<flag key>`. Its value is the
- * variant, or `error:` with the type after an error. Without a variant it is
- * the flag's value: a boolean or a number always, any other value with the
- * setting `values`.
+ * variant or, after an error, `error:` with the error type. Without a variant it
+ * is the flag value, if that is a boolean or a number, or if the option `values`
+ * is set.
  *
  * **Gotchas**
  *
- * Throws a `RangeError` that names the option when one is not valid.
+ * Throws a `RangeError` that names the option when an option is invalid.
  *
- * **Example** (Seeing in a trace which flags a request had)
+ * **Example** (Adding flags to the span of a request)
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"

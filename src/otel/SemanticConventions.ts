@@ -1,11 +1,12 @@
 /**
- * The names of events, attributes and metrics, in one table.
+ * The names of events, attributes and metrics.
  *
- * Events and attributes follow the semantic conventions for feature flags,
+ * Events and attributes follow the semantic conventions for feature flags
+ * (release candidate):
  * https://opentelemetry.io/docs/specs/semconv/feature-flags/feature-flags-events/
- * (release candidate). The conventions define neither metrics nor spans: the
- * first four metrics are those that every OpenFeature SDK exports, the fifth is
- * added by this library.
+ *
+ * The conventions define neither metrics nor spans. The first four metrics are
+ * those of every OpenFeature SDK. This library adds the fifth.
  *
  * @since 0.1.0
  */
@@ -13,7 +14,7 @@ import { durationBoundaries as boundaries } from "../internal/duration.ts"
 import * as Conventions from "./internal/conventions.ts"
 
 /**
- * The version of the conventions that the table follows.
+ * The version of the conventions that this module follows.
  *
  * @category versions
  * @since 0.1.0
@@ -21,13 +22,13 @@ import * as Conventions from "./internal/conventions.ts"
 export const version = "1.45.0"
 
 /**
- * Which version's names to use.
+ * The versions of the conventions that hooks can use.
  *
  * **Details**
  *
- * - `"1.45"`: the newest, and the default of every hook.
+ * - `"1.45"`: the newest, and the default of all hooks.
  * - `"1.37"`: the names of `@openfeature/open-telemetry-hooks` 1.0.
- * - `"1.31"`: the names before the attributes were renamed to `result.*`.
+ * - `"1.31"`: the names before some were changed to `result.*`.
  *
  * @category versions
  * @since 0.1.0
@@ -35,7 +36,7 @@ export const version = "1.45.0"
 export type Version = "1.45" | "1.37" | "1.31"
 
 /**
- * How strongly the conventions ask for an attribute.
+ * The requirement level of an attribute in the conventions.
  *
  * @category models
  * @since 0.1.0
@@ -45,12 +46,18 @@ export type RequirementLevel = "required" | "conditionally required" | "recommen
 /**
  * An attribute of the conventions.
  *
+ * **Details**
+ *
+ * - `level`: the requirement level.
+ * - `note`: the condition of the requirement, or the meaning of the attribute.
+ * - `names`: the name in each version.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Attribute {
   readonly level: RequirementLevel
-  /** When it is required, or what it is. */
+  /** The condition of the requirement, or the meaning of the attribute. */
   readonly note: string
   readonly names: Readonly<Record<Version, string>>
 }
@@ -66,7 +73,7 @@ const attribute = (name: keyof Conventions.Names, level: RequirementLevel, note:
 })
 
 /**
- * The attributes.
+ * The attributes of an evaluation.
  *
  * **Example** (Looking up a name)
  *
@@ -94,7 +101,7 @@ export const attributes: Readonly<Record<keyof Conventions.Names, Attribute>> = 
 }
 
 /**
- * The name of the event of an evaluation.
+ * The name of the evaluation event.
  *
  * @category names
  * @since 0.1.0
@@ -102,12 +109,12 @@ export const attributes: Readonly<Record<keyof Conventions.Names, Attribute>> = 
 export const event = Conventions.event
 
 /**
- * The metrics.
+ * The names, descriptions and units of the metrics.
  *
  * **Details**
  *
- * The duration is in seconds. Its buckets reach from ten microseconds, a usual
- * time for an evaluation in the process, to ten seconds, a slow one over a
+ * The duration is in seconds. Its buckets range from 10 microseconds, for an
+ * evaluation in the process, to 10 seconds, for a slow evaluation over a
  * network.
  *
  * @category names
@@ -116,7 +123,7 @@ export const event = Conventions.event
 export const metrics = Conventions.metrics
 
 /**
- * The upper bounds of the duration's buckets, in seconds.
+ * The upper bounds of the duration buckets, in seconds.
  *
  * @category names
  * @since 0.1.0
@@ -124,7 +131,7 @@ export const metrics = Conventions.metrics
 export const durationBoundaries: ReadonlyArray<number> = boundaries
 
 /**
- * The reason in the words of the conventions, `"unknown"` for any other.
+ * Returns the reason in the form of the conventions, or `"unknown"`.
  *
  * @category converting
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * What a hook is given, made by hand, and a way to run one hook through its
- * stages without a client.
+ * Hook contexts and evaluation details for tests, and a function that runs a
+ * hook without a client.
  *
  * @since 0.1.0
  */
@@ -20,7 +20,16 @@ import { Run } from "../internal/runner/run.ts"
 import { Stack } from "../internal/runner/stack.ts"
 
 /**
- * What can be said about a hook context; the rest is filled in.
+ * The fields of a hook context. Missing ones have a default.
+ *
+ * **Details**
+ *
+ * - `flagKey`: `"test-flag"` by default.
+ * - `flagValueType`: `"boolean"` by default.
+ * - `defaultValue`: `false` by default.
+ * - `context`: the evaluation context, empty by default.
+ * - `domain`: the domain of the client, `"test"` by default.
+ * - `providerName`: the name of the provider, `"test"` by default.
  *
  * @category models
  * @since 0.1.0
@@ -45,8 +54,8 @@ const sdkHookContext = (options: HookContextOptions): SDK.BeforeHookContext => (
   flagKey: options.flagKey ?? "test-flag",
   flagValueType: options.flagValueType ?? "boolean",
   defaultValue: EvaluationDetails.toSdkValue(EvaluationContext.snapshot(options.defaultValue ?? false)),
-  // Frozen all the way down but at the top, where the SDK assigns: a hook that
-  // writes into what it is given fails here.
+  // The SDK assigns to the top level only. Everything below is frozen, so a hook that writes to it
+  // fails.
   context: EvaluationContext.toSdk(EvaluationContext.snapshot(options.context ?? EvaluationContext.empty)),
   clientMetadata: { domain: options.domain ?? "test", providerMetadata: { name: options.providerName ?? "test" } },
   providerMetadata: { name: options.providerName ?? "test" },
@@ -55,9 +64,9 @@ const sdkHookContext = (options: HookContextOptions): SDK.BeforeHookContext => (
 })
 
 /**
- * Makes a hook context, frozen all the way down.
+ * Creates a deeply frozen hook context.
  *
- * **Example** (Asking a filter)
+ * **Example** (Testing a filter)
  *
  * ```ts
  * import { FlagFilter } from "effect-openfeature"
@@ -73,8 +82,18 @@ const sdkHookContext = (options: HookContextOptions): SDK.BeforeHookContext => (
 export const hookContext = (options: HookContextOptions = {}): HookContext => new View({ sdk: sdkHookContext(options) })
 
 /**
- * Makes evaluation details, frozen all the way down: `true` with the variant
- * `on`, unless said otherwise.
+ * Creates deeply frozen evaluation details: by default the value `true` with the
+ * variant `on` and the reason `STATIC`.
+ *
+ * **Example** (Creating the details of an error)
+ *
+ * ```ts
+ * import { Fixtures } from "effect-openfeature/testing"
+ *
+ * const details = Fixtures.details({ value: false, reason: "ERROR", errorCode: "FLAG_NOT_FOUND" })
+ * details.flagKey // => "test-flag"
+ * details.errorCode // => "FLAG_NOT_FOUND"
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -92,8 +111,15 @@ export const details = (
   })
 
 /**
- * What one run of a hook is given: about the evaluation, and how the provider
- * ends it.
+ * The options of a run: the evaluation, and the result of the provider.
+ *
+ * **Details**
+ *
+ * - `context`: the hook context.
+ * - `hints`: the hook hints, empty by default.
+ * - `details`: the evaluation details that the provider resolves; the defaults
+ *   are those of `Fixtures.details`.
+ * - `error`: the error that the provider throws instead.
  *
  * @category models
  * @since 0.1.0
@@ -101,19 +127,20 @@ export const details = (
 export interface RunOptions {
   readonly context?: HookContextOptions | undefined
   readonly hints?: HookHints.HookHints | undefined
-  /** What the provider resolves, if it does. */
+  /** The evaluation details that the provider resolves. */
   readonly details?: Partial<EvaluationDetails.EvaluationDetails> | undefined
-  /** What the provider throws instead. */
+  /** The error that the provider throws instead. */
   readonly error?: unknown
 }
 
 /**
- * What became of the evaluation.
+ * The result of a run.
  *
  * **Details**
  *
- * `context` is what the provider was asked with, `hints` what they were at the
- * end, `details` what the caller gets.
+ * - `context`: the evaluation context that the provider received.
+ * - `hints`: the hook hints at the end of the evaluation.
+ * - `details`: the evaluation details that the caller gets.
  *
  * @category models
  * @since 0.1.0
@@ -125,15 +152,15 @@ export interface Outcome {
 }
 
 /**
- * Runs a hook through its stages: `before`, then `after` or `error`, then
- * `finally`, as an evaluation would.
+ * Runs a hook through its stages, like an evaluation: `before`, then `after` or
+ * `error`, then `finally`.
  *
  * **Details**
  *
- * Everything the hook is given is frozen all the way down, so a hook that writes
- * to it fails. It runs with the services of the test, its clock among them.
+ * The arguments of the stages are deeply frozen, so a hook that writes to them
+ * fails. The hook runs with the services of the test, including its clock.
  *
- * **Example** (What a hook contributes)
+ * **Example** (Testing a contribution)
  *
  * ```ts
  * import { Effect } from "effect"

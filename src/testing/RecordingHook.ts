@@ -1,5 +1,5 @@
 /**
- * A hook that writes down what it is asked to do.
+ * A hook that records its stages.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,15 @@ import type { Stage } from "../HookFailures.ts"
 import type { HookHints } from "../HookHints.ts"
 
 /**
- * One stage that a recording hook was asked to run.
+ * A recorded stage.
+ *
+ * **Details**
+ *
+ * - `hook`: the name of the recording hook.
+ * - `stage`: the stage.
+ * - `flagKey`, `context`, `hints`: the evaluation, at the time of the stage.
+ * - `details`: the evaluation details, in `after` and `finally`.
+ * - `error`: the error, in `error`.
  *
  * @category models
  * @since 0.1.0
@@ -29,29 +37,30 @@ export interface Entry {
 }
 
 /**
- * A recording hook and what it has written down.
+ * A recording hook and its entries.
  *
  * @category models
  * @since 0.1.0
  */
 export interface RecordingHook {
   readonly hook: FeatureHook.FeatureHook
-  /** Everything so far, the oldest first. */
+  /** All entries so far, in order. */
   readonly entries: Effect.Effect<ReadonlyArray<Entry>>
-  /** The entries in short: `"name.stage"`. */
+  /** The entries in the form `"name.stage"`. */
   readonly stages: Effect.Effect<ReadonlyArray<string>>
+  /** Removes all entries. */
   readonly clear: Effect.Effect<void>
 }
 
 /**
- * Creates a hook that records, and otherwise does nothing.
+ * Creates a hook that records its stages and does nothing else.
  *
  * **Details**
  *
- * Several hooks that are made with the same `journal` write into one list, which
- * shows the order between them.
+ * Hooks with the same `journal` record into one list, which shows the order
+ * between them.
  *
- * **Example** (Which stages ran)
+ * **Example** (Testing which stages ran)
  *
  * ```ts
  * import { Effect } from "effect"

@@ -1,5 +1,5 @@
 /**
- * A provider that does what a script says, and writes down what it was asked.
+ * A provider that follows a script and records its invocations.
  *
  * @since 0.1.0
  */
@@ -12,12 +12,12 @@ import { toSdkValue } from "../EvaluationDetails.ts"
 import type { ErrorCode } from "../EvaluationError.ts"
 
 /**
- * How the provider answers one flag: an effect, so it may wait, fail, or never
- * end.
+ * The result of the provider for one flag: an effect that can wait, fail, or
+ * never end.
  *
  * **Details**
  *
- * What it fails with is thrown as it is.
+ * The provider throws the failure of the effect as it is.
  *
  * @category models
  * @since 0.1.0
@@ -25,7 +25,13 @@ import type { ErrorCode } from "../EvaluationError.ts"
 export type Answer = Effect.Effect<SDK.ResolutionDetails<SDK.FlagValue>, unknown>
 
 /**
- * What can be said about a resolution beside its value.
+ * The options of a resolved value.
+ *
+ * **Details**
+ *
+ * - `variant`: the variant; none by default.
+ * - `reason`: the reason, `"STATIC"` by default.
+ * - `flagMetadata`: the flag metadata; none by default.
  *
  * @category models
  * @since 0.1.0
@@ -37,7 +43,7 @@ export interface ValueOptions {
 }
 
 /**
- * Answers with a value.
+ * Creates an answer with a value.
  *
  * @category answers
  * @since 0.1.0
@@ -53,7 +59,8 @@ export const value = (value: FlagValue, options: ValueOptions = {}): Answer => {
 }
 
 /**
- * Answers with an error code, as a provider does that knows what is wrong.
+ * Creates an answer with an error code, which the provider returns without
+ * throwing.
  *
  * @category answers
  * @since 0.1.0
@@ -62,7 +69,7 @@ export const error = (code: ErrorCode, message: string): Answer =>
   Effect.sync(() => ({ value: false, errorCode: SDK.ErrorCode[code], errorMessage: message, reason: "ERROR" }))
 
 /**
- * Throws anything, as a provider does that has a bug.
+ * Creates an answer that throws any value.
  *
  * @category answers
  * @since 0.1.0
@@ -70,7 +77,7 @@ export const error = (code: ErrorCode, message: string): Answer =>
 export const throwing = (thrown: unknown): Answer => Effect.fail(thrown)
 
 /**
- * Never answers.
+ * An answer that never ends.
  *
  * @category answers
  * @since 0.1.0
@@ -78,7 +85,7 @@ export const throwing = (thrown: unknown): Answer => Effect.fail(thrown)
 export const never: Answer = Effect.never
 
 /**
- * Answers later, by the clock of whoever made the provider.
+ * Delays an answer, by the clock of the fiber that created the provider.
  *
  * @category answers
  * @since 0.1.0
@@ -86,7 +93,12 @@ export const never: Answer = Effect.never
 export const delayed = (duration: Duration.Input, answer: Answer): Answer => Effect.delay(answer, duration)
 
 /**
- * One call of the provider.
+ * A recorded invocation of the provider.
+ *
+ * **Details**
+ *
+ * - `flagKey`, `flagValueType`, `defaultValue`: the evaluated flag.
+ * - `context`: a frozen copy of the evaluation context.
  *
  * @category models
  * @since 0.1.0
@@ -99,33 +111,36 @@ export interface Call {
 }
 
 /**
- * A provider with its script and its journal.
+ * A test provider, with its script and its records.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TestProvider extends SDK.Provider {
-  /** Changes the script for one flag. */
+  /** Replaces the answer for one flag. */
   readonly set: (flagKey: string, answer: Answer) => Effect.Effect<void>
-  /** Emits a provider event; the SDK derives the status from it. */
+  /** Emits a provider event, from which the SDK derives the status. */
   readonly emit: (type: SDK.ServerProviderEvents, details?: SDK.EventContext) => Effect.Effect<void>
+  /** The recorded invocations, in order. */
   readonly calls: Effect.Effect<ReadonlyArray<Call>>
+  /** The names of the tracking events, in order. */
   readonly tracked: Effect.Effect<ReadonlyArray<string>>
+  /** Whether the SDK has closed the provider. */
   readonly isClosed: Effect.Effect<boolean>
 }
 
 /**
- * The script of a provider.
+ * The script of a test provider.
  *
  * **Details**
  *
- * - `flags`: the answers; a flag without one is `FLAG_NOT_FOUND`.
- * - `name`: the provider's name, `test` by default.
- * - `initialize`: what happens while the SDK waits for it; one that never ends
- *   leaves the status at `NOT_READY`, one that fails with the code
- *   `PROVIDER_FATAL` sets it to `FATAL`.
- * - `close`: what happens when it is closed.
- * - `hooks`: the hooks of the provider level.
+ * - `flags`: the answers by flag key. Other flags give `FLAG_NOT_FOUND`.
+ * - `name`: the name of the provider, `"test"` by default.
+ * - `initialize`: runs when the SDK initialises the provider. If it never ends,
+ *   the status stays `NOT_READY`. If it fails with the code `PROVIDER_FATAL`,
+ *   the status becomes `FATAL`.
+ * - `close`: runs when the SDK closes the provider.
+ * - `hooks`: the provider hooks; none by default.
  *
  * @category models
  * @since 0.1.0
@@ -143,10 +158,10 @@ export interface Script {
  *
  * **Details**
  *
- * Answers run with the context of whoever makes the provider, so under a test
- * clock a delayed answer waits for the test.
+ * Answers run with the services of the fiber that creates the provider. Under a
+ * test clock, a delayed answer waits for the test.
  *
- * **Example** (A flag that is there and one that is not)
+ * **Example** (Evaluating a known and an unknown flag)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -215,8 +230,7 @@ type Resolvers = Pick<
   "resolveBooleanEvaluation" | "resolveStringEvaluation" | "resolveNumberEvaluation" | "resolveObjectEvaluation"
 >
 
-// A script may answer with a value of the wrong type, which the SDK's types do
-// not foresee and its evaluator does not check.
+// The types of the SDK do not allow a value of the wrong type, but its evaluator does not check.
 function resolvers(resolve: Resolve): Resolvers
 function resolvers(resolve: Resolve): unknown {
   return {

@@ -1,5 +1,5 @@
 /**
- * Tools for testing hooks and code that evaluates flags.
+ * Tools to test hooks and code that evaluates flags.
  *
  * @since 0.1.0
  */

@@ -1,7 +1,4 @@
-/**
- * A hook of the SDK as the stages of an Effect hook. It is given what the SDK
- * would give it.
- */
+/** An SDK hook as the stages of an Effect hook. It receives what the SDK would pass to it. */
 import * as SDK from "@openfeature/server-sdk"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -21,10 +18,13 @@ import { tryOr } from "../untrusted.ts"
 
 type SdkDetails = SDK.EvaluationDetails<SDK.FlagValue>
 
-/** A rejection on purpose, or anything else that a hook of the SDK throws. */
+/** The failures of an SDK hook: errors with an OpenFeature code, and all others. */
 export type Failure = EvaluationError | Cause.UnknownError
 
-/** What one hook of the SDK has in one evaluation: the same objects in every stage. */
+/**
+ * The arguments of an SDK hook in one evaluation: the same objects in every
+ * stage, since hooks use them as keys of a WeakMap.
+ */
 class Given {
   readonly #hookData = new SDK.MapHookData()
   #hookContext: SDK.BeforeHookContext | undefined = undefined
@@ -33,13 +33,13 @@ class Given {
   #source: SdkDetails | undefined = undefined
   #details: SdkDetails | undefined = undefined
 
-  /** Frozen, but for the evaluation context, which is the SDK's own. */
+  /** Frozen, except for the evaluation context, which is the SDK's own. */
   hookContext(context: HookContext): SDK.BeforeHookContext {
     return this.#hookContext ??= this.#make(context)
   }
   #make(context: HookContext): SDK.BeforeHookContext {
     const source = sourceOf(context)
-    // Hooks within the hook find the evaluation by its context.
+    // Hooks within this hook find the evaluation by its context.
     source?.publish?.()
     return Object.freeze({
       flagKey: context.flagKey,
@@ -52,7 +52,7 @@ class Given {
       hookData: this.#hookData
     })
   }
-  /** The hook context behind `before`. Where the evaluation context is a copy, it is brought up to date. */
+  /** Under a timeout the evaluation context is a copy. It is updated and frozen after `before`. */
   later(context: HookContext): SDK.HookContext {
     const given = this.hookContext(context)
     if (sourceOf(context) === undefined && !Object.isFrozen(given.context)) {
@@ -68,14 +68,14 @@ class Given {
     }
     return this.#record
   }
-  /** A copy: what the hook writes to it does not reach the caller. */
+  /** A copy, so that writes do not reach the caller. */
   details(context: HookContext, details: EvaluationDetails.EvaluationDetails): SdkDetails {
     const source = sourceOf(context)
     const given = source?.details
     if (given === undefined) return EvaluationDetails.toSdk(details)
     if (this.#details === undefined || this.#source !== given) {
       this.#source = given
-      // Fields that the SDK does not know are kept.
+      // The spread keeps fields that the SDK does not know.
       this.#details = source?.isOfClient === true
         ? { ...given, ...EvaluationDetails.toSdk(details) }
         : { ...given, value: EvaluationContext.clone(given.value) }
@@ -98,7 +98,7 @@ const call = <A, B>(
   return Exit.map(result, take)
 }
 
-// What the hook set on a copy of the context instead of returning it.
+// A hook with a copy of the context contributes what it sets there.
 const changes = (
   before: EvaluationContext.EvaluationContext,
   after: SDK.EvaluationContext
@@ -116,7 +116,7 @@ export const make = (name: string, hook: SDK.Hook): Part<Given> => ({
     const before = source === undefined ? context.context : undefined
     const given = data.hookContext(context)
     const done = (): void => {
-      // The SDK awaits the context, and would call this.
+      // The SDK awaits the context and would call this function.
       if (typeof given.context["then"] === "function") tryOr(() => delete given.context["then"], constVoid)
       touch(context)
     }
@@ -136,8 +136,8 @@ export const make = (name: string, hook: SDK.Hook): Part<Given> => ({
       call(() => hook.finally?.(data.later(context), data.details(context, details), data.hints(hints)), constVoid))
 })
 
-// The SDK spreads whatever is truthy, so texts and lists would become attributes
-// named 0, 1, 2: they are refused. The rest that is no record has nothing in it.
+// The SDK spreads every truthy result, so a string or an array would add attributes named 0, 1, 2.
+// They are rejected. Other values that are not records have no attributes.
 const contribution = (result: unknown): EvaluationContext.EvaluationContext => {
   if (EvaluationContext.isEvaluationContext(result)) return result
   if ((typeof result === "string" && result !== "") || Array.isArray(result)) {

@@ -1,6 +1,4 @@
-/**
- * A stack of hooks as one hook of the SDK, for many evaluations.
- */
+/** A stack of hooks as one SDK hook, shared by many evaluations. */
 import type * as SDK from "@openfeature/server-sdk"
 import type { Registration } from "../hook/registration.ts"
 import { Run } from "../runner/run.ts"
@@ -10,17 +8,16 @@ type SdkHookContext = Readonly<SDK.HookContext>
 
 const stacks = new WeakMap<object, Stack>()
 
-/** The stack behind a hook of the SDK, if it is one of this library. */
+/** Returns the stack of an SDK hook made here. */
 export const stackOf = (hook: object): Stack | undefined => stacks.get(hook)
 
 export const make = (registration: Registration): SDK.Hook => {
   const stack = new Stack([registration])
   const runs = new Runs(stack)
-  // No prototype and frozen: neither a polluted Object.prototype nor somebody
-  // who gets the hook can put a stage into it.
+  // Without a prototype and frozen, so that neither a polluted Object.prototype nor other code can add a
+  // stage.
   const hook: SDK.Hook = Object.create(null)
-  // `before` is always there: only the first stage of an evaluation can see the
-  // calling fiber.
+  // Always register `before`: only the first stage can see the calling fiber.
   if (registration.parts.length > 0) hook.before = (sdk, hints) => runs.begin(sdk).before(sdk, hints)
   if (stack.after.length > 0) hook.after = (sdk, details, hints) => runs.of(sdk).after(sdk, details, hints)
   if (stack.error.length > 0) hook.error = (sdk, error, hints) => runs.of(sdk).error(sdk, error, hints)
@@ -32,14 +29,14 @@ export const make = (registration: Registration): SDK.Hook => {
 let ids = 0
 
 /**
- * Finds the run of an evaluation by what survives when a wrapper copies the hook
- * context: the hook data, and the evaluation context in it. The hook data alone
- * does not suffice, since the children of a MultiProvider share theirs.
+ * Finds the run of an evaluation. Wrappers can copy the hook context, so runs
+ * are found by the hook data and the evaluation context in it. The hook data
+ * alone is not enough, since children of a MultiProvider share it.
  */
 class Runs {
   readonly #stack: Stack
   readonly #key = `effect-openfeature/${++ids}`
-  // For a hook that is called by hand, without hook data.
+  // For invocations without hook data, from code other than the SDK.
   readonly #others = new WeakMap<SdkHookContext, Run | ReadonlyArray<Run>>()
 
   constructor(stack: Stack) {
@@ -58,7 +55,7 @@ class Runs {
     if (known instanceof Run && known.sdk.context === sdk.context) return known
     const runs = known === undefined ? [] : known instanceof Run ? [known] : known
     const same = runs.filter((run) => run.sdk.context === sdk.context)
-    // A wrapper that copies the evaluation context gives another one each time.
+    // A wrapper that copies the evaluation context passes another object in each stage.
     const open = runs.filter((run) => !run.isOver)
     return same.at(-1) ?? (open.length === 1 ? open[0] : undefined) ?? this.#add(sdk, runs)
   }

@@ -1,6 +1,4 @@
-/**
- * One evaluation of the Effect client.
- */
+/** One evaluation of the Effect client. */
 import * as SDK from "@openfeature/server-sdk"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -19,11 +17,10 @@ import { tryOr } from "../untrusted.ts"
 import { waitFor } from "../wait.ts"
 import type { FlagType } from "./flagType.ts"
 
-/** The client that evaluates. */
 export interface Target {
   readonly client: SDK.Client
   readonly domain: string | undefined
-  /** How long an interrupted caller waits for hooks that have to finish. */
+  /** The maximum time that an interrupted caller waits for hooks. */
   readonly interruptTimeout: Duration.Input
 }
 
@@ -33,7 +30,7 @@ export interface Request<A> {
   readonly defaultValue: A
   readonly context: EvaluationContext.EvaluationContext
   readonly hints: HookHints
-  /** The hooks of the client, of the region and of the invocation. */
+  /** The hooks of the client, the region and the invocation. */
   readonly stack: Stack
 }
 
@@ -49,8 +46,8 @@ export const evaluate = <A, B>(
   Effect.callback((resume) => {
     const { defaultValue, flagKey, stack, type } = request
     const check = new ValueCheck(request)
-    // Where the client has no hooks but others do, the empty stack lets them
-    // learn that a value was of the wrong type.
+    // Without client hooks, an empty stack still rejects values of the wrong type, so that hooks of other
+    // levels see the error.
     const isHooked = !stack.isEmpty || sdkHooks(target).length > 0
     const evaluation = new Evaluation(services, request.hints)
     const run = isHooked ? new Run(stack, evaluation, check) : undefined
@@ -63,8 +60,7 @@ export const evaluate = <A, B>(
     const finish = (error: EvaluationError.EvaluationError) => finishAll(target, request, evaluation, run, error)
     resolution.then(
       (details) => resume(Exit.succeed(select(check.details(details)))),
-      // The SDK rejects when something throws that it does not expect to, and
-      // then skips stages that hooks count on.
+      // The SDK rejects when a hook throws something hostile. It then skips stages that other hooks rely on.
       async () => {
         const error = general(flagKey, "the SDK gave up on the evaluation")
         await finish(error)
@@ -74,7 +70,7 @@ export const evaluate = <A, B>(
     return run && giveUp(target, flagKey, evaluation, resolution, finish)
   })
 
-/** The hooks of the SDK around those of the client. */
+/** The hooks at the API, SDK client and provider levels. */
 const sdkHooks = (target: Target): ReadonlyArray<object> => [...outerHooks(target), ...providerHooks(target)]
 
 const outerHooks = ({ client }: Target): ReadonlyArray<object> => [...SDK.OpenFeature.getHooks(), ...client.getHooks()]
@@ -82,8 +78,7 @@ const outerHooks = ({ client }: Target): ReadonlyArray<object> => [...SDK.OpenFe
 const providerHooks = ({ domain }: Target): ReadonlyArray<object> =>
   tryOr(() => Array.from(SDK.OpenFeature.getProvider(domain).hooks ?? []), () => [])
 
-// Runs what is owed to the hooks of every level, also to those that the SDK has
-// not come to yet.
+// Runs the remaining stages for hooks of every level, including those that the SDK has not reached.
 const finishAll = async <A>(
   target: Target,
   request: Request<A>,
@@ -126,8 +121,8 @@ const sdkHookContext = <A>(
   hookData: new SDK.MapHookData()
 })
 
-// The caller was interrupted: the running stage is, too. Then the SDK runs the
-// error and finally stages. It may not get there, since a provider can hang.
+// After an interruption, the SDK runs the error and finally stages. It may not reach them, since a
+// provider can hang.
 const giveUp = Effect.fnUntraced(function*(
   { interruptTimeout }: Target,
   flagKey: string,
@@ -144,7 +139,7 @@ const giveUp = Effect.fnUntraced(function*(
 const general = (flagKey: string, message: string) =>
   Object.freeze(new EvaluationError.EvaluationError({ code: "GENERAL", message, flagKey }))
 
-/** Checks that a value is of the flag's type: once, before the first `after` stage, or at the end. */
+/** Checks the type of a value once: before the first `after` stage, or at the end. */
 class ValueCheck<A> {
   readonly #request: Request<A>
   #decoded: Option.Option<A> | undefined = undefined

@@ -1,6 +1,4 @@
-/**
- * The events of the provider, as a stream.
- */
+/** The events of the provider, as a stream. */
 import type * as SDK from "@openfeature/server-sdk"
 import { ProviderEvents } from "@openfeature/server-sdk"
 import * as Effect from "effect/Effect"
@@ -19,8 +17,7 @@ const eventTypes = [
   ProviderEvents.ConfigurationChanged
 ]
 
-// One handler for each type, however many streams there are: the SDK warns of
-// many handlers as of a leak.
+// All streams share one handler per type: the SDK warns of a leak when there are many handlers.
 export const make = (client: SDK.Client): Stream.Stream<ProviderEvent> => {
   const subscribers = new Set<(event: ProviderEvent) => void>()
   const handlers = eventTypes.map((type) => {

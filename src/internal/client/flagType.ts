@@ -1,6 +1,6 @@
 /**
- * The four types of flags: how the SDK resolves them and which values they
- * allow. The SDK lets a provider return anything.
+ * The four flag types: how the SDK resolves them, and the values they allow. The
+ * SDK does not check values of a provider.
  */
 import type * as SDK from "@openfeature/server-sdk"
 import { identity } from "effect/Function"
@@ -12,10 +12,10 @@ import type { FlagValue } from "../../EvaluationDetails.ts"
 import { toSdkValue } from "../../EvaluationDetails.ts"
 
 export interface FlagType<A> {
-  /** What a value has to be, for messages. */
+  /** Describes the allowed values in error messages. */
   readonly expected: string
   readonly name: SDK.FlagValueType
-  /** The form that the SDK and the hooks see. */
+  /** Returns the form that the SDK and the hooks see. */
   readonly encode: (value: A) => SDK.FlagValue
   readonly decode: (value: unknown) => Option.Option<A>
   readonly resolve: (
@@ -57,13 +57,13 @@ export const object: FlagType<FlagValue> = {
   name: "object",
   expected: "a structure",
   encode: toSdkValue,
-  // A copy, since the value may be the provider's own.
+  // The value can belong to the provider, so it is copied.
   decode: (value) => Option.map(Option.liftPredicate(isStructure)(value), snapshot),
   resolve: (client, flagKey, defaultValue, ...args) =>
     client.getObjectDetails(flagKey, toSdkValue(defaultValue), ...args)
 }
 
-/** Object flags with decoded values; the SDK and the hooks see the encoded form. */
+/** The SDK and the hooks see the encoded value. */
 export const schema = <A>(schema: Schema.Codec<A, FlagValue>): FlagType<A> => {
   const encodeOption = Schema.encodeUnknownOption(schema)
   const decode = Schema.decodeUnknownOption(schema)

@@ -1,7 +1,4 @@
-/**
- * A provider that is owned by a scope: registered, waited for, closed once and
- * within a bound.
- */
+/** A provider owned by a scope: registered, awaited, and closed once within a time limit. */
 import * as SDK from "@openfeature/server-sdk"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,10 +6,9 @@ import type * as Scope from "effect/Scope"
 import { read, tryOr } from "../untrusted.ts"
 import { waitFor } from "../wait.ts"
 
-// Stands between the SDK and the provider. The SDK closes a provider that is
-// replaced, but lets nobody wait for it; and it calls the method of one provider
-// on another when a provider is replaced during an evaluation, so the methods
-// are bound.
+// A wrapper between the SDK and the provider. The SDK closes a replaced provider, but nothing can wait
+// for that. It also calls methods of one provider on another when a provider is replaced during an
+// evaluation, so the methods are bound.
 class Owned implements SDK.Provider {
   readonly #provider: SDK.Provider
   readonly events?: SDK.ProviderEventEmitter<SDK.AnyProviderEvent>
@@ -22,7 +18,7 @@ class Owned implements SDK.Provider {
   readonly resolveObjectEvaluation: SDK.Provider["resolveObjectEvaluation"]
   #initializing: Promise<void> | undefined = undefined
   #closing: Promise<void> | undefined = undefined
-  /** Another layer has taken the domain, and will give it back. */
+  /** Another layer covers this provider and will restore it, so the SDK must not close it. */
   isCovered = false
 
   constructor(provider: SDK.Provider) {
@@ -40,7 +36,7 @@ class Owned implements SDK.Provider {
     return this.#provider.runsOn ?? "server"
   }
   get domainScoped(): boolean {
-    // Not known to the oldest SDK.
+    // Older versions of the SDK do not have this property.
     return read(this.#provider, "domainScoped") === true
   }
   get hooks(): Array<SDK.Hook> {
@@ -60,7 +56,7 @@ class Owned implements SDK.Provider {
   }
 }
 
-// Never ready: what a client is left with when its provider is gone.
+// Replaces a closed provider. It is never ready.
 const closed = (): SDK.Provider => {
   const refuse = async () => {
     throw new SDK.ProviderNotReadyError("the provider is closed")
@@ -85,7 +81,7 @@ const bind = (domain: string | undefined, provider: SDK.Provider): Promise<void>
     (error) => Promise.reject(error)
   )
 
-// The owned providers of a domain, the one that it was bound to first at the bottom.
+// The owned providers of each domain, oldest first.
 const owners = new Map<string | undefined, ReadonlyArray<Owned>>()
 
 const setOwners = (domain: string | undefined, owned: ReadonlyArray<Owned>): void => {
@@ -99,7 +95,7 @@ const take = (domain: string | undefined, provider: SDK.Provider): { owned: Owne
   for (const other of below) other.isCovered = true
   setOwners(domain, [...below, owned])
   const ready = bind(domain, owned)
-  // The layer waits for it, if it does at all: a rejection is not an unhandled one.
+  // The layer may not wait for it, and then a rejection must not be an unhandled one.
   ready.catch(() => undefined)
   return { owned, ready }
 }
@@ -109,7 +105,7 @@ const release = (owned: Owned, domain: string | undefined, limit: Duration.Input
     const others = (owners.get(domain) ?? []).filter((other) => other !== owned)
     setOwners(domain, others)
     owned.isCovered = false
-    // Somebody else may have replaced the provider. The SDK has closed it then.
+    // If other code has replaced the provider, the SDK has already closed it.
     if (SDK.OpenFeature.getProvider(domain) === owned) {
       const next = others.at(-1)
       if (next !== undefined) next.isCovered = false
@@ -124,7 +120,7 @@ const warn = (domain: string | undefined): Effect.Effect<void> =>
       Effect.annotateLogs("domain", domain ?? "default")
     )
 
-/** Binds a provider to a domain until the scope closes; the effect inside waits until it is ready. */
+/** Binds a provider to a domain until the scope closes. The inner effect waits until the provider is ready. */
 export const acquire = (
   provider: SDK.Provider,
   options: { readonly domain: string | undefined; readonly shutdownTimeout: Duration.Input }

@@ -1,7 +1,4 @@
-/**
- * What a region of code and an invocation add to an evaluation: context, hints
- * and hooks.
- */
+/** The evaluation context, hints and hooks of a region and an invocation. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as EvaluationContext from "../../EvaluationContext.ts"
@@ -11,12 +8,11 @@ import * as Registration from "../hook/registration.ts"
 import type { Stack } from "../runner/stack.ts"
 import { tryOr } from "../untrusted.ts"
 
-/** What a region of code adds to its evaluations. */
 export interface Region {
   readonly context: EvaluationContext.EvaluationContext
   readonly hints: HookHints.HookHints
   readonly registrations: ReadonlyArray<Registration.Registration>
-  /** Something that the region was given cannot be read, so no flag may be evaluated with the rest. */
+  /** Part of the region cannot be read, so no flag may be evaluated with the rest. */
   readonly isUnreadable: boolean
 }
 
@@ -29,7 +25,6 @@ export const Region = Context.Reference<Region>("effect-openfeature/FeatureFlags
   })
 })
 
-/** Runs a program in a region of its own. */
 export const inRegion = <A, E, R, R2>(
   self: Effect.Effect<A, E, R>,
   change: (region: Region, services: Context.Context<R2>) => Partial<Region>,
@@ -50,8 +45,7 @@ interface Options {
   readonly hints?: HookHints.HookHints | undefined
 }
 
-// Options from JavaScript may be anything, and a context may be a proxy that
-// throws.
+// JavaScript callers can pass any options, and a context can be a proxy that throws.
 export const requestOf = (region: Region, client: Stack, options: Options | undefined) => {
   if (region.isUnreadable) return undefined
   let stack = client
@@ -72,8 +66,7 @@ interface Invocation {
   readonly registration: Registration.Registration
 }
 
-// The hooks of an invocation run with the services of the caller alone, so those
-// that were given together before are a registration already.
+// Invocation hooks use only the services of the caller, so the same hooks can share a registration.
 const invocations = new WeakMap<FeatureHook.Any, Invocation>()
 
 const invocation = (hooks: ReadonlyArray<FeatureHook.Any>): Registration.Registration => {
@@ -87,6 +80,6 @@ const invocation = (hooks: ReadonlyArray<FeatureHook.Any>): Registration.Registr
   return registration
 }
 
-// From JavaScript, hints may come as the SDK takes them.
+// JavaScript callers can pass the SDK's hints.
 const hintsOf = (hints: HookHints.HookHints): HookHints.HookHints =>
   HookHints.isHookHints(hints) ? hints : HookHints.fromRecord(hints)

@@ -1,7 +1,4 @@
-/**
- * A program around the evaluation, as a part. It runs in a fiber of its own that
- * is suspended between the stages.
- */
+/** A program around the evaluation, as a part. Its fiber is suspended between the stages. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -23,16 +20,16 @@ class Around<E> {
   readonly reached = Deferred.makeUnsafe<void>()
   readonly outcome = Deferred.makeUnsafe<EvaluationDetails, EvaluationError>()
   fiber: Fiber.Fiber<unknown, E> | undefined = undefined
-  /** Whether a stage has reported how the program ended. */
+  /** Whether a stage has taken the program's result. */
   isSettled = false
 
-  /** Ends a wait for the outcome that nobody will give any more, even one that is uninterruptible. */
+  /** Ends a wait for an outcome that will never come, even an uninterruptible one. */
   readonly abandon = (): void => {
     Deferred.doneUnsafe(this.outcome, Exit.interrupt())
   }
 }
 
-// Interruption goes to the program first: its finalizers must run.
+// The program is interrupted first, since its finalizers must run.
 const endOf = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<A, E> =>
   Effect.onInterrupt(Fiber.join(fiber), () => Fiber.interrupt(fiber))
 
@@ -47,7 +44,7 @@ const start = <E, R>(
       around.fiber = fiber
       yield* Registration.track(fiber, { onClose: around.abandon })
       if (Deferred.isDoneUnsafe(around.reached) && fiber.pollUnsafe() === undefined) return
-      // A program that ends without having evaluated leaves the evaluation alone.
+      // A program that ends without `evaluate` does not affect the evaluation.
       yield* restore(Effect.raceFirst(Deferred.await(around.reached), Fiber.join(fiber))).pipe(
         Effect.onExit((exit) => Effect.sync(() => void (around.isSettled = Exit.isFailure(exit)))),
         Effect.onInterrupt(() => Fiber.interrupt(fiber))

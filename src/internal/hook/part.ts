@@ -1,6 +1,6 @@
 /**
- * What a hook is made of. A combined hook is a list of parts. The runner knows
- * nothing but parts, and every combinator maps one part to another.
+ * The parts of a hook. A combination is a list of parts. The runner only knows
+ * parts, and every combinator maps parts to parts.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -20,9 +20,8 @@ export interface Contribution {
 }
 
 /**
- * The functions of the stages, as the author of a hook writes them: each gives an
- * effect, a promise, or its result. They are methods, since only the parameters
- * of a method may hide the type of a part's own data without a cast.
+ * The stages as the author of a hook writes them. They are methods, since only
+ * method parameters can hide the type of the hook data without a cast.
  */
 interface Stages<S> {
   before(context: HookContext, hints: HookHints, data: S): unknown
@@ -31,11 +30,11 @@ interface Stages<S> {
   finally(context: HookContext, details: EvaluationDetails, hints: HookHints, data: S): unknown
 }
 
-/** Every stage is an own property, so nothing is ever read from a prototype. */
+/** Stages are own properties, so nothing is read from a prototype. */
 export interface Part<S = unknown> {
   readonly name: string
   readonly hookData: (() => S) | undefined
-  /** Whether a failure of a stage is reported instead of rejecting the evaluation. */
+  /** Failures of an observed part are reported and do not reject the evaluation. */
   readonly isObserved: boolean
   readonly before: Stages<S>["before"] | undefined
   readonly after: Stages<S>["after"] | undefined
@@ -43,10 +42,10 @@ export interface Part<S = unknown> {
   readonly finally: Stages<S>["finally"] | undefined
 }
 
-/** What a stage has given: an effect, or nothing when it is done. A result that is known at once is an `Exit`. */
+/** The result of a stage: an effect, or `undefined` when it is done. A known result is an `Exit`. */
 export type Result = Effect.Effect<unknown, unknown, unknown> | undefined
 
-/** Changes every stage of a part. What is observed stays observed. */
+/** An observed part stays observed. */
 export const mapStages = <S>(
   part: Part,
   hookData: (() => S) | undefined,
@@ -77,13 +76,13 @@ export const mapStages = <S>(
 }
 
 const isEffect = (value: object): value is Effect.Effect<unknown, unknown, unknown> =>
-  // `Effect.isEffect` looks with `in`, which takes longer than many a stage does.
+  // `Effect.isEffect` uses `in`, which takes longer than many stages.
   cast<object, { readonly [Effect.TypeId]?: unknown }>(value)[Effect.TypeId] !== undefined
 
 const isThenable = (value: object): value is PromiseLike<unknown> =>
   typeof cast<object, { readonly then?: unknown }>(value).then === "function"
 
-// The SDK takes these from a provider, where they say that the provider is broken.
+// These codes describe the state of a provider, so a hook must not set them.
 const providerCodes: ReadonlySet<string> = new Set<EvaluationError.ErrorCode>(["PROVIDER_NOT_READY", "PROVIDER_FATAL"])
 
 // What hooks of the SDK have thrown, for other hooks of the SDK to see.
@@ -101,7 +100,7 @@ const isReadable = (error: unknown): error is Error =>
       (message === undefined || typeof message.value === "string")
   }, () => false)
 
-/** What a thrown value means: a rejection on purpose, where it has a code for that, or something unknown. */
+/** An error with an OpenFeature code rejects the evaluation on purpose. All others are unknown. */
 export const failureOf = (error: unknown): EvaluationError.EvaluationError | Cause.UnknownError => {
   if (EvaluationError.isEvaluationError(error)) return error
   const code = readString(error, "code")
@@ -111,20 +110,16 @@ export const failureOf = (error: unknown): EvaluationError.EvaluationError | Cau
   return failure
 }
 
-/** Awaits a promise that somebody else made. */
 export const fromPromise = <A>(
   thenable: PromiseLike<A>
 ): Effect.Effect<A, EvaluationError.EvaluationError | Cause.UnknownError> => {
   const promise = Promise.resolve(thenable)
-  // A combinator may drop the effect. The rejection is still not an unhandled one.
+  // A combinator may drop the effect. Its rejection must not become an unhandled one.
   promise.catch(constVoid)
   return Effect.tryPromise({ try: () => promise, catch: failureOf })
 }
 
-/**
- * Takes what the function of a stage gave back: an effect, a promise, or its
- * result. Only `before` has a result that counts.
- */
+/** Only `before` has a result that counts. */
 export const resultOf = (value: unknown, stage: Stage): Result => {
   if (value === undefined) return undefined
   if ((typeof value === "object" && value !== null) || typeof value === "function") {

@@ -1,7 +1,4 @@
-/**
- * Hooks that were registered together: the services they run with, and how long
- * they live.
- */
+/** Hooks that were registered together, with their services and their lifetime. */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,10 +9,13 @@ import * as Check from "../check.ts"
 import { awaitWithin } from "../wait.ts"
 import type { Part } from "./part.ts"
 
-/** Evaluations that hooks make themselves may be nested this deep. */
+/** The maximum depth of evaluations nested in hooks. */
 export const maxDepth = 8
 
-/** So many evaluations may hooks make, directly or not, for one evaluation of the application. */
+/**
+ * The maximum number of evaluations that hooks make, directly or indirectly, for
+ * one evaluation of the application.
+ */
 export const maxNested = 1000
 
 /** Counts the evaluations that hooks make for one evaluation of the application. */
@@ -24,11 +24,11 @@ export class Budget {
   isTold = false
 }
 
-/** How an evaluation is nested in the hooks of others. Every stage has it in its services. */
+/** The nesting of an evaluation in the hooks of others, which every stage has in its services. */
 export interface Nesting {
   readonly depth: number
   readonly budget: Budget | undefined
-  /** The registration of the hook that runs. */
+  /** The registration of the running hook. */
   readonly registration: Registration | undefined
 }
 
@@ -41,11 +41,11 @@ export const Nesting: Context.Reference<Nesting> = Context.Reference<Nesting>(
 
 export type WhenClosed = "skip" | "reject"
 
-/** Who waits for a fiber that a registration owns. */
+/** The owner of a fiber that a registration tracks. */
 export interface Waiting {
-  /** The registration closes: the fiber is interrupted. */
+  /** Runs when the registration closes and interrupts the fiber. */
   onClose?(): void
-  /** The fiber has not ended in time after that. */
+  /** Runs when the fiber did not end in time. */
   onLate?(): void
 }
 
@@ -68,11 +68,11 @@ export class Registration {
     this.#base = base
   }
 
-  /** The services of the caller, on top of those that the hooks were registered with. */
+  /** Returns the services of the caller, merged over those of the registration. */
   services(caller: Context.Context<never> | undefined): Context.Context<unknown> {
     if (caller === undefined) return this.#base
-    // One request makes many evaluations with the same services. A registration
-    // lives longer than a request and must not keep them.
+    // A request makes many evaluations with the same services. The map is weak, since a registration
+    // outlives its requests.
     const known = this.#merged.get(caller)
     if (known !== undefined) return known
     const merged = Context.merge(this.#base, caller)
@@ -80,7 +80,7 @@ export class Registration {
     return merged
   }
 
-  /** Owns a fiber until it ends. */
+  /** Tracks a fiber until it ends. */
   add(fiber: Fiber.Fiber<unknown, unknown>, waiting: Waiting): void {
     if (this.isClosed) {
       fiber.interruptUnsafe()
@@ -94,7 +94,7 @@ export class Registration {
     this.#running.delete(fiber)
   }
 
-  /** Interrupts what is running, and waits for it up to the limit. */
+  /** Interrupts all tracked fibers and waits for them, up to the limit. */
   close(limit: Duration.Input): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.isClosed = true
@@ -116,14 +116,14 @@ export class Registration {
   }
 }
 
-/** Hooks with the services that they were registered with. They live as long as the process. */
+/** Creates hooks that live as long as the process. */
 export const make = <R>(
   parts: ReadonlyArray<Part>,
   services: Context.Context<R>,
   whenClosed: WhenClosed = "skip"
 ): Registration => {
   const base = new Map<string, unknown>(services.mapUnsafe)
-  // The span in which a hook was registered is over when the hook runs.
+  // The span of the registration has ended when a hook runs.
   base.delete(Tracer.ParentSpanKey)
   base.delete(Nesting.key)
   return new Registration(parts, Context.makeUnsafe(base), whenClosed)
@@ -139,7 +139,7 @@ export const CloseTimeout: Context.Reference<Duration.Input> = Context.Reference
   { defaultValue: () => "3 seconds" }
 )
 
-/** Hooks that live as long as the scope, with the services of the fiber. */
+/** Creates hooks with the services of the fiber, until the scope closes. */
 export const scoped = <R>(
   parts: ReadonlyArray<Part>
 ): Effect.Effect<Registration, never, R | Scope.Scope> =>
@@ -157,7 +157,7 @@ export const scoped = <R>(
     )
   })
 
-/** Gives a fiber that outlives its stage to the registration of the stage. */
+/** Tracks a fiber that outlives its stage with the registration of that stage. */
 export const track = (fiber: Fiber.Fiber<unknown, unknown>, waiting: Waiting = {}): Effect.Effect<void> =>
   Effect.withFiber((current) => {
     current.getRef(Nesting).registration?.add(fiber, waiting)

@@ -1,6 +1,6 @@
 /**
- * The hook context that hooks see: a read-only view of the SDK's, whose
- * evaluation context is one mutable object for all hooks and the provider.
+ * The hook context that hooks see: a read-only view of the SDK's. The SDK shares
+ * one mutable evaluation context between all hooks and the provider.
  */
 import type * as SDK from "@openfeature/server-sdk"
 import * as EvaluationContext from "../../EvaluationContext.ts"
@@ -9,22 +9,22 @@ import type { HookContext } from "../../HookContext.ts"
 import { printValue } from "../text.ts"
 import { readString } from "../untrusted.ts"
 
-/** What a view shows, and what a converted hook of the SDK is given. */
+/** The content of a view, and the arguments of a converted SDK hook. */
 export interface Source {
   readonly sdk: Readonly<SDK.HookContext>
-  /** The details that the SDK gave to the stage that runs. */
+  /** The details that the SDK passed to the running stage. */
   readonly details?: SDK.EvaluationDetails<SDK.FlagValue> | undefined
-  /** Whether the Effect client makes the evaluation, and so decides what the details say. */
+  /** Whether the Effect client makes the evaluation, and so determines its details. */
   readonly isOfClient?: boolean
-  /** Makes the evaluation known to hooks that are found by its context. */
+  /** Lets nested hooks find the evaluation by its context. */
   readonly publish?: () => void
 }
 
-// Getters on the prototype, not own properties: nothing is copied for a hook
-// that does not look, and printing a view cannot show what it holds.
+// Getters on the prototype instead of own properties: they copy only on access, and printing a view
+// does not reveal its content.
 export class View implements HookContext {
   #source: Source
-  /** A stage with a deadline must not reach what it could write to after it was given up. */
+  /** A stage with a deadline must not reach live objects, since it could write to them after it was abandoned. */
   readonly #isDetached: boolean
   #context: EvaluationContext.EvaluationContext | undefined = undefined
   #isFinal = false
@@ -32,11 +32,11 @@ export class View implements HookContext {
   constructor(source: Source, isDetached = false) {
     this.#source = source
     this.#isDetached = isDetached
-    // What it holds is in private fields, which freezing leaves alone.
+    // The content is in private fields, which freezing does not affect.
     Object.freeze(this)
   }
   get flagKey(): string {
-    // The types of the SDK say that it is a string. Its evaluator takes anything.
+    // The SDK's types promise a string, but its evaluator accepts any value.
     const { flagKey } = this.#source.sdk
     return typeof flagKey === "string" ? flagKey : printValue(flagKey, 256)
   }
@@ -49,7 +49,7 @@ export class View implements HookContext {
   get context(): EvaluationContext.EvaluationContext {
     return this.#context ??= this.#take()
   }
-  // The SDK freezes the context behind the last `before`.
+  // The SDK freezes the context after the last `before`.
   #take(): EvaluationContext.EvaluationContext {
     const { context } = this.#source.sdk
     this.#isFinal = Object.isFrozen(context)
@@ -79,7 +79,7 @@ export class View implements HookContext {
   static touch(view: View): void {
     if (!view.#isFinal) view.#context = undefined
   }
-  /** One attribute, without a copy of the others. */
+  /** Avoids a copy of the whole context. */
   static attribute(view: View, name: string): unknown {
     const context = view.#context ?? view.#source.sdk.context
     return Object.hasOwn(context, name) ? context[name] : undefined
@@ -112,30 +112,27 @@ export class View implements HookContext {
   }
 }
 
-/** Drops the copy of a context that has changed since. */
+/** Discards an outdated copy of the context. */
 export const touch = (context: HookContext): void => {
   if (context instanceof View) View.touch(context)
 }
 
-/** The provider's name, without a copy of its other metadata. */
+/** Avoids a copy of the other metadata. */
 export const providerNameOf = (context: HookContext): string =>
   context instanceof View ? View.providerName(context) : context.providerMetadata.name
 
-/** One attribute of the evaluation context, without a copy of the others. */
+/** Avoids a copy of the whole evaluation context. */
 export const attributeOf = (context: HookContext, name: string): unknown =>
   context instanceof View ? View.attribute(context, name) : context.context[name]
 
-/** What the SDK gave to the stage, unless the stage must not reach it. */
+/** Returns the SDK's arguments of the stage, unless the stage must not reach them. */
 export const sourceOf = (context: HookContext): Source | undefined =>
   context instanceof View ? View.source(context) : undefined
 
-/** A view of the same evaluation that can be released by itself. */
+/** Returns a view of the same evaluation that can be released separately. */
 export const detach = (context: HookContext): HookContext => context instanceof View ? View.detach(context) : context
 
-/**
- * Drops what a view holds of its evaluation: a stage that was given up may hold
- * the view for ever.
- */
+/** Empties a view, since an abandoned stage can hold it forever. */
 export const release = (context: HookContext): void => {
   if (context instanceof View) View.release(context)
 }

@@ -1,7 +1,4 @@
-/**
- * What all hooks of one evaluation share: the services of the caller, the hints,
- * and the stage that is running.
- */
+/** The state that all hooks of an evaluation share: the services of the caller, the hints, and the running stage. */
 import type * as SDK from "@openfeature/server-sdk"
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
@@ -11,10 +8,10 @@ import * as Services from "../services.ts"
 import { tryOr } from "../untrusted.ts"
 import type { Stack } from "./stack.ts"
 
-/** The hooks of one stack in the evaluation. */
+/** The run of one stack in an evaluation. */
 export interface Begun {
   readonly stack: Stack
-  /** Runs `error` when the SDK will not: it rejected, or nobody waits for it any more. */
+  /** Runs `error` when the SDK will not: it rejected, or the caller no longer waits. */
   finishError(error: unknown, sdk: Readonly<SDK.HookContext>): void | Promise<void>
   /** Runs `finally` when the SDK will not. */
   finishFinally(error: unknown): void | Promise<void>
@@ -25,15 +22,15 @@ export class Evaluation {
   readonly services: Context.Context<never> | undefined
   readonly #given: HookHints.HookHints
   hints: HookHints.HookHints
-  // The SDK hands one context object to all hooks of an evaluation, and only to
-  // them, so it identifies the evaluation.
+  // The SDK passes one context object to all hooks of an evaluation and only to them, so it identifies
+  // the evaluation.
   context: SDK.EvaluationContext | undefined
-  /** The fiber of the stage that can still reject the evaluation. */
+  /** The fiber of a stage that can still reject the evaluation. */
   running: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  /** The runs that have begun, for a client that runs the stages that the SDK leaves out. */
+  /** All runs so far, for a client that runs the stages that the SDK skips. */
   runs: Array<Begun> | undefined = undefined
   isInterrupted = false
-  /** The client has run what was owed to all hooks; the SDK may still come to some of them. */
+  /** The client has run all remaining stages, but the SDK may still reach some of them. */
   isOver = false
   readonly #nesting: Nesting | undefined
   #budget: Budget | undefined = undefined
@@ -51,15 +48,18 @@ export class Evaluation {
     this.context = context
     this.#nesting = services && Context.get(services, Nesting)
   }
-  /** How deep the stages of its hooks are nested in those of other evaluations. */
+  /** The nesting depth of its hooks in those of other evaluations. */
   get depth(): number {
     return 1 + (this.#nesting?.depth ?? 0)
   }
-  /** What is left of the evaluations that hooks may make, one for the application's evaluation and all within it. */
+  /** The remaining number of nested evaluations, shared with the outermost evaluation. */
   get budget(): Budget {
     return this.#budget ??= this.#nesting?.budget ?? new Budget()
   }
-  /** Says why hooks may not make the evaluation, if they do: hooks that evaluate flags must come to an end. */
+  /**
+   * Returns why hooks may not make this evaluation, or `undefined`. Hooks that evaluate flags must come
+   * to an end.
+   */
   refusal(): string | undefined {
     if (this.depth === 1) return undefined
     if (this.depth > maxDepth) return `hooks evaluate flags that are nested more than ${maxDepth} deep`
@@ -70,8 +70,8 @@ export class Evaluation {
     return this.budget.left < 0 ? `hooks have made more than ${maxNested} evaluations for one evaluation` : undefined
   }
   /**
-   * Binds the evaluation to its context. Only the client that made the evaluation
-   * knows it; hooks before may have used its hints for an evaluation of their own.
+   * Binds the evaluation to its context. Only the client that made the evaluation knows it; earlier
+   * hooks may have used its hints for an evaluation of their own.
    */
   claim(context: SDK.EvaluationContext): void {
     if (this.context === context) return
@@ -82,7 +82,7 @@ export class Evaluation {
     this.context = context
     this.#isPublished = false
   }
-  /** Whether the Effect client makes it, and so decides what the details say. */
+  /** Whether the Effect client makes the evaluation, and so determines its details. */
   get isOfClient(): boolean {
     return this.runs !== undefined
   }
@@ -90,7 +90,7 @@ export class Evaluation {
     this.hints = HookHints.merge(this.hints, hints)
     this.publish()
   }
-  /** Lets the other hooks of the evaluation find it by its context. */
+  /** Lets other hooks of the evaluation find it by its context. */
   publish(): void {
     const { context } = this
     if (this.#isPublished || context === undefined) return
@@ -109,10 +109,9 @@ class Target {
   }
 }
 
-// Puts the evaluation into a private field of its context or its hints: nobody
-// else can see or copy it, and a proxy is not asked. A WeakMap would do the same,
-// but its entries for objects this short-lived cost more in garbage collection
-// than all the rest.
+// Stores the evaluation in a private field of its context or its hints. Other code can neither see nor
+// copy it, and it triggers no proxy trap. A WeakMap would work too, but its entries for short-lived
+// objects cost more garbage collection than all the rest.
 class Stamp extends Target {
   #evaluation: Evaluation
   static #isUsed = false
@@ -134,7 +133,7 @@ class Stamp extends Target {
   }
 }
 
-/** The hints for the SDK: a plain record that leads hooks of every level to the evaluation. */
+/** The SDK's hints: a plain record that leads hooks of every level to the evaluation. */
 export const toSdkHints = (evaluation: Evaluation): SDK.HookHints => {
   const record = evaluation.hints === HookHints.empty ? {} : { ...HookHints.toRecord(evaluation.hints) }
   if (Object.hasOwn(record, "__proto__")) Reflect.deleteProperty(record, "__proto__")
@@ -148,19 +147,18 @@ export const find = (context: SDK.EvaluationContext, hints: SDK.HookHints | unde
   if (published !== undefined) return published
   const given = Stamp.get(hints)
   if (given === undefined) {
-    // The first stage of an evaluation runs in the turn of the caller, so the
-    // fiber that is running now is the caller's.
+    // The first stage of an evaluation runs in the caller's turn, so the current fiber is the caller's.
     const evaluation = new Evaluation(Services.find(), HookHints.fromRecord(hints), context)
     if (evaluation.services !== undefined) evaluation.publish()
     return evaluation
   }
   given.context ??= context
   if (given.context === context) return given
-  // Somebody passed the hints of one evaluation on to another.
+  // Other code passed the hints of one evaluation to another.
   const evaluation = new Evaluation(given.services, given.hints, context)
   evaluation.publish()
   return evaluation
 }
 
-/** Looks again in a later stage: another run may have published one since. */
+/** Another run may have published the evaluation since. */
 export const refind = (known: Evaluation, context: SDK.EvaluationContext): Evaluation => Stamp.get(context) ?? known

@@ -1,6 +1,4 @@
-/**
- * What a failure of a hook means: it rejects the evaluation, or it is reported.
- */
+/** The consequence of a hook's failure: it rejects the evaluation, or it is reported. */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -18,19 +16,19 @@ interface Host {
   readonly services: Context.Context<never>
 }
 
-/** An error to reject an evaluation with. Frozen, since every other hook gets it. */
+/** Frozen, since all other hooks receive the same error. */
 export const general = (message: string, { flagKey }: HookContext, cause?: unknown): EvaluationError.EvaluationError =>
   Object.freeze(new EvaluationError.EvaluationError({ code: "GENERAL", message, flagKey, cause }))
 
 export const interrupted = (view: HookContext): EvaluationError.EvaluationError =>
   general("the evaluation was interrupted", view)
 
-/** Reports a failure or throws it: a `before` or `after` that is not observed rejects the evaluation. */
+/** Throws to reject the evaluation if the stage is a `before` or `after` that is not observed. */
 export const settle = (host: Host, stage: HookFailures.Stage, entry: Entry, cause: Cause.Cause<unknown>): void => {
   const { isObserved, name, registration } = entry
   const isInterruption = Cause.hasInterruptsOnly(cause)
   const canReject = stage === "before" || stage === "after"
-  // A scope that closes interrupts its hooks: they count as done.
+  // A closing scope interrupts its hooks. They count as done.
   if (canReject && isInterruption && registration.isClosed && registration.whenClosed === "skip") return
   if (host.evaluation.isInterrupted && canReject) throw interrupted(host.view)
   const failure = { hook: name, stage, flagKey: host.view.flagKey, cause }
@@ -42,8 +40,8 @@ export const report = (host: Host, failure: HookFailures.HookFailure): void => {
   Effect.runForkWith(host.services)(HookFailures.report(failure))
 }
 
-// The caller learns the code and message of an EvaluationError and otherwise
-// only the name of the hook. What happened goes to the operator.
+// The caller learns the code and message of an EvaluationError. Of other failures it learns only the
+// name of the hook; the cause goes to the operator.
 const rejection = (host: Host, failure: HookFailures.HookFailure): unknown => {
   const deliberate = failure.cause.reasons.find(Cause.isFailReason)?.error
   if (EvaluationError.isEvaluationError(deliberate) && !Cause.hasDies(failure.cause)) {

@@ -1,6 +1,6 @@
 /**
  * One stack of hooks in one evaluation. It has the shape of an SDK hook, so it
- * can take part in an evaluation itself.
+ * can take part in an evaluation directly.
  */
 import type * as SDK from "@openfeature/server-sdk"
 import * as Cause from "effect/Cause"
@@ -28,13 +28,13 @@ type SdkDetails = SDK.EvaluationDetails<SDK.FlagValue>
 
 type Settled<A> = A | Promise<A>
 
-/** Looks at what a flag resolved to before any hook does. */
+/** Checks the resolved value before any hook sees it. */
 export interface Check {
-  /** Throws to reject it. */
+  /** Throws to reject the value. */
   accept(details: SdkDetails): void
 }
 
-// What a run has until its first stage.
+// The state of a run before its first stage.
 const noEvaluation = new Evaluation(undefined, HookHints.empty)
 const noHookContext: SdkHookContext = {
   flagKey: "",
@@ -56,7 +56,7 @@ export class Run implements Stage.Host, Source {
   readonly view: View
   details: SdkDetails | undefined = undefined
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  /** The registration of the hook that runs. */
+  /** The registration of the running hook. */
   registration: Registration | undefined = undefined
   #services: Context.Context<unknown> | undefined = undefined
   #servicesOf: Registration | undefined = undefined
@@ -167,18 +167,18 @@ export class Run implements Stage.Host, Source {
     return false
   }
 
-  /** The data of one hook, made when the hook is first asked to do something. */
+  /** Created on first use, since many hooks take part in only some evaluations. */
   dataOf({ hookData, index }: Entry): unknown {
     if (hookData === undefined) return undefined
     this.#data ??= []
     return this.#data[index] ??= hookData()
   }
 
-  /** Merges what a `before` gave, so that every later hook sees it. */
+  /** Merges the contribution of a `before`, so that every later hook sees it. */
   take(result: unknown, entry: Entry): void {
     if (result === undefined) return
     if (!isRecord(result)) return this.#ignore(entry)
-    // Own keys only: what a polluted prototype contributes is nobody's.
+    // Own keys only, so that a polluted prototype contributes nothing.
     const hints = Object.hasOwn(result, "hints") ? result["hints"] : undefined
     const context = Object.hasOwn(result, "context") ? result["context"] : undefined
     if (hints !== undefined) {
@@ -196,8 +196,8 @@ export class Run implements Stage.Host, Source {
     }
   }
 
-  // The SDK merges this once more. Hooks of the SDK may have written to the live
-  // context since. Where it cannot be written to, the SDK fails with this.
+  // The SDK merges this result again, and SDK hooks may have written to the live context since. If the
+  // live context is not writable, the SDK fails with this result.
   #result(): SDK.EvaluationContext | undefined {
     const contributed = this.#contributed
     if (contributed === undefined || !this.#isWritable) return contributed
@@ -209,7 +209,7 @@ export class Run implements Stage.Host, Source {
     return contributed
   }
 
-  // What the SDK ignores is ignored here too, but reported once.
+  // The SDK ignores such a result. Here it is reported once as well.
   #ignore(entry: Entry): void {
     if (entry.hasWarned) return
     entry.hasWarned = true

@@ -1,7 +1,7 @@
 /**
- * Hooks of all registrations that take part in an evaluation, compiled: which of
- * them takes part in which stage, in which order. Made when a registration
- * changes, used for every evaluation.
+ * The hooks of all registrations of an evaluation, compiled by stage and in
+ * order. A stack is compiled when a registration changes, and used for every
+ * evaluation.
  */
 import type { Stage } from "../../HookFailures.ts"
 import type { HookContext } from "../../HookContext.ts"
@@ -11,14 +11,14 @@ import type { Registration } from "../hook/registration.ts"
 /** One hook in one stage. */
 export interface Entry {
   readonly name: string
-  /** The place in the stack, which is also the place of the hook's data. */
+  /** The position in the stack, which is also the position of the hook data. */
   readonly index: number
   readonly registration: Registration
   readonly isObserved: boolean
   readonly hookData: (() => unknown) | undefined
-  /** Whether the hook has given a real effect in this stage before: it needs a fiber then, and probably will again. */
+  /** Whether the hook has returned an effect in this stage before. It needed a fiber then and probably will again. */
   givesEffects: boolean
-  /** Whether it was said that the hook gave something that is no contribution. */
+  /** Whether an invalid contribution of the hook was reported. */
   hasWarned: boolean
   run(context: HookContext, ...rest: ReadonlyArray<unknown>): unknown
 }
@@ -42,7 +42,7 @@ export class Stack {
   get isEmpty(): boolean {
     return this.registrations.length === 0
   }
-  /** The stack with one registration more. */
+  /** Returns the stack with an additional registration. */
   with(registration: Registration): Stack {
     const known = this.#longer.get(registration)
     if (known !== undefined) return known

@@ -1,8 +1,8 @@
 /**
- * One stage: its hooks one after the other.
+ * One stage: its hooks, one after the other.
  *
- * A hook that answers at once runs without a fiber. From the first hook on that
- * gives a real effect, the rest of the stage is one fiber.
+ * A hook with a plain result runs without a fiber. From the first hook that
+ * returns an effect, the rest of the stage runs in one fiber.
  */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -19,24 +19,24 @@ import type { Evaluation } from "./evaluation.ts"
 import * as Failure from "./failure.ts"
 import type { Entry } from "./stack.ts"
 
-/** The run that a stage belongs to. */
+/** The run that the stage belongs to. */
 export interface Host extends Services.Holder {
   readonly evaluation: Evaluation
   readonly view: HookContext
-  /** The services for the registration that was admitted last. */
+  /** The services of the last admitted registration. */
   readonly services: Context.Context<unknown>
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   /** Whether the hooks of a registration take part. Throws to reject the evaluation. */
   readonly admit: (registration: Registration, stage: Name) => boolean
   readonly dataOf: (entry: Entry) => unknown
-  /** Takes what a `before` gave. */
+  /** Takes the result of a `before`. */
   readonly take: (contribution: unknown, entry: Entry) => void
 }
 
-/** `before` and `after` reject the evaluation (4.4.6). `error` and `finally` change nothing (4.4.3, 4.4.4). */
+/** `before` and `after` reject the evaluation (4.4.6). `error` and `finally` never change it (4.4.3, 4.4.4). */
 export const rejects = (stage: Name): boolean => stage === "before" || stage === "after"
 
-/** Runs a stage. Gives nothing when it stayed synchronous, otherwise a promise. */
+/** Returns `undefined` if the stage stayed synchronous, and otherwise a promise. */
 export const run = (
   host: Host,
   stage: Name,
@@ -44,7 +44,7 @@ export const run = (
   input: unknown
 ): Promise<void> | undefined => {
   if (rejects(stage) && host.evaluation.isInterrupted) throw Failure.interrupted(host.view)
-  // Hooks in a fiber need nobody to hold their services.
+  // A fiber carries the services of its hooks, so they need no holder.
   if (entries.length > 1 && entries[0]?.givesEffects) return new Rest(host, stage, entries, input, 0).proceed()
   let registration: Registration | undefined = undefined
   let isAdmitted = false
@@ -81,7 +81,6 @@ export const run = (
   return undefined
 }
 
-/** Calls the hook. */
 const call = (host: Host, stage: Name, entry: Entry, input: unknown): Result => {
   const { evaluation: { hints }, view } = host
   const data = entry.hookData === undefined ? undefined : host.dataOf(entry)
@@ -89,7 +88,7 @@ const call = (host: Host, stage: Name, entry: Entry, input: unknown): Result => 
   return given === undefined ? undefined : resultOf(given, stage)
 }
 
-/** Calls the hook outside of a fiber. What it throws is a defect of it. */
+/** Outside of a fiber, an exception must become a defect of the hook here. */
 const answer = (host: Host, stage: Name, entry: Entry, input: unknown): Result => {
   try {
     return call(host, stage, entry, input)
@@ -98,7 +97,6 @@ const answer = (host: Host, stage: Name, entry: Entry, input: unknown): Result =
   }
 }
 
-/** Takes how a hook has ended. */
 const settle = (host: Host, stage: Name, entry: Entry, exit: Exit.Exit<unknown, unknown>): void => {
   if (exit._tag === "Failure") return Failure.settle(host, stage, entry, exit.cause)
   if (stage !== "before" || exit.value === undefined) return
@@ -106,14 +104,14 @@ const settle = (host: Host, stage: Name, entry: Entry, exit: Exit.Exit<unknown, 
   if (cause !== undefined) Failure.settle(host, stage, entry, cause)
 }
 
-/** The rest of a stage, in fibers: a new one behind each hook that failed without ending the stage. */
+/** The rest of a stage, in fibers. A new fiber starts after each failure that does not end the stage. */
 class Rest implements Waiting {
   readonly #host: Host
   readonly #stage: Name
   readonly #entries: ReadonlyArray<Entry>
   readonly #input: unknown
   #index: number
-  /** What the hook at the index has given already. */
+  /** The result of the hook at the index, if it has already run. */
   #given: Result
   #registration: Registration | undefined = undefined
   #fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
@@ -145,8 +143,8 @@ class Rest implements Waiting {
     }
   }
 
-  // `while`, `body` and `step` make this the loop of the fiber, so that a stage
-  // is one object and one effect for any number of hooks.
+  // `while`, `body` and `step` make this object the loop of the fiber, so a stage needs one object and
+  // one effect for any number of hooks.
   while(): boolean {
     return this.#index < this.#entries.length
   }
@@ -155,7 +153,7 @@ class Rest implements Waiting {
       const entry = this.#entries[this.#index]
       if (entry === undefined) return Effect.void
       if (entry.registration !== this.#registration) {
-        // A hook that guards and is gone rejects the evaluation.
+        // A closed registration with `"reject"` rejects the evaluation.
         const next = tryOr(() => this.#next(), Effect.fail)
         if (next === false) return Effect.void
         if (next !== true) return next
@@ -174,7 +172,7 @@ class Rest implements Waiting {
     this.#index++
   }
 
-  // Goes on to the next hook that takes part, if there is one.
+  // Moves to the next hook that takes part.
   #next(): boolean {
     for (; this.#index < this.#entries.length; this.#index++) {
       const registration = this.#entries[this.#index]?.registration
@@ -190,7 +188,7 @@ class Rest implements Waiting {
     return false
   }
 
-  /** The registration has closed, and the fiber did not end in time. */
+  /** The registration is closed, and the fiber did not end in time. */
   onLate(): void {
     this.#resolve?.(undefined)
   }
@@ -212,14 +210,14 @@ class Rest implements Waiting {
       this.#end(exit)
       return this.proceed()
     }
-    // The fiber may wake up later, and must find nothing to do then.
+    // The fiber may wake up later and must find nothing to do.
     const rest = new Rest(this.#host, this.#stage, this.#entries, this.#input, this.#index)
     this.#index = this.#entries.length
     rest.#end(Exit.interrupt())
     return rest.proceed()
   }
 
-  // A loop that succeeds leaves nothing to do. The effect of the last hook alone has a result.
+  // A successful loop leaves nothing to do. Only the effect of the last hook has a result.
   #end(exit: Exit.Exit<unknown, unknown>): void {
     const entry = this.#entries[this.#index]
     if (entry === undefined) return

@@ -1,6 +1,4 @@
-/**
- * An evaluation as attributes: what its event has, and its span.
- */
+/** An evaluation as the attributes of its event and its span. */
 import type { EvaluationDetails } from "../../EvaluationDetails.ts"
 import type { ErrorCode } from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
@@ -28,15 +26,15 @@ const errorTypes: ReadonlyMap<string, string> = new Map(Object.entries(
 export const errorTypeOf = (errorCode: string | undefined): string | undefined =>
   errorCode === undefined ? undefined : errorTypes.get(errorCode)
 
-/** Whether an attribute can hold a value as it is, without writing it as a text. */
+/** Whether an attribute can hold the value without converting it to text. */
 export const isScalar = (value: unknown): value is number | boolean =>
   typeof value === "boolean" || Number.isFinite(value)
 
-/** The form in which an attribute can hold a value. */
+/** Converts a value to one that an attribute can hold. */
 export const written = (privacy: Privacy, kept: unknown): Value =>
   isScalar(kept) || kept === undefined ? kept : privacy.print(kept)
 
-/** Writes the attributes of evaluations, in the names of one version and within the limits of `Privacy`. */
+/** Writes attributes with the names of one version, within the limits of `Privacy`. */
 export class Writer {
   readonly names: Conventions.Names
   readonly #privacy: Privacy
@@ -45,14 +43,14 @@ export class Writer {
     this.names = Conventions.names[version]
     this.#privacy = privacy
   }
-  /** What is known before the flag has resolved. */
+  /** The attributes that are known before the flag is resolved. */
   request(context: HookContext): Attributes {
     return {
       [this.names.key]: this.#privacy.print(context.flagKey),
       [this.names.provider]: this.#privacy.print(providerNameOf(context))
     }
   }
-  /** Adds what is known after it has. */
+  /** Adds the attributes that are known afterwards. */
   result(attributes: Attributes, context: HookContext, details: EvaluationDetails): Attributes {
     const privacy = this.#privacy
     const { names } = this

@@ -1,6 +1,6 @@
 /**
- * The names of the semantic conventions, and the metrics that every OpenFeature
- * SDK exports. `SemanticConventions` documents them.
+ * The names of the semantic conventions, and the metrics of every OpenFeature
+ * SDK. `SemanticConventions` documents them.
  */
 import * as Check from "../../internal/check.ts"
 
@@ -8,11 +8,11 @@ export type Version = "1.45" | "1.37" | "1.31"
 
 const versions: ReadonlyArray<Version> = ["1.45", "1.37", "1.31"]
 
-/** The version that an option of a function asks for, the newest by default. */
+/** The newest version is the default. */
 export const checkedVersion = (owner: string, given: Version | undefined): Version =>
   Check.oneOf(owner, "version", versions, given ?? "1.45")
 
-/** The names of the attributes in one version. */
+/** The attribute names of one version. */
 export interface Names {
   readonly key: string
   readonly variant: string

@@ -1,6 +1,4 @@
-/**
- * Counts evaluations with Effect's metrics.
- */
+/** Counts evaluations with Effect's metrics. */
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
@@ -30,7 +28,7 @@ class EffectRecorder implements Recorder {
     this.#error = Metric.counter(error.name, { ...error, attributes, incremental: true })
     this.#duration = Metric.histogram(duration.name, {
       ...duration,
-      // Effect's OTLP exporter takes the unit from here.
+      // Effect's OTLP exporter reads the unit from here.
       attributes: { ...textsOf(durationSeries), unit: duration.unit },
       boundaries: durationBoundaries
     })
@@ -66,7 +64,7 @@ export class EffectMeter implements Meter {
   begin(evaluation: Evaluation, clock: Clock.Clock): void {
     evaluation.startedAt = clock.monotonicTimeNanosUnsafe()
   }
-  // Nothing tells when these metrics are read, so an evaluation that hangs stays active.
+  // There is no event when these metrics are read, so a hung evaluation stays active.
   end(): boolean {
     return true
   }

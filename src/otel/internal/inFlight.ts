@@ -1,6 +1,6 @@
 /**
- * Evaluations that have begun and not ended, the oldest first. A provider can
- * hang for ever, so the list lets go of an evaluation that is too old.
+ * Evaluations that have started and not ended, oldest first. A provider can hang
+ * forever, so evaluations that are too old are removed.
  */
 import type * as Clock from "effect/Clock"
 
@@ -10,11 +10,11 @@ export abstract class Flight {
   previous: Flight | undefined = undefined
   next: Flight | undefined = undefined
   startedAt = 0n
-  /** Called once, when the list lets go of the evaluation because it is too old. */
+  /** Runs once, when the evaluation is removed because it is too old. */
   abstract onExpired(): void
 }
 
-/** The evaluations in flight that began on one clock: times of different clocks cannot be compared. */
+/** The evaluations that started on one clock, since times of different clocks are not comparable. */
 export class InFlight {
   readonly clock: Clock.Clock
   readonly #maxAge: bigint
@@ -28,7 +28,7 @@ export class InFlight {
   get isEmpty(): boolean {
     return this.#first === undefined
   }
-  /** Begins an evaluation, and lets go of those that are too old by then. */
+  /** Adds an evaluation, and removes those that are too old. */
   begin(flight: Flight): void {
     const now = this.clock.monotonicTimeNanosUnsafe()
     if (this.#first !== undefined) this.#expire(now)
@@ -39,13 +39,13 @@ export class InFlight {
     else this.#last.next = flight
     this.#last = flight
   }
-  /** Ends an evaluation; tells whether it was still in flight. */
+  /** Returns whether the evaluation was still in flight. */
   static end(flight: Flight): boolean {
     if (flight.list === undefined) return false
     flight.list.#remove(flight)
     return true
   }
-  /** Lets go of every evaluation that is too old. */
+  /** Removes evaluations that are too old. */
   expire(): void {
     if (this.#first !== undefined) this.#expire(this.clock.monotonicTimeNanosUnsafe())
   }

@@ -1,6 +1,4 @@
-/**
- * The labels of a hook's metrics, and the attributes made of them.
- */
+/** The labels of a hook's metrics, and the attributes made from them. */
 import type { EvaluationDetails } from "../../EvaluationDetails.ts"
 import type { HookContext } from "../../HookContext.ts"
 import { readOwn, tryOr } from "../../internal/untrusted.ts"
@@ -12,9 +10,9 @@ import { type Attributes, errorTypeOf, isScalar } from "./attributes.ts"
 import * as Conventions from "./conventions.ts"
 
 export interface Options extends Pick<Privacy.Options, "redact"> {
-  /** The most sets of attributes, 1000 by default. */
+  /** The maximum number of attribute sets, 1,000 by default. */
   readonly maxSeries?: number | undefined
-  /** Makes further attributes for every metric. */
+  /** Returns additional attributes for all metrics. */
   readonly attributes?:
     | ((context: HookContext, details: EvaluationDetails | undefined) => Attributes)
     | undefined
@@ -22,24 +20,24 @@ export interface Options extends Pick<Privacy.Options, "redact"> {
   readonly dimensions?: ReadonlyArray<string> | undefined
   /** Names of attributes to leave out. */
   readonly exclude?: ReadonlyArray<string> | undefined
-  /** Which version's names to use. */
+  /** The version of the attribute names, `"1.45"` by default. */
   readonly version?: Conventions.Version | undefined
 }
 
 /**
- * The attributes of the series for the rest.
+ * The attributes of the series for all further attribute sets.
  *
  * https://opentelemetry.io/docs/specs/otel/metrics/sdk/#overflow-attribute
  */
 export const overflow: Attributes = { "otel.metric.overflow": true }
 
-/** Makes a series for its attributes and for those of its durations. */
+/** Creates a series from its attributes and the attributes of its durations. */
 export type MakeSeries<A> = (attributes: Attributes, durationAttributes: Attributes) => A
 
 export interface Labelling {
-  /** The text of the further attributes of an evaluation. */
+  /** Returns the additional attributes of an evaluation as text. */
   readonly extraOf: (context: HookContext, details: EvaluationDetails | undefined) => string
-  /** Finds series of evaluations that have begun. */
+  /** Finds series of evaluations that have started. */
   readonly requests: <A>(series: Series<A>, make: MakeSeries<A>) => SeriesLookup<A>
   /** Finds series of evaluations that have ended. */
   readonly results: <A>(series: Series<A>, make: MakeSeries<A>) => SeriesLookup<A>

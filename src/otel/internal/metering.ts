@@ -1,6 +1,4 @@
-/**
- * A hook that counts and times evaluations, on any meter.
- */
+/** A hook that counts and measures evaluations with any meter. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type { EvaluationDetails } from "../../EvaluationDetails.ts"
@@ -15,7 +13,7 @@ import type { Labelling } from "./labels.ts"
 
 type Services = Context.Context<never>
 
-/** Records what happens to the evaluations of one series. */
+/** Records the evaluations of one series. */
 export interface Recorder {
   addRequest(services: Services): void
   addActive(change: 1 | -1, services: Services): void
@@ -23,19 +21,19 @@ export interface Recorder {
   addDuration(seconds: number, services: Services): void
 }
 
-/** Where a hook finds its series. */
+/** Finds the series of a hook. */
 export interface Meter {
   readonly requests: SeriesLookup<Recorder>
   readonly results: SeriesLookup<Recorder>
   begin(evaluation: Evaluation, clock: Clock.Clock): void
-  /** Whether the evaluation still counted as active. */
+  /** Returns whether the evaluation still counted as active. */
   end(evaluation: Evaluation): boolean
 }
 
-/** What the hook knows of one evaluation. */
+/** The state of one evaluation. */
 export class Evaluation extends Flight {
   provider = ""
-  /** `undefined` when an earlier hook failed, so that there was no `before`. */
+  /** `undefined` when an earlier hook failed and `before` never ran. */
   recorder: Recorder | undefined = undefined
 
   override onExpired(): void {

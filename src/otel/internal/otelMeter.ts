@@ -1,9 +1,9 @@
 /**
- * Counts evaluations per series, and passes the counts on when a meter of
+ * Counts evaluations per series, and reports the counts when a meter of
  * OpenTelemetry collects.
  *
- * An instrument makes a text of the attributes at every update. Here a series
- * is found once and then costs an addition.
+ * An instrument converts its attributes to text on every update. Here a series
+ * is found once, and an update is an addition.
  */
 import type * as Otel from "@opentelemetry/api"
 import { createNoopMeter, metrics, ValueType } from "@opentelemetry/api"
@@ -18,7 +18,7 @@ import type { Evaluation, Meter, Recorder } from "./metering.ts"
 
 type Count = "requests" | "active" | "success" | "error"
 
-/** The counts of one series. No series uses all of them. */
+/** The counts of one series. Each series uses only some of them. */
 export class Counts implements Recorder, Record<Count, number> {
   readonly attributes: Attributes
   readonly durationAttributes: Attributes
@@ -47,7 +47,7 @@ export class Counts implements Recorder, Record<Count, number> {
   addDuration(seconds: number): void {
     this.#owner.duration?.record(seconds, this.durationAttributes)
   }
-  /** The change since it was last asked for. */
+  /** Returns the change since the last invocation. */
   take(count: Count): number {
     const taken = this[count] - this.#reported[count]
     this.#reported[count] = this[count]
@@ -55,10 +55,10 @@ export class Counts implements Recorder, Record<Count, number> {
   }
 }
 
-/** The longest time, in nanoseconds, that a hung evaluation counts as active. */
+/** The maximum time that a hung evaluation counts as active, in nanoseconds. */
 const maxActive = 10n * 60n * 1_000_000_000n
 
-/** The counts for one meter provider, or for the one to come. */
+/** The counts for one meter provider, or for the first one to come. */
 export class OtelMeter {
   readonly requests: Series<Counts>
   readonly results: Series<Counts>
@@ -88,7 +88,7 @@ export class OtelMeter {
     this.#inFlight = [found, ...this.#inFlight.filter((one) => one !== found && !one.isEmpty)]
     return found
   }
-  /** Exports what another has counted, too. The evaluations that it has begun end there. */
+  /** Also exports the counts of another meter. Evaluations that it started end there. */
   adopt(other: OtelMeter): void {
     this.#adopted.push(other)
   }
@@ -131,9 +131,8 @@ export class OtelMeter {
 
 const noop = createNoopMeter()
 
-// One for each meter provider, shared by all hooks, so hooks that are made for a
-// single evaluation leave nothing behind. Counts of before there is a provider
-// wait for it.
+// All hooks share one meter per provider, so hooks made for a single evaluation leave nothing behind.
+// Counts from before there is a provider wait for it.
 const meters = new WeakMap<Otel.MeterProvider, OtelMeter>()
 let waiting = new OtelMeter()
 
@@ -148,7 +147,7 @@ const meterOf = (provider: Otel.MeterProvider, takesWaiting: boolean): OtelMeter
     return known
   }
   const found = provider.getMeter("effect-openfeature")
-  // A given provider that does nothing silences the hook.
+  // A provider that does nothing, given as an option, silences the hook.
   if (found === noop) return takesWaiting ? waiting : new OtelMeter()
   const meter = takesWaiting ? waiting : new OtelMeter()
   meter.bind(found)
@@ -181,7 +180,7 @@ class BoundMeter implements Meter {
   }
 }
 
-/** Follows the given meter provider, or else the global one, which can change. */
+/** Follows the given meter provider, or the global one, which can change. */
 export class CurrentMeter {
   readonly #given: Otel.MeterProvider | undefined
   readonly #labelling: Labelling
@@ -194,7 +193,7 @@ export class CurrentMeter {
   get(): BoundMeter {
     const provider = this.#given ?? metrics.getMeterProvider()
     const bound = this.#bound
-    // Counts that waited may belong to another provider since, by way of another hook.
+    // Another hook may have moved the waiting counts to a different provider.
     if (bound?.provider === provider && (bound.meter.provider ?? provider) === provider) return bound
     return this.#bound = new BoundMeter(provider, meterOf(provider, this.#given === undefined), this.#labelling)
   }

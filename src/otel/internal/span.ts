@@ -1,7 +1,4 @@
-/**
- * A span of an evaluation: of the OpenTelemetry API, or of Effect where a tracer
- * of Effect is installed.
- */
+/** The span of an evaluation: Effect's if Effect has a tracer, otherwise one of the OpenTelemetry API. */
 import type * as Otel from "@opentelemetry/api"
 import { context, ProxyTracerProvider, SpanStatusCode, trace } from "@opentelemetry/api"
 import * as Clock from "effect/Clock"
@@ -26,7 +23,7 @@ export interface EvaluationSpan {
 
 type Services = Context.Context<never>
 
-// A raw lookup, without defaults: the spans of Effect's default tracer are not exported.
+// Looks up the tracer without its default, since spans of Effect's default tracer are not exported.
 const isTraced = (services: Services): boolean => Context.getOrUndefined(services, Tracer.Tracer) !== undefined
 
 const effectSpan = (services: Services): Tracer.AnySpan | undefined =>
@@ -38,17 +35,17 @@ const propagated = (span: Tracer.AnySpan | undefined): Tracer.AnySpan | undefine
   return span._tag === "Span" ? propagated(Option.getOrUndefined(span.parent)) : undefined
 }
 
-/** The caller's OpenTelemetry context, with Effect's span where Effect is traced. */
+/** The caller's OpenTelemetry context, with Effect's span if Effect is traced. */
 export const contextOf = (services: Services): Otel.Context => {
   const active = context.active()
   const span = propagated(effectSpan(services))
   if (span === undefined) return active
   const { sampled, spanId, traceId } = span
-  // Effect keeps the short trace ids of B3 as they are.
+  // Effect keeps the short trace ids of B3.
   return trace.setSpanContext(active, { traceId: traceId.padStart(32, "0"), spanId, traceFlags: sampled ? 1 : 0 })
 }
 
-/** Starts spans for one hook, with the tracer that is current at the time. */
+/** Starts the spans of one hook, with the current tracer. */
 export class Spans {
   readonly #given: Otel.TracerProvider | undefined
   #provider: Otel.TracerProvider | undefined = undefined
@@ -57,7 +54,7 @@ export class Spans {
   constructor(given: Otel.TracerProvider | undefined) {
     this.#given = given
   }
-  // A provider makes a text to look up a tracer, so the tracer is kept.
+  // A provider builds a string to look up a tracer, so the tracer is kept.
   #current(): Otel.Tracer {
     const found = this.#given ?? trace.getTracerProvider()
     const provider = found instanceof ProxyTracerProvider ? found.getDelegate() : found
@@ -74,7 +71,7 @@ export class Spans {
   }
 }
 
-/** The span that the caller is in; `key` is its identity. */
+/** The caller's current span. Its `key` is its identity. */
 export const current = (services: Services): Pick<EvaluationSpan, "set"> & { readonly key: object } | undefined => {
   const span = effectSpan(services)
   if (span?._tag === "Span") {

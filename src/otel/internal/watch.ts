@@ -1,7 +1,4 @@
-/**
- * Looks after evaluations in flight for as long as there are any, so that one
- * that hangs is let go of even when no other evaluation follows.
- */
+/** Watches evaluations in flight, so that a hung one is removed even when no other evaluation follows. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -18,12 +15,12 @@ class Watched {
   }
 }
 
-/** Evaluations in flight with a watch on each clock: one that stands still must not hold up those on another. */
+/** Watches each clock separately, since a clock that stands still must not delay evaluations on another. */
 export class Watch {
   readonly #maxAge: bigint
   readonly #every: Duration.Duration
   readonly #byClock = new WeakMap<Clock.Clock, Watched>()
-  // A fiber that starts here keeps nothing of the request that it starts in.
+  // Fibers that start here keep nothing of the current request in memory.
   readonly #outside = here()
 
   constructor(maxAge: Duration.Duration) {
