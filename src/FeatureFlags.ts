@@ -295,13 +295,12 @@ export class OptionsError extends Data.TaggedError("OptionsError")<{
  * **Details**
  *
  * Fails with an `OptionsError` when an option is invalid: an empty domain, a
- * version without a domain, a duration that is negative or not finite, or an
- * unknown `onProviderError`. Fails with a `ProviderError` when the provider is
+ * version without a domain, a duration that is negative or not finite, an
+ * unknown `onProviderError`, or an element of `hooks` that is not a
+ * `FeatureHook`. Fails with a `ProviderError` when the provider is
  * not ready in time.
  *
  * **Gotchas**
- *
- * Dies with a `RangeError` when an element of `hooks` is not a `FeatureHook`.
  *
  * A domain has one provider. If another client in scope already owns the
  * provider of the domain, the new provider covers it for both clients, and a
@@ -451,6 +450,7 @@ const checked = (options: Options<unknown, unknown, FeatureHook.Any>) => {
   const { domain, onProviderError = "fail", version } = options
   if (domain === "") throw new RangeError(`${owner}: domain must not be empty`)
   if (version !== undefined && domain === undefined) throw new RangeError(`${owner}: version needs a domain`)
+  FeatureHook.combineAll(options.hooks ?? [])
   const duration = (name: "initializeTimeout" | "interruptTimeout" | "shutdownTimeout", otherwise: Duration.Input) =>
     Check.finiteDuration(owner, name, options[name] ?? otherwise)
   return {
@@ -565,8 +565,7 @@ export const orFail = <A, E, R>(
  *
  * **Gotchas**
  *
- * If a value is not a `FeatureHook`, none of the hooks is added, and a warning
- * is logged.
+ * Throws a `RangeError` when a value is not a `FeatureHook`.
  *
  * **Example** (Auditing one request)
  *
@@ -591,12 +590,13 @@ export const orFail = <A, E, R>(
  * @category regions
  * @since 0.1.0
  */
-export const withHooks =
-  <H extends FeatureHook.Any>(...hooks: ReadonlyArray<H>) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | FeatureHook.Services<H>> =>
+export const withHooks = <H extends FeatureHook.Any>(...hooks: ReadonlyArray<H>) => {
+  const { parts } = FeatureHook.combineAll(hooks)
+  return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | FeatureHook.Services<H>> =>
     inRegion(self, (region, services: Context.Context<FeatureHook.Services<H>>) => ({
-      registrations: [...region.registrations, Registration.make(FeatureHook.combineAll(hooks).parts, services)]
+      registrations: [...region.registrations, Registration.make(parts, services)]
     }))
+}
 
 /**
  * Adds an evaluation context to all evaluations in a region of a program.

@@ -772,7 +772,11 @@ describe("make", () => {
         ["FeatureFlags.make: domain must not be empty", { domain: "" }],
         ["FeatureFlags.make: version needs a domain", { version: "1" }],
         ["FeatureFlags.make: interruptTimeout must be finite and not negative, got abc", { interruptTimeout: "abc" }],
-        ["FeatureFlags.make: onProviderError must be one of fail, ignore, got Fail", { onProviderError: "Fail" }]
+        ["FeatureFlags.make: onProviderError must be one of fail, ignore, got Fail", { onProviderError: "Fail" }],
+        [
+          "hook 1 is not a FeatureHook; OpenFeatureHook.toFeatureHook makes one from a hook of the SDK",
+          { hooks: [{ before: () => undefined }] }
+        ]
       ]
       for (const [message, options] of wrong) {
         const made = FeatureFlags.make(options as FeatureFlags.Options)

@@ -95,7 +95,7 @@ export const attributes: Readonly<Record<keyof Conventions.Names, Attribute>> = 
   errorMessage: attribute("errorMessage", "recommended", "if an error occurred and its type does not say enough"),
   reason: attribute("reason", "recommended", "why the flag resolved to this value"),
   provider: attribute("provider", "recommended", "the name of the provider"),
-  contextId: attribute("contextId", "recommended", "whom the flag was evaluated for"),
+  contextId: attribute("contextId", "recommended", "the subject of the evaluation"),
   setId: attribute("setId", "recommended", "the set that the flag belongs to"),
   version: attribute("version", "recommended", "the version of the rules of the flag")
 }
