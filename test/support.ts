@@ -8,14 +8,14 @@ export const deferred = <E, R>(hook: FeatureHook.FeatureHook<E, R>): FeatureHook
   FeatureHook.transform(hook, (stage) => Effect.andThen(Effect.yieldNow, stage))
 
 /** The same hook with more operations before each stage than a fiber does in one go. */
-export const busy = <E, R>(hook: FeatureHook.FeatureHook<E, R>): FeatureHook.FeatureHook<E, R> =>
+const busy = <E, R>(hook: FeatureHook.FeatureHook<E, R>): FeatureHook.FeatureHook<E, R> =>
   FeatureHook.transform(hook, (stage) => {
     let left = 3000
     return Effect.andThen(Effect.whileLoop({ while: () => left-- > 0, body: () => Effect.void, step: () => {} }), stage)
   })
 
 /** The same hook with a promise before each stage. */
-export const promised = <E, R>(hook: FeatureHook.FeatureHook<E, R>): FeatureHook.FeatureHook<E, R> =>
+const promised = <E, R>(hook: FeatureHook.FeatureHook<E, R>): FeatureHook.FeatureHook<E, R> =>
   FeatureHook.transform(hook, (stage) => Effect.andThen(Effect.promise(() => Promise.resolve()), stage))
 
 type Path = readonly [

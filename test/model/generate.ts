@@ -1,9 +1,9 @@
 /** Draws programs of hooks. A seed says which one. */
+import type { Client } from "../clients.ts"
 import { type Random, random } from "../support.ts"
 import {
   type Act,
   type Change,
-  type Client,
   type Form,
   hooksOf,
   type HookSpec,

@@ -10,10 +10,7 @@ export const stages: ReadonlyArray<Stage> = ["before", "after", "error", "finall
 
 export type Level = "api" | "client" | "invocation" | "provider"
 
-export const levels: ReadonlyArray<Level> = ["api", "client", "invocation", "provider"]
-
-/** Through what an evaluation is made: a client of the plain SDK, or `FeatureFlags`. */
-export type Client = "sdk" | "FeatureFlags"
+const levels: ReadonlyArray<Level> = ["api", "client", "invocation", "provider"]
 
 export type Record_ = Readonly<Record<string, string | number>>
 
