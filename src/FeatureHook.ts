@@ -564,11 +564,15 @@ export const observe = <E, R>(self: FeatureHook<E, R>): FeatureHook<never, R> =>
   // The runner handles the failures of observed parts, which costs nothing until one fails.
   new FeatureHookImpl(self.parts.map((part) => ({ ...part, isObserved: true })))
 
-// Combinators around an observed part must not see its failures.
+// Combinators around an observed part must not see its failures. An interruption
+// is for the runner, which knows whether it is a failure.
 const caught = <A, E, R>(stage: Effect.Effect<A, E, R>, info: StageInfo): Effect.Effect<A | void, never, R> =>
   Effect.catchCause(
     stage,
-    (cause) => HookFailures.report({ hook: info.hook, stage: info.stage, flagKey: info.context.flagKey, cause })
+    (cause) =>
+      Cause.hasInterruptsOnly(cause)
+        ? Effect.failCause(cast<Cause.Cause<E>, Cause.Cause<never>>(cause))
+        : HookFailures.report({ hook: info.hook, stage: info.stage, flagKey: info.context.flagKey, cause })
   )
 
 /**

@@ -3,13 +3,9 @@
  * and what has arrived there.
  */
 import { metrics, trace } from "@opentelemetry/api"
-import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics"
+import { MeterProvider } from "@opentelemetry/sdk-metrics"
 import { BasicTracerProvider, type SpanProcessor } from "@opentelemetry/sdk-trace-base"
-
-class Reader extends MetricReader {
-  protected override onForceFlush = () => Promise.resolve()
-  protected override onShutdown = () => Promise.resolve()
-}
+import { Reader } from "../otel/reader.ts"
 
 class Counter implements SpanProcessor {
   ended = 0

@@ -4,7 +4,8 @@ import { Effect } from "effect"
 import { FeatureFlags, FeatureHook, FlagFilter, OpenFeatureHook } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
 import { newDomain } from "../support.ts"
-import { answers, ending, evaluate, kinds, makeClient, ways } from "./rig.ts"
+import { clients } from "../clients.ts"
+import { answers, ending, evaluate, makeClient, ways } from "./rig.ts"
 
 type Stage = "before" | "after" | "error" | "finally"
 
@@ -190,7 +191,7 @@ describe("a MultiProvider with hooks that went over the bridge", () => {
 describe("hooks of the SDK", () => {
   it.effect("keep their hook data by evaluation on both clients", () =>
     Effect.gen(function*() {
-      for (const kind of kinds) {
+      for (const kind of clients) {
         const seen: Array<unknown> = []
         const hook: SDK.Hook = {
           before: ({ flagKey, hookData }) => hookData.set("flag", flagKey),

@@ -7,16 +7,13 @@ import { Effect, Fiber } from "effect"
 import { type EvaluationContext, FeatureFlags, type FeatureHook, HookHints, OpenFeatureHook } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
 import { assert } from "vitest"
+import { type Client, clients } from "../clients.ts"
 import { newDomain, paths, turns } from "../support.ts"
-
-export type Kind = "a plain client" | "FeatureFlags"
-
-export const kinds: ReadonlyArray<Kind> = ["a plain client", "FeatureFlags"]
 
 type Change = (typeof paths)[number][1]
 
 /** Each kind of client on each path. */
-export const ways: ReadonlyArray<readonly [name: string, kind: Kind, change: Change]> = kinds.flatMap((kind) =>
+export const ways: ReadonlyArray<readonly [name: string, kind: Client, change: Change]> = clients.flatMap((kind) =>
   paths.map(([path, change]) => [`${kind}, ${path}`, kind, change] as const)
 )
 
@@ -56,13 +53,13 @@ const watched = (
     }
   })
 
-export const makeClient = Effect.fnUntraced(function*(kind: Kind, setup: Setup) {
+export const makeClient = Effect.fnUntraced(function*(kind: Client, setup: Setup) {
   const { context, hints, hooks = [], inner = [], outer = [] } = setup
   const contexts: Array<SDK.EvaluationContext> = []
   const provider = setup.provider ?? (yield* TestProvider.make({ flags: setup.flags ?? answers }))
   const domain = newDomain()
   yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, watched(provider, inner, contexts)))
-  if (kind === "a plain client") {
+  if (kind === "sdk") {
     const client = SDK.OpenFeature.getClient(domain).addHooks(...outer, OpenFeatureHook.make(...hooks))
     const options = hints === undefined ? undefined : { hookHints: hints }
     return {
@@ -83,7 +80,7 @@ export const makeClient = Effect.fnUntraced(function*(kind: Kind, setup: Setup) 
 })
 
 /** One evaluation: its details, and the context that the provider was asked with. */
-export const evaluate = Effect.fnUntraced(function*(kind: Kind, setup: Setup) {
+export const evaluate = Effect.fnUntraced(function*(kind: Client, setup: Setup) {
   const client = yield* makeClient(kind, setup)
   const details = yield* client.evaluate(setup.flagKey ?? "good")
   return { details, context: client.contexts[0] }

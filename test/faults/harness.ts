@@ -13,22 +13,22 @@ import {
   OpenFeatureHook
 } from "effect-openfeature"
 import { assert } from "vitest"
+import { type Client, clients } from "../clients.ts"
+import { deferred, newDomain } from "../support.ts"
 import { canary } from "./values.ts"
 
 export type Stage = HookFailures.Stage
 
 export const stages: ReadonlyArray<Stage> = ["before", "after", "error", "finally"]
 
-export type Client = "sdk" | "FeatureFlags"
-
-export const clients: ReadonlyArray<Client> = ["sdk", "FeatureFlags"]
+export { type Client, clients }
 
 export type Path = "sync" | "async"
 
 export const paths: ReadonlyArray<Path> = ["sync", "async"]
 
 export const onPath = <E, R>(path: Path, hook: FeatureHook.FeatureHook<E, R>): FeatureHook.FeatureHook<E, R> =>
-  path === "sync" ? hook : FeatureHook.transform(hook, (stage) => Effect.andThen(Effect.yieldNow, stage))
+  path === "sync" ? hook : deferred(hook)
 
 const flagKey = "flag"
 
@@ -81,8 +81,6 @@ const silent: SDK.Logger = {
   debug: () => undefined
 }
 
-let domains = 0
-
 /** What hostile callers hand over, for it has no type that anybody foresees. */
 // oxlint-disable-next-line no-unnecessary-type-parameters -- stands where a type is wanted that the value does not have
 export function untyped<A>(value: unknown): A
@@ -92,7 +90,7 @@ export function untyped(value: unknown): unknown {
 
 export const makeHarness: Effect.Effect<Harness, FeatureFlags.ProviderError | FeatureFlags.OptionsError, Scope.Scope> =
   Effect.gen(function*() {
-    const domain = `faults-${domains++}`
+    const domain = newDomain()
     let calls: Array<object> = []
     let answer: Answer = ok
     const resolve = (_flagKey: string, _defaultValue: unknown, context: object) => {

@@ -18,5 +18,5 @@ it.effect(
       (runner, program) =>
         runner.featureFlags(program).then((actual) => assertSame(actual, predict(program, "FeatureFlags")))
     ),
-  120_000
+  300_000
 )

@@ -1,9 +1,9 @@
 /** Draws programs of hooks. A seed says which one. */
+import type { Client } from "../clients.ts"
 import { type Random, random } from "../support.ts"
 import {
   type Act,
   type Change,
-  type Client,
   type Form,
   hooksOf,
   type HookSpec,
@@ -135,8 +135,6 @@ const fails = ({ changes, steps: { before } }: HookSpec): boolean =>
 // What is written to a copy of the evaluation context reaches only the hooks behind the same wrapper, and
 // what one hook gives is lost with the copy when the next one fails.
 const canBeDeep = ({ hooks }: Slot): boolean =>
-  // Not yet: a converted hook keeps the copy of its first stage, and so misses what later hooks contribute.
-  !hooks.some(({ style }) => style === "converted") &&
   !hooks.some(({ steps }) => steps.before?.act._tag === "mutate") && (hooks.length === 1 || !hooks.some(fails))
 
 const wrapped = (slot: Slot, level: Level, client: Client, random: Random): Slot => {
@@ -156,10 +154,7 @@ const isSync = (hook: HookSpec): boolean =>
   Object.values(hook.steps).every(({ way }) => way !== "async" && way !== "promise")
 
 // Behind a copy of the evaluation context, what was contributed would be lost.
-const canHang = ({ form, hooks }: Slot, { changes }: HookSpec): boolean =>
-  (form !== "deep" || hooks.length === 1) &&
-  // Not yet: what is around an observed hook reports that the end of its scope interrupted it.
-  changes.slice(0, -1).every((change) => change !== "observe")
+const canHang = ({ form, hooks }: Slot): boolean => form !== "deep" || hooks.length === 1
 
 /**
  * A scope that closes at a moment that is certain: when a hook of another
@@ -171,15 +166,13 @@ const scoped = (slot: Slot, level: Level, client: Client, others: ReadonlyArray<
   const hasScope = client === "sdk" || (level !== "invocation" || slot.isAgain)
   const [first] = slot.hooks
   if (first === undefined || isPlain(slot) || !hasScope || random.chance(0.85)) return slot
-  // Not yet: behind a hook that gives a real effect, FeatureFlags takes the rejection for a defect of the next hook.
-  const canReject = client === "sdk" || level !== "client" || slot.isAgain
   const closedIn = (by: HookSpec): ScopeSpec => ({
-    whenClosed: canReject ? random.oneOf(["skip", "reject"]) : "skip",
+    whenClosed: random.oneOf(["skip", "reject"]),
     closedBy: by.name,
     at: random.oneOf(stages.filter((stage) => by.steps[stage] !== undefined))
   })
   const own = random.oneOf(slot.hooks)
-  if (random.chance(0.3) && canHang(slot, own)) {
+  if (random.chance(0.3) && canHang(slot)) {
     const scope = closedIn(own)
     const hang: Step = {
       act: { _tag: "hang" },

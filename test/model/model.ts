@@ -3,8 +3,8 @@
  * of stages, contexts and errors are the SDK's; what becomes of the failures of
  * Effect hooks, and of hooks with a scope that is closed, is this library's.
  */
+import type { Client } from "../clients.ts"
 import {
-  type Client,
   hooksOf,
   type HookSpec,
   type Placed,

@@ -12,9 +12,6 @@ export type Level = "api" | "client" | "invocation" | "provider"
 
 const levels: ReadonlyArray<Level> = ["api", "client", "invocation", "provider"]
 
-/** Through what an evaluation is made: a client of the plain SDK, or `FeatureFlags`. */
-export type Client = "sdk" | "FeatureFlags"
-
 export type Record_ = Readonly<Record<string, string | number>>
 
 /** What one stage does. */

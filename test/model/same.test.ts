@@ -31,7 +31,7 @@ it.effect(
       const oneByOne = await runner.plain(mapSlots(program, separate))
       assertSame(await runner.plain(mapSlots(program, fused)), oneByOne)
     }),
-  120_000
+  300_000
 )
 
 // What an Effect hook fails with is not what a plain hook throws: its message stays with the operator.
@@ -56,5 +56,5 @@ it.effect(
         assertSame(withoutMessages(bridged), withoutMessages(plain))
       }
     }),
-  120_000
+  300_000
 )

@@ -10,5 +10,5 @@ it.effect(
       { styles: everywhere("plain", "effect", "converted"), client: "sdk" },
       (runner, program) => runner.plain(program).then((actual) => assertSame(actual, predict(program, "sdk")))
     ),
-  120_000
+  300_000
 )

@@ -1,13 +1,9 @@
 import { metrics } from "@opentelemetry/api"
-import { DataPointType, MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics"
+import { DataPointType, MeterProvider } from "@opentelemetry/sdk-metrics"
 import { Effect, Metric } from "effect"
 import { OtelMetricsHook } from "effect-openfeature/otel"
 import { Fixtures } from "effect-openfeature/testing"
-
-class Reader extends MetricReader {
-  protected override async onForceFlush(): Promise<void> {}
-  protected override async onShutdown(): Promise<void> {}
-}
+import { Reader } from "./reader.ts"
 
 /** One series of a metric, of any meter. */
 export interface Series {

@@ -10,7 +10,8 @@ import { TestProvider } from "effect-openfeature/testing"
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll } from "vitest"
-import { collectFailures, newDomain, random } from "../support.ts"
+import { flagsDetails, sdkDetails } from "../clients.ts"
+import { collectFailures, newDomain, plainClient, random } from "../support.ts"
 import { asGlobal, metering, type Series, total, withoutGlobal } from "./metering.ts"
 import { logsInMemory, spansInMemory } from "./support.ts"
 
@@ -37,26 +38,16 @@ const of = (series: ReadonlyArray<Series>, scope: keyof typeof scopes): Readonly
 type Flags = Readonly<Record<string, TestProvider.Answer>>
 type Evaluate = (flagKey: string, type?: SDK.FlagValueType) => Effect.Effect<unknown>
 
+const defaults = { boolean: false, number: 0, string: "the default", object: { the: "default" } }
+
+const context = { targetingKey: "user-1" }
+
 /** A client of the SDK with hooks of the SDK, in order. */
 const sdkClient = Effect.fnUntraced(function*(flags: Flags, hooks: ReadonlyArray<SDK.Hook>) {
-  const domain = newDomain()
-  const provider = yield* TestProvider.make({ flags })
-  yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, provider))
-  const client = SDK.OpenFeature.getClient(domain).addHooks(...hooks)
-  const context = { targetingKey: "user-1" }
-  return (flagKey: string, type: SDK.FlagValueType = "boolean") =>
-    Effect.promise((): Promise<unknown> => {
-      switch (type) {
-        case "boolean":
-          return client.getBooleanDetails(flagKey, false, context)
-        case "number":
-          return client.getNumberDetails(flagKey, 0, context)
-        case "string":
-          return client.getStringDetails(flagKey, "the default", context)
-        case "object":
-          return client.getObjectDetails(flagKey, { the: "default" }, context)
-      }
-    })
+  const { client } = yield* plainClient({ flags })
+  client.addHooks(...hooks)
+  return (flagKey: string, type: SDK.FlagValueType = "boolean"): Effect.Effect<unknown> =>
+    sdkDetails(client, flagKey, defaults[type], context)
 })
 
 /** The client of this library, with hooks of the SDK on the client that it uses. */
@@ -64,19 +55,8 @@ const effectClient = Effect.fnUntraced(function*(flags: Flags, hooks: ReadonlyAr
   const provider = yield* TestProvider.make({ flags })
   const client = yield* Effect.orDie(FeatureFlags.make({ domain: newDomain(), provider: Effect.succeed(provider) }))
   client.client.addHooks(...hooks)
-  const options = { context: { targetingKey: "user-1" } }
-  return (flagKey: string, type: SDK.FlagValueType = "boolean"): Effect.Effect<unknown> => {
-    switch (type) {
-      case "boolean":
-        return client.booleanDetails(flagKey, false, options)
-      case "number":
-        return client.numberDetails(flagKey, 0, options)
-      case "string":
-        return client.stringDetails(flagKey, "the default", options)
-      case "object":
-        return client.objectDetails(flagKey, { the: "default" }, options)
-    }
-  }
+  return (flagKey: string, type: SDK.FlagValueType = "boolean"): Effect.Effect<unknown> =>
+    flagsDetails(client, flagKey, defaults[type], { context })
 })
 
 const clients: ReadonlyArray<

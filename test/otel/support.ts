@@ -1,17 +1,20 @@
 import * as SDK from "@openfeature/server-sdk"
 import { InMemoryLogRecordExporter, LoggerProvider, SimpleLogRecordProcessor } from "@opentelemetry/sdk-logs"
-import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics"
+import { MeterProvider } from "@opentelemetry/sdk-metrics"
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
 import { Effect } from "effect"
-import { EvaluationContext, FeatureFlags, type FeatureHook, HookHints, OpenFeatureHook } from "effect-openfeature"
+import {
+  type EvaluationContext,
+  type EvaluationDetails,
+  FeatureFlags,
+  type FeatureHook,
+  HookHints,
+  OpenFeatureHook
+} from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
+import { flagsDetails, sdkDetails } from "../clients.ts"
 import { newDomain } from "../support.ts"
-
-/** Collects when it is asked to, and otherwise does nothing. */
-class Reader extends MetricReader {
-  protected override async onForceFlush(): Promise<void> {}
-  protected override async onShutdown(): Promise<void> {}
-}
+import { Reader } from "./reader.ts"
 
 /** Metrics of the OpenTelemetry SDK that stay in memory. */
 export const metricsInMemory = () => {
@@ -67,49 +70,27 @@ const bind = Effect.fnUntraced(function*({ answer, status = "ready" }: Request) 
   return domain
 })
 
-const viaSdk = Effect.fnUntraced(function*(request: Request, hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown>>) {
+const defaultOf = ({ text = "default", type }: Request): EvaluationDetails.FlagValue =>
+  ({ boolean: false, number: 0, string: text, object: { default: text } })[type]
+
+type Hooks = ReadonlyArray<FeatureHook.FeatureHook<unknown>>
+
+const viaSdk = Effect.fnUntraced(function*(request: Request, hooks: Hooks) {
   const client = SDK.OpenFeature.getClient(yield* bind(request)).addHooks(OpenFeatureHook.make(...hooks))
-  const { text = "default", type } = request
-  const context = EvaluationContext.toSdk(request.context)
   const options = request.hints === undefined ? {} : { hookHints: HookHints.toRecord(request.hints) }
-  yield* Effect.promise((): Promise<unknown> => {
-    switch (type) {
-      case "boolean":
-        return client.getBooleanDetails(flagKey, false, context, options)
-      case "number":
-        return client.getNumberDetails(flagKey, 0, context, options)
-      case "string":
-        return client.getStringDetails(flagKey, text, context, options)
-      case "object":
-        return client.getObjectDetails(flagKey, { default: text }, context, options)
-    }
-  })
+  yield* sdkDetails(client, flagKey, defaultOf(request), request.context, options)
 })
 
-const viaEffect = Effect.fnUntraced(
-  function*(request: Request, hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown>>) {
-    const flags = yield* FeatureFlags.make({ domain: yield* bind(request), hooks })
-    const { context, hints, text = "default", type } = request
-    const options = { context, hints }
-    switch (type) {
-      case "boolean":
-        return void (yield* flags.booleanDetails(flagKey, false, options))
-      case "number":
-        return void (yield* flags.numberDetails(flagKey, 0, options))
-      case "string":
-        return void (yield* flags.stringDetails(flagKey, text, options))
-      case "object":
-        return void (yield* flags.objectDetails(flagKey, { default: text }, options))
-    }
-  },
-  Effect.scoped
-)
+const viaEffect = Effect.fnUntraced(function*(request: Request, hooks: Hooks) {
+  const flags = yield* FeatureFlags.make({ domain: yield* bind(request), hooks })
+  yield* flagsDetails(flags, flagKey, defaultOf(request), { context: request.context, hints: request.hints })
+}, Effect.scoped)
 
 /** The clients that evaluate one flag with some hooks. */
 export const clients: ReadonlyArray<
   readonly [
     name: string,
-    evaluate: (request: Request, hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown>>) => Effect.Effect<void>
+    evaluate: (request: Request, hooks: Hooks) => Effect.Effect<void>
   ]
 > = [
   ["a client of the SDK", viaSdk],

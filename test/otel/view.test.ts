@@ -3,17 +3,12 @@ import {
   createDenyListAttributesProcessor,
   DataPointType,
   MeterProvider,
-  MetricReader,
   type ViewOptions
 } from "@opentelemetry/sdk-metrics"
 import { Effect } from "effect"
 import { OtelMetricsHook, SemanticConventions } from "effect-openfeature/otel"
 import { Fixtures } from "effect-openfeature/testing"
-
-class Reader extends MetricReader {
-  protected override async onForceFlush(): Promise<void> {}
-  protected override async onShutdown(): Promise<void> {}
-}
+import { Reader } from "./reader.ts"
 
 const { active, duration, requests, success } = SemanticConventions.metrics
 

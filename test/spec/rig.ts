@@ -21,15 +21,12 @@ import {
   OpenFeatureHook
 } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
+import { type Client, clients, flagsDetails, sdkDetails } from "../clients.ts"
 import { deferred } from "../support.ts"
 import { make, type Way } from "./hook.ts"
 
 /** How the hooks of the tests give their results. `"value"` and `"promise"` are for stages without Effect. */
 const ways: ReadonlyArray<Way> = ["value", "promise", "effect", "later"]
-
-type Client = "sdk" | "FeatureFlags"
-
-const clients: ReadonlyArray<Client> = ["sdk", "FeatureFlags"]
 
 type Hooks = ReadonlyArray<FeatureHook.FeatureHook<unknown>>
 
@@ -129,31 +126,13 @@ const evaluateWith = (client: Client, prepare: (hooks?: Hooks) => Hooks): Rig["e
   }).pipe(Effect.scoped, Effect.orDie)
 
 const plain = (domain: string, evaluation: Evaluation, prepare: (hooks?: Hooks) => Hooks) =>
-  Effect.promise((): Promise<EvaluationDetails.EvaluationDetails> => {
+  Effect.suspend(() => {
     const sdk = OpenFeature.getClient(domain, EvaluationContext.toSdk(evaluation.clientContext ?? {}))
     sdk.addHooks(OpenFeatureHook.make(...prepare(evaluation.client)))
-    const context = EvaluationContext.toSdk(evaluation.context ?? {})
-    const options: SDK.FlagEvaluationOptions = {
+    return sdkDetails(sdk, flagKey, evaluation.defaultValue ?? false, evaluation.context, {
       hooks: [OpenFeatureHook.make(...prepare(evaluation.invocation))],
       ...evaluation.hints === undefined ? {} : { hookHints: evaluation.hints }
-    }
-    const { defaultValue = false } = evaluation
-    switch (typeof defaultValue) {
-      case "boolean":
-        return sdk.getBooleanDetails(flagKey, defaultValue, context, options)
-      case "string":
-        return sdk.getStringDetails(flagKey, defaultValue, context, options)
-      case "number":
-        return sdk.getNumberDetails(flagKey, defaultValue, context, options)
-      default:
-        // The caller's very object, which the SDK's type would have writable.
-        return sdk.getObjectDetails(
-          flagKey,
-          Function.cast<typeof defaultValue, SDK.JsonValue>(defaultValue),
-          context,
-          options
-        )
-    }
+    })
   })
 
 const effectful = (domain: string, evaluation: Evaluation, prepare: (hooks?: Hooks) => Hooks) =>
@@ -163,22 +142,11 @@ const effectful = (domain: string, evaluation: Evaluation, prepare: (hooks?: Hoo
       context: evaluation.clientContext,
       hooks: prepare(evaluation.client)
     })
-    const options = {
+    return yield* flagsDetails(flags, flagKey, evaluation.defaultValue ?? false, {
       context: evaluation.context,
       hooks: prepare(evaluation.invocation),
       hints: HookHints.fromRecord(evaluation.hints)
-    }
-    const { defaultValue = false } = evaluation
-    switch (typeof defaultValue) {
-      case "boolean":
-        return yield* flags.booleanDetails(flagKey, defaultValue, options)
-      case "string":
-        return yield* flags.stringDetails(flagKey, defaultValue, options)
-      case "number":
-        return yield* flags.numberDetails(flagKey, defaultValue, options)
-      default:
-        return yield* flags.objectDetails(flagKey, defaultValue, options)
-    }
+    })
   })
 
 const rigOf = (client: Client, way: Way): Rig => ({

@@ -41,6 +41,7 @@ class Given {
     const source = sourceOf(context)
     // Hooks within this hook find the evaluation by its context.
     source?.publish?.()
+    const copy = source === undefined ? EvaluationContext.toSdk(context.context) : undefined
     return Object.freeze({
       flagKey: context.flagKey,
       flagValueType: context.flagValueType,
@@ -48,7 +49,10 @@ class Given {
       clientMetadata: context.clientMetadata,
       providerMetadata: context.providerMetadata,
       logger: context.logger,
-      context: source === undefined ? EvaluationContext.toSdk(context.context) : source.sdk.context,
+      // A wrapper may give another copy of the evaluation context in each stage.
+      get context() {
+        return copy ?? source?.sdk.context ?? {}
+      },
       hookData: this.#hookData
     })
   }

@@ -116,6 +116,7 @@ class Rest implements Waiting {
   #registration: Registration | undefined = undefined
   #fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   #resolve: ((exit: Exit.Exit<unknown, unknown> | undefined) => void) | undefined = undefined
+  #rejection: { readonly error: unknown } | undefined = undefined
 
   constructor(
     host: Host,
@@ -135,6 +136,7 @@ class Rest implements Waiting {
 
   proceed(): Promise<void> | undefined {
     for (;;) {
+      if (this.#rejection !== undefined) throw this.#rejection.error
       if (!this.#next()) return undefined
       const fiber = Effect.runForkWith(this.#host.services)(Effect.whileLoop(this))
       const exit = fiber.pollUnsafe()
@@ -153,10 +155,7 @@ class Rest implements Waiting {
       const entry = this.#entries[this.#index]
       if (entry === undefined) return Effect.void
       if (entry.registration !== this.#registration) {
-        // A closed registration with `"reject"` rejects the evaluation.
-        const next = tryOr(() => this.#next(), Effect.fail)
-        if (next === false) return Effect.void
-        if (next !== true) return next
+        if (!tryOr(() => this.#next(), (error) => this.#rejectWith(error))) return Effect.void
         Fiber.getCurrent()?.setContext(this.#host.services)
         continue
       }
@@ -170,6 +169,14 @@ class Rest implements Waiting {
     const entry = this.#entries[this.#index]
     if (result !== undefined && entry !== undefined && this.#stage === "before") this.#host.take(result, entry)
     this.#index++
+  }
+
+  // A closed registration with `"reject"` rejects the evaluation. This is no failure of the hook that
+  // comes next, and that hook may be observed.
+  #rejectWith(error: unknown): boolean {
+    this.#rejection = { error }
+    this.#index = this.#entries.length
+    return false
   }
 
   // Moves to the next hook that takes part.
