@@ -155,8 +155,7 @@ class Rest implements Waiting {
       const entry = this.#entries[this.#index]
       if (entry === undefined) return Effect.void
       if (entry.registration !== this.#registration) {
-        if (!tryOr(() => this.#next(), (error) => this.#rejectWith(error))) return Effect.void
-        Fiber.getCurrent()?.setContext(this.#host.services)
+        if (!this.#switch()) return Effect.void
         continue
       }
       const result = this.#given ?? call(this.#host, this.#stage, entry, this.#input)
@@ -171,12 +170,17 @@ class Rest implements Waiting {
     this.#index++
   }
 
-  // A closed registration with `"reject"` rejects the evaluation. This is no failure of the hook that
-  // comes next, and that hook may be observed.
-  #rejectWith(error: unknown): boolean {
-    this.#rejection = { error }
-    this.#index = this.#entries.length
-    return false
+  // Goes on with the services of another registration. Closed, one with `"reject"`
+  // rejects the evaluation: this is no failure of the hook that comes next, and
+  // that hook may be observed.
+  #switch(): boolean {
+    const isFound = tryOr(() => this.#next(), (error) => {
+      this.#rejection = { error }
+      this.#index = this.#entries.length
+      return false
+    })
+    if (isFound) Fiber.getCurrent()?.setContext(this.#host.services)
+    return isFound
   }
 
   // Moves to the next hook that takes part.
