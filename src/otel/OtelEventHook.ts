@@ -82,10 +82,8 @@ const severityNumbers: Readonly<Record<Severity, number>> = {
   Fatal: 21
 }
 
-const severities: ReadonlyArray<Severity> = ["Trace", "Debug", "Info", "Warn", "Error", "Fatal"]
-
 const severityOf = (name: string, level: Severity): Severity =>
-  Check.oneOf("OtelEventHook.make", name, severities, level)
+  Check.oneOf("OtelEventHook.make", name, Check.severities, level)
 
 /**
  * Creates a hook that emits one event per evaluation, in `finally`.

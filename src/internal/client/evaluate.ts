@@ -11,6 +11,7 @@ import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookHints } from "../../HookHints.ts"
 import { stackOf } from "../bridge/sdkHook.ts"
 import { type Begun, Evaluation, toSdkHints } from "../runner/evaluation.ts"
+import { general } from "../runner/failure.ts"
 import { Run } from "../runner/run.ts"
 import type { Stack } from "../runner/stack.ts"
 import { tryOr } from "../untrusted.ts"
@@ -62,7 +63,7 @@ export const evaluate = <A, B>(
       (details) => resume(Exit.succeed(select(check.details(details)))),
       // The SDK rejects when a hook throws something hostile. It then skips stages that other hooks rely on.
       async () => {
-        const error = general(flagKey, "the SDK gave up on the evaluation")
+        const error = general("the SDK gave up on the evaluation", { flagKey })
         await finish(error)
         resume(Exit.succeed(select(EvaluationDetails.failed(flagKey, defaultValue, error))))
       }
@@ -132,12 +133,9 @@ const giveUp = Effect.fnUntraced(function*(
 ) {
   evaluation.interrupt()
   yield* waitFor(Effect.tryPromise(() => resolution), interruptTimeout)
-  const error = general(flagKey, "the evaluation was interrupted")
+  const error = general("the evaluation was interrupted", { flagKey })
   yield* waitFor(Effect.tryPromise(() => finish(error)), interruptTimeout)
 })
-
-const general = (flagKey: string, message: string) =>
-  Object.freeze(new EvaluationError.EvaluationError({ code: "GENERAL", message, flagKey }))
 
 /** Checks the type of a value once: before the first `after` stage, or at the end. */
 class ValueCheck<A> {
@@ -161,7 +159,7 @@ class ValueCheck<A> {
         ? EvaluationDetails.failed(flagKey, defaultValue, this.#mismatch())
         : EvaluationDetails.withValue(details, decoded.value)
     } catch {
-      const error = general(flagKey, "the evaluation details cannot be read")
+      const error = general("the evaluation details cannot be read", { flagKey })
       return EvaluationDetails.failed(flagKey, defaultValue, error)
     }
   }

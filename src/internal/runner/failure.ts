@@ -17,7 +17,11 @@ interface Host {
 }
 
 /** Frozen, since all other hooks receive the same error. */
-export const general = (message: string, { flagKey }: HookContext, cause?: unknown): EvaluationError.EvaluationError =>
+export const general = (
+  message: string,
+  { flagKey }: Pick<HookContext, "flagKey">,
+  cause?: unknown
+): EvaluationError.EvaluationError =>
   Object.freeze(new EvaluationError.EvaluationError({ code: "GENERAL", message, flagKey, cause }))
 
 export const interrupted = (view: HookContext): EvaluationError.EvaluationError =>
