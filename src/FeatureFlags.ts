@@ -19,7 +19,9 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { cast, dual, identity } from "effect/Function"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { cast, dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -30,7 +32,7 @@ import * as EvaluationError from "./EvaluationError.ts"
 import * as FeatureHook from "./FeatureHook.ts"
 import * as HookHints from "./HookHints.ts"
 import * as Check from "./internal/check.ts"
-import { evaluate } from "./internal/client/evaluate.ts"
+import { evaluate, type Outcome } from "./internal/client/evaluate.ts"
 import * as Events from "./internal/client/events.ts"
 import * as FlagType from "./internal/client/flagType.ts"
 import * as Provider from "./internal/client/provider.ts"
@@ -379,18 +381,20 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
     flagKey: string,
     defaultValue: A,
     options: EvaluationOptions<H> | undefined,
-    select: (details: EvaluationDetails<A>) => B
+    select: (outcome: Outcome<A>) => B
   ): Effect.Effect<B, never, FeatureHook.Services<H>> =>
-    Effect.contextWith((services: Context.Context<FeatureHook.Services<H>>) => {
+    Effect.callback((resume) => {
+      const services = Fiber.getCurrent()?.context ?? Context.empty()
       const request = tryOr(() => requestOf(Context.get(services, Region), stack, options), () => undefined)
+      const settle = (outcome: Outcome<A>) => resume(Exit.succeed(select(outcome)))
       return request === undefined
-        ? Effect.succeed(select(failed(flagKey, defaultValue, unreadableOptions)))
-        : evaluate(target, { type, flagKey, defaultValue, ...request }, services, select)
+        ? settle({ value: defaultValue, details: failed(flagKey, defaultValue, unreadableOptions) })
+        : evaluate(target, { type, flagKey, defaultValue, ...request }, services, settle)
     })
 
   const typed = <A>(type: FlagType.FlagType<A>): readonly [Evaluate<A>, EvaluateDetails<A>] => [
     (flagKey, defaultValue, options) => selecting(type, flagKey, defaultValue, options, valueOf),
-    (flagKey, defaultValue, options) => selecting(type, flagKey, defaultValue, options, identity)
+    (flagKey, defaultValue, options) => selecting(type, flagKey, defaultValue, options, detailsOf)
   ]
   const [boolean, booleanDetails] = typed(FlagType.boolean)
   const [string, stringDetails] = typed(FlagType.string)
@@ -402,8 +406,8 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
     options?: EvaluationOptions<H> | ObjectOptions<FlagValue, H> | undefined
   ) =>
     options !== undefined && "schema" in options
-      ? selecting(FlagType.schema(options.schema), flagKey, defaultValue, options, identity)
-      : selecting(FlagType.object, flagKey, defaultValue, options, identity)
+      ? selecting(FlagType.schema(options.schema), flagKey, defaultValue, options, detailsOf)
+      : selecting(FlagType.object, flagKey, defaultValue, options, detailsOf)
 
   return FeatureFlags.of({
     boolean,
@@ -441,7 +445,8 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
   })
 })
 
-const valueOf = <A>(details: EvaluationDetails<A>): A => details.value
+const valueOf = <A>({ value }: { readonly value: A }): A => value
+const detailsOf = <A>({ details }: { readonly details: A }): A => details
 
 const unreadable = "the options cannot be read"
 

@@ -3,7 +3,6 @@ import * as SDK from "@openfeature/server-sdk"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as EvaluationContext from "../../EvaluationContext.ts"
 import * as EvaluationDetails from "../../EvaluationDetails.ts"
@@ -38,46 +37,70 @@ export interface Request<A> {
 type SdkDetails = SDK.EvaluationDetails<SDK.FlagValue>
 type Details<A> = EvaluationDetails.EvaluationDetails<A>
 
-export const evaluate = <A, B>(
+/** What an evaluation came to. */
+export interface Outcome<A> {
+  readonly value: A
+  readonly details: EvaluationDetails.EvaluationDetails<A>
+}
+
+/** Starts an evaluation. Returns what to do when the caller is interrupted. */
+export const evaluate = <A>(
   target: Target,
   request: Request<A>,
   services: Context.Context<never>,
-  select: (details: Details<A>) => B
-): Effect.Effect<B> =>
-  Effect.callback((resume) => {
-    const { defaultValue, flagKey, stack, type } = request
-    const check = new ValueCheck(request)
-    // Without client hooks, an empty stack still rejects values of the wrong type, so that hooks of other
-    // levels see the error.
-    const isHooked = !stack.isEmpty || sdkHooks(target).length > 0
-    const evaluation = new Evaluation(services, request.hints)
-    const run = isHooked ? new Run(stack, evaluation, check) : undefined
-    if (isHooked) evaluation.runs = []
-    const options = run && { hooks: [run], hookHints: toSdkHints(evaluation) }
-    const resolution = tryOr(
-      () => type.resolve(target.client, flagKey, defaultValue, EvaluationContext.toSdk(request.context), options),
-      (error) => Promise.reject<SdkDetails>(error)
+  settle: (outcome: Outcome<A>) => void
+): Effect.Effect<void> | undefined => {
+  const resolved = new Resolved(request)
+  // Without client hooks, an empty stack still rejects values of the wrong type, so that hooks of other
+  // levels see the error.
+  if (request.stack.isEmpty && !hasSdkHooks(target)) {
+    resolve(target, request, undefined).then(
+      (details) => settle(resolved.with(details)),
+      () => settle(resolved)
     )
-    const finish = (error: EvaluationError.EvaluationError) => finishAll(target, request, evaluation, run, error)
-    resolution.then(
-      (details) => resume(Exit.succeed(select(check.details(details)))),
-      // The SDK rejects when a hook throws something hostile. It then skips stages that other hooks rely on.
-      async () => {
-        const error = general("the SDK gave up on the evaluation", { flagKey })
-        await finish(error)
-        resume(Exit.succeed(select(EvaluationDetails.failed(flagKey, defaultValue, error))))
-      }
-    )
-    return run && giveUp(target, flagKey, evaluation, resolution, finish)
-  })
+    return undefined
+  }
+  const evaluation = new Evaluation(services, request.hints)
+  const run = new Run(request.stack, evaluation, resolved)
+  evaluation.runs = []
+  const resolution = resolve(target, request, { hooks: [run], hookHints: toSdkHints(evaluation) })
+  const finish = (error: EvaluationError.EvaluationError) => finishAll(target, request, evaluation, run, error)
+  resolution.then(
+    (details) => settle(resolved.with(details)),
+    // The SDK rejects when a hook throws something hostile. It then skips stages that other hooks rely on.
+    () => finish(gaveUp(request)).then(() => settle(resolved))
+  )
+  return giveUp(target, request.flagKey, evaluation, resolution, finish)
+}
 
-/** The hooks at the API, SDK client and provider levels. */
-const sdkHooks = (target: Target): ReadonlyArray<object> => [...outerHooks(target), ...providerHooks(target)]
+const resolve = <A>(
+  { client }: Target,
+  { context, defaultValue, flagKey, type }: Request<A>,
+  options: SDK.FlagEvaluationOptions | undefined
+): Promise<SdkDetails> => {
+  try {
+    return type.resolve(client, flagKey, defaultValue, EvaluationContext.toSdk(context), options)
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
 
+const hasSdkHooks = (target: Target): boolean =>
+  SDK.OpenFeature.getHooks().length > 0 || target.client.getHooks().length > 0 || providerHooks(target).length > 0
+
+/** The hooks at the API and SDK client levels. */
 const outerHooks = ({ client }: Target): ReadonlyArray<object> => [...SDK.OpenFeature.getHooks(), ...client.getHooks()]
 
-const providerHooks = ({ domain }: Target): ReadonlyArray<object> =>
-  tryOr(() => Array.from(SDK.OpenFeature.getProvider(domain).hooks ?? []), () => [])
+const none: ReadonlyArray<object> = []
+
+const providerHooks = ({ domain }: Target): ReadonlyArray<object> => {
+  try {
+    const { hooks } = SDK.OpenFeature.getProvider(domain)
+    return hooks === undefined ? none : Array.from(hooks)
+  } catch {
+    return none
+  }
+}
 
 // Runs the remaining stages for hooks of every level, including those that the SDK has not reached.
 const finishAll = async <A>(
@@ -137,35 +160,62 @@ const giveUp = Effect.fnUntraced(function*(
   yield* waitFor(Effect.tryPromise(() => finish(error)), interruptTimeout)
 })
 
+const gaveUp = ({ flagKey }: { readonly flagKey: string }): EvaluationError.EvaluationError =>
+  general("the SDK gave up on the evaluation", { flagKey })
+
 /** Checks the type of a value once: before the first `after` stage, or at the end. */
-class ValueCheck<A> {
+class Resolved<A> implements Outcome<A> {
   readonly #request: Request<A>
   #decoded: Option.Option<A> | undefined = undefined
+  #details: SdkDetails | undefined = undefined
 
   constructor(request: Request<A>) {
     this.#request = request
   }
 
+  /** Throws if the value has the wrong type. */
   accept(details: SdkDetails): void {
     if (Option.isNone(this.#decode(details))) throw this.#mismatch()
   }
 
-  details(details: SdkDetails): Details<A> {
-    const { defaultValue, flagKey } = this.#request
+  with(details: SdkDetails): this {
+    this.#details = details
+    return this
+  }
+
+  get value(): A {
+    const details = this.#details
     try {
+      const decoded = details === undefined || details.errorCode ? Option.none<A>() : this.#decode(details)
+      if (Option.isSome(decoded)) return decoded.value
+    } catch {
+      // The default is all that is left.
+    }
+    return this.#request.defaultValue
+  }
+
+  get details(): Details<A> {
+    const details = this.#details
+    const { defaultValue, flagKey } = this.#request
+    if (details === undefined) return EvaluationDetails.failed(flagKey, defaultValue, gaveUp(this.#request))
+    return tryOr(() => {
       if (details.errorCode) return EvaluationDetails.withValue(EvaluationDetails.normalized(details), defaultValue)
       const decoded = this.#decode(details)
       return Option.isNone(decoded)
         ? EvaluationDetails.failed(flagKey, defaultValue, this.#mismatch())
         : EvaluationDetails.withValue(details, decoded.value)
-    } catch {
+    }, () => {
       const error = general("the evaluation details cannot be read", { flagKey })
       return EvaluationDetails.failed(flagKey, defaultValue, error)
-    }
+    })
   }
 
   #decode(details: SdkDetails): Option.Option<A> {
-    return this.#decoded ??= tryOr(() => this.#request.type.decode(details.value), () => Option.none<A>())
+    try {
+      return this.#decoded ??= this.#request.type.decode(details.value)
+    } catch {
+      return this.#decoded = Option.none()
+    }
   }
 
   #mismatch(): EvaluationError.EvaluationError {

@@ -42,7 +42,7 @@ const start = <E, R>(
     Effect.gen(function*() {
       const fiber = yield* Effect.forkDetach(restore(program), { startImmediately: true })
       around.fiber = fiber
-      yield* Registration.track(fiber, { onClose: around.abandon })
+      yield* Registration.track(fiber, around.abandon)
       if (Deferred.isDoneUnsafe(around.reached) && fiber.pollUnsafe() === undefined) return
       // A program that ends without `evaluate` does not affect the evaluation.
       yield* restore(Effect.raceFirst(Deferred.await(around.reached), Fiber.join(fiber))).pipe(

@@ -41,8 +41,9 @@ export const Nesting: Context.Reference<Nesting> = Context.Reference<Nesting>(
 
 export type WhenClosed = "skip" | "reject"
 
-/** The owner of a fiber that a registration tracks. */
-export interface Waiting {
+/** A fiber that a registration tracks until it ends. */
+export interface Tracked {
+  readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
   /** Runs when the registration closes and interrupts the fiber. */
   onClose?(): void
   /** Runs when the fiber did not end in time. */
@@ -56,7 +57,7 @@ export class Registration {
   hasWarned = false
   readonly #base: Context.Context<unknown>
   readonly #merged = new WeakMap<Context.Context<never>, Context.Context<unknown>>()
-  readonly #running = new Map<Fiber.Fiber<unknown, unknown>, Waiting>()
+  readonly #tracked = new Set<Tracked>()
 
   constructor(
     parts: ReadonlyArray<Part>,
@@ -80,40 +81,38 @@ export class Registration {
     return merged
   }
 
-  /** Tracks a fiber until it ends. */
-  add(fiber: Fiber.Fiber<unknown, unknown>, waiting: Waiting): void {
+  add(tracked: Tracked): void {
     if (this.isClosed) {
-      fiber.interruptUnsafe()
-      waiting.onClose?.()
-      return waiting.onLate?.()
+      interrupt(tracked)
+      return tracked.onLate?.()
     }
-    this.#running.set(fiber, waiting)
-    fiber.addObserver(() => this.#running.delete(fiber))
+    this.#tracked.add(tracked)
   }
-  delete(fiber: Fiber.Fiber<unknown, unknown>): void {
-    this.#running.delete(fiber)
+  delete(tracked: Tracked): void {
+    this.#tracked.delete(tracked)
   }
 
   /** Interrupts all tracked fibers and waits for them, up to the limit. */
   close(limit: Duration.Input): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.isClosed = true
-      const running = Array.from(this.#running)
-      for (const [fiber, waiting] of running) {
-        fiber.interruptUnsafe()
-        waiting.onClose?.()
-      }
+      const tracked = Array.from(this.#tracked)
+      const fibers = tracked.flatMap(({ fiber }) => fiber ?? [])
+      tracked.forEach(interrupt)
       return Effect.andThen(
-        Effect.forEach(running, ([fiber]) => awaitWithin(fiber, limit), { concurrency: "unbounded", discard: true }),
+        Effect.forEach(fibers, (fiber) => awaitWithin(fiber, limit), { concurrency: "unbounded", discard: true }),
         Effect.sync(() => {
-          for (const [fiber, waiting] of running) {
-            if (fiber.pollUnsafe() === undefined) waiting.onLate?.()
-          }
-          this.#running.clear()
+          for (const late of this.#tracked) late.onLate?.()
+          this.#tracked.clear()
         })
       )
     })
   }
+}
+
+const interrupt = (tracked: Tracked): void => {
+  tracked.fiber?.interruptUnsafe()
+  tracked.onClose?.()
 }
 
 /** Creates hooks that live as long as the process. */
@@ -158,8 +157,12 @@ export const scoped = <R>(
   })
 
 /** Tracks a fiber that outlives its stage with the registration of that stage. */
-export const track = (fiber: Fiber.Fiber<unknown, unknown>, waiting: Waiting = {}): Effect.Effect<void> =>
+export const track = (fiber: Fiber.Fiber<unknown, unknown>, onClose?: () => void): Effect.Effect<void> =>
   Effect.withFiber((current) => {
-    current.getRef(Nesting).registration?.add(fiber, waiting)
+    const { registration } = current.getRef(Nesting)
+    if (registration === undefined) return Effect.void
+    const tracked: Tracked = onClose === undefined ? { fiber } : { fiber, onClose }
+    registration.add(tracked)
+    fiber.addObserver(() => registration.delete(tracked))
     return Effect.void
   })

@@ -12,7 +12,7 @@ import * as Fiber from "effect/Fiber"
 import type { HookContext } from "../../HookContext.ts"
 import type { Stage as Name } from "../../HookFailures.ts"
 import { type Result, resultOf } from "../hook/part.ts"
-import type { Registration, Waiting } from "../hook/registration.ts"
+import type { Registration, Tracked } from "../hook/registration.ts"
 import * as Services from "../services.ts"
 import { tryOr } from "../untrusted.ts"
 import type { Evaluation } from "./evaluation.ts"
@@ -105,7 +105,7 @@ const settle = (host: Host, stage: Name, entry: Entry, exit: Exit.Exit<unknown, 
 }
 
 /** The rest of a stage, in fibers. A new fiber starts after each failure that does not end the stage. */
-class Rest implements Waiting {
+class Rest implements Tracked {
   readonly #host: Host
   readonly #stage: Name
   readonly #entries: ReadonlyArray<Entry>
@@ -114,8 +114,9 @@ class Rest implements Waiting {
   /** The result of the hook at the index, if it has already run. */
   #given: Result
   #registration: Registration | undefined = undefined
-  #fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  #resolve: ((exit: Exit.Exit<unknown, unknown> | undefined) => void) | undefined = undefined
+  fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  #resolve: ((rest: Promise<void> | undefined) => void) | undefined = undefined
+  #reject: ((error: unknown) => void) | undefined = undefined
   #rejection: { readonly error: unknown } | undefined = undefined
 
   constructor(
@@ -189,9 +190,9 @@ class Rest implements Waiting {
       const registration = this.#entries[this.#index]?.registration
       if (registration === undefined) continue
       if (!this.#host.admit(registration, this.#stage)) continue
-      if (this.#registration !== registration && this.#fiber !== undefined) {
-        this.#registration?.delete(this.#fiber)
-        registration.add(this.#fiber, this)
+      if (this.#registration !== registration && this.fiber !== undefined) {
+        this.#registration?.delete(this)
+        registration.add(this)
       }
       this.#registration = registration
       return true
@@ -199,33 +200,38 @@ class Rest implements Waiting {
     return false
   }
 
-  /** The registration is closed, and the fiber did not end in time. */
-  onLate(): void {
-    this.#resolve?.(undefined)
+  wait(fiber: Fiber.Fiber<unknown, unknown>): Promise<void> {
+    this.#registration ??= this.#entries[this.#index]?.registration
+    if (rejects(this.#stage)) this.#host.evaluation.running = fiber
+    this.fiber = fiber
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+      this.#registration?.add(this)
+      fiber.addObserver((exit) => {
+        if (this.fiber === fiber) this.#resume(this, exit)
+      })
+    })
   }
 
-  async wait(fiber: Fiber.Fiber<unknown, unknown>): Promise<void> {
-    this.#registration ??= this.#entries[this.#index]?.registration
-    const { evaluation } = this.#host
-    const canReject = rejects(this.#stage)
-    if (canReject) evaluation.running = fiber
-    const exit = await new Promise<Exit.Exit<unknown, unknown> | undefined>((resolve) => {
-      this.#fiber = fiber
-      this.#resolve = resolve
-      this.#registration?.add(fiber, this)
-      fiber.addObserver(resolve)
-    })
-    this.#fiber = undefined
-    if (canReject) evaluation.running = undefined
-    if (exit !== undefined) {
-      this.#end(exit)
-      return this.proceed()
-    }
-    // The fiber may wake up later and must find nothing to do.
+  /** The registration is closed, and the fiber did not end in time. */
+  onLate(): void {
     const rest = new Rest(this.#host, this.#stage, this.#entries, this.#input, this.#index)
+    // The fiber may wake up later and must find nothing to do.
     this.#index = this.#entries.length
-    rest.#end(Exit.interrupt())
-    return rest.proceed()
+    this.#resume(rest, Exit.interrupt())
+  }
+
+  #resume(rest: Rest, exit: Exit.Exit<unknown, unknown>): void {
+    this.fiber = undefined
+    this.#registration?.delete(this)
+    if (rejects(this.#stage)) this.#host.evaluation.running = undefined
+    try {
+      rest.#end(exit)
+      this.#resolve?.(rest.proceed())
+    } catch (error) {
+      this.#reject?.(error)
+    }
   }
 
   // A successful loop leaves nothing to do. Only the effect of the last hook has a result.
