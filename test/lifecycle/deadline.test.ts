@@ -110,6 +110,30 @@ describe("a scope that closes while a stage with a deadline runs", () => {
   }
 })
 
+describe("a scope that closes", () => {
+  for (const [path, change] of paths) {
+    it.effect(`does not interrupt the next hook of another scope, ${path}`, () =>
+      collectFailures(() =>
+        Effect.gen(function*() {
+          const started = yield* Deferred.make<void>()
+          const scope = yield* Scope.make()
+          const provider = yield* TestProvider.make({ flags: answers })
+          const flags = yield* FeatureFlags.make({
+            domain: newDomain(),
+            provider: Effect.succeed(provider),
+            hooks: [change(FeatureHook.timeout(stuck("before", Effect.never, started), "50 millis"))]
+          }).pipe(Scope.provide(scope))
+          const next = FeatureHook.make("next", { before: () => Effect.sleep("10 millis") })
+          const evaluation = yield* Effect.forkDetach(flags.booleanDetails("good", false, { hooks: [next] }))
+          yield* Deferred.await(started)
+          yield* Effect.forkDetach(Scope.close(scope, Exit.void))
+          yield* timeUntil(isOver(evaluation))
+          assert.deepInclude(yield* Fiber.join(evaluation), { value: false, errorCode: "PROVIDER_NOT_READY" })
+        })
+      ))
+  }
+})
+
 describe("an around program that makes its wait uninterruptible", () => {
   for (const [path, change] of paths) {
     for (const flagKey of ["slow", "never"]) {

@@ -98,7 +98,10 @@ export class Registration {
       this.isClosed = true
       const tracked = Array.from(this.#tracked)
       const fibers = tracked.flatMap(({ fiber }) => fiber ?? [])
-      tracked.forEach(interrupt)
+      for (const one of tracked) {
+        // The end of an earlier one may have ended this one, and its owner may wait for a fiber of other hooks by now.
+        if (this.#tracked.has(one)) interrupt(one)
+      }
       return Effect.andThen(
         Effect.forEach(fibers, (fiber) => awaitWithin(fiber, limit), { concurrency: "unbounded", discard: true }),
         Effect.sync(() => {
