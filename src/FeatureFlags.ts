@@ -315,11 +315,11 @@ export class OptionsError extends Data.TaggedError("OptionsError")<{
  * import { Effect } from "effect"
  * import { FeatureFlags } from "effect-openfeature"
  *
- * const program = FeatureFlags.make({ domain: "" }).pipe(
+ * const program = FeatureFlags.make({ version: "1" }).pipe(
  *   Effect.as("created"),
  *   Effect.catchTag("OptionsError", (error) => Effect.succeed(error.message))
  * )
- * await Effect.runPromise(Effect.scoped(program)) // => "FeatureFlags.make: domain must not be empty"
+ * await Effect.runPromise(Effect.scoped(program)) // => "FeatureFlags.make: version needs a domain"
  * ```
  *
  * @category constructors
@@ -452,19 +452,28 @@ const unreadable = "the options cannot be read"
 
 const checked = (options: Options<unknown, unknown, FeatureHook.Any>) => {
   const owner = "FeatureFlags.make"
-  const { domain, onProviderError = "fail", version } = options
-  if (domain === "") throw new RangeError(`${owner}: domain must not be empty`)
-  if (version !== undefined && domain === undefined) throw new RangeError(`${owner}: version needs a domain`)
-  FeatureHook.combineAll(options.hooks ?? [])
-  const duration = (name: "initializeTimeout" | "interruptTimeout" | "shutdownTimeout", otherwise: Duration.Input) =>
-    Check.finiteDuration(owner, name, options[name] ?? otherwise)
-  return {
+  const {
     domain,
-    initializeTimeout: duration("initializeTimeout", "30 seconds"),
-    interruptTimeout: duration("interruptTimeout", "1 second"),
-    shutdownTimeout: duration("shutdownTimeout", "3 seconds"),
-    onProviderError: Check.oneOf(owner, "onProviderError", ["fail", "ignore"], onProviderError)
-  }
+    hooks = [],
+    initializeTimeout = "30 seconds",
+    interruptTimeout = "1 second",
+    onProviderError = "fail",
+    shutdownTimeout = "3 seconds",
+    version
+  } = Check.options(owner, options, {
+    domain: Check.aText,
+    version: Check.aText,
+    context: Check.aRecord,
+    hooks: Check.aList,
+    provider: Check.anEffect,
+    initializeTimeout: Check.finiteDuration,
+    onProviderError: Check.among("fail", "ignore"),
+    shutdownTimeout: Check.finiteDuration,
+    interruptTimeout: Check.finiteDuration
+  })
+  if (version !== undefined && domain === undefined) throw new RangeError(`${owner}: version needs a domain`)
+  FeatureHook.combineAll(hooks)
+  return { domain, initializeTimeout, interruptTimeout, shutdownTimeout, onProviderError }
 }
 
 const unreadableOptions = new EvaluationError.EvaluationError({

@@ -18,7 +18,7 @@ import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { cast, dual, identity } from "effect/Function"
+import { cast, constVoid, dual, identity } from "effect/Function"
 import type { Pipeable } from "effect/Pipeable"
 import { Class as PipeableClass } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
@@ -36,6 +36,7 @@ import * as Part from "./internal/hook/part.ts"
 import * as Registration from "./internal/hook/registration.ts"
 import { detach, release } from "./internal/hook/view.ts"
 import { oneLine } from "./internal/text.ts"
+import { isRecord, read, tryOr } from "./internal/untrusted.ts"
 import { awaitWithin } from "./internal/wait.ts"
 
 const TypeId = "~effect-openfeature/FeatureHook"
@@ -71,7 +72,18 @@ class FeatureHookImpl<out E, out R> extends PipeableClass implements FeatureHook
   get name(): string {
     return this.parts.map((part) => part.name).join(" + ")
   }
+  // The SDK runs this if JavaScript code adds the hook without a conversion. Otherwise it would ignore the hook
+  // without a word.
+  before(sdk: unknown): void {
+    if (misplaced.has(this)) return
+    misplaced.add(this)
+    const error = read(read(sdk, "logger"), "error")
+    const text = `hook "${oneLine(this.name, 128)}" does not run: add OpenFeatureHook.make(hook) to the SDK instead`
+    if (typeof error === "function") tryOr(() => Reflect.apply(error, read(sdk, "logger"), [text]), constVoid)
+  }
 }
+
+const misplaced = new WeakSet()
 
 /**
  * Any hook, with any failures and requirements.
@@ -216,8 +228,8 @@ export const fromPart = <E, R>(constructor: string, part: Part.Part): FeatureHoo
  * `error` and `finally` also run when an earlier hook failed and the `before` of
  * this hook never ran (specification 4.3.7, 4.3.8).
  *
- * Throws a `RangeError` when the name is empty, no stage is given, or a stage is
- * not a function.
+ * Throws a `RangeError` when the name is empty, no stage is given, a stage is
+ * unknown, or a stage is not a function.
  *
  * **Example** (Counting active evaluations)
  *
@@ -269,10 +281,14 @@ export const make = <
 }): FeatureHook<StageError<B | A | F | L>, StageServices<B | A | F | L>> => {
   checkName("make", name)
   const { hookData } = stages
-  const wrong = stageNames.find((key) => stages[key] !== undefined && typeof stages[key] !== "function")
-  if (wrong !== undefined) {
-    throw new RangeError(`FeatureHook.make: stage "${wrong}" of hook "${oneLine(name, 128)}" must be a function`)
-  }
+  const owner = `FeatureHook.make("${oneLine(name, 128)}")`
+  Check.options(owner, stages, {
+    hookData: Check.aFunction,
+    before: Check.aFunction,
+    after: Check.aFunction,
+    error: Check.aFunction,
+    finally: Check.aFunction
+  })
   // A polluted Object.prototype must not add a stage.
   const own = <F>(stage: F | undefined, key: Stage): F | undefined =>
     stage === Reflect.get(Object.prototype, key) ? undefined : stage
@@ -415,9 +431,13 @@ export const combineAll = <H extends Any = never>(hooks: Iterable<H>): FeatureHo
 // JavaScript callers can pass any value.
 const partsOf = (hook: unknown, index: number): ReadonlyArray<Part.Part> => {
   if (isFeatureHook(hook)) return hook.parts
-  throw new RangeError(
-    `hook ${index + 1} is not a FeatureHook; OpenFeatureHook.toFeatureHook makes one from a hook of the SDK`
-  )
+  const isSdkHook = isRecord(hook) && stageNames.some((stage) => typeof read(hook, stage) === "function")
+  const advice = Array.isArray(hook)
+    ? "is a list; pass its hooks one by one, as in (...hooks)"
+    : isSdkHook
+    ? "is a hook of the SDK; convert it with OpenFeatureHook.toFeatureHook(name, hook)"
+    : "is not a FeatureHook; create one with FeatureHook.make"
+  throw new RangeError(`hook ${index + 1} ${advice}`)
 }
 
 /**

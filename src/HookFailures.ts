@@ -16,6 +16,7 @@ import * as Metric from "effect/Metric"
 import * as PubSub from "effect/PubSub"
 import { UnhandledLogLevel } from "effect/References"
 import * as Stream from "effect/Stream"
+import * as Check from "./internal/check.ts"
 import { tryOr } from "./internal/untrusted.ts"
 import { oneLine } from "./internal/text.ts"
 
@@ -126,6 +127,10 @@ const verbs: Record<Kind, string> = {
 /**
  * Describes a failure in one line, without the text of the error.
  *
+ * **Details**
+ *
+ * If a stage gave something that the runner cannot use, the line says what.
+ *
  * **Example** (Describing a defect)
  *
  * ```ts
@@ -140,7 +145,14 @@ const verbs: Record<Kind, string> = {
  * @since 0.1.0
  */
 export const describe = (failure: Pick<HookFailure, "hook" | "stage" | "cause">): string =>
-  `hook "${oneLine(failure.hook, 128)}" ${verbs[kind(failure.cause)]} in its ${failure.stage} stage`
+  `hook "${oneLine(failure.hook, 128)}" ${verbs[kind(failure.cause)]} in its ${failure.stage} stage${
+    misuse(failure.cause)
+  }`
+
+const misuse = (cause: Cause.Cause<unknown>): string => {
+  const found = cause.reasons.find(Cause.isDieReason)?.defect
+  return tryOr(() => found instanceof Check.Misuse ? `: ${found.message}` : "", () => "")
+}
 
 const log = (failure: HookFailure, withCause: boolean): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
@@ -178,8 +190,6 @@ const fromPubSub = (pubsub: PubSub.PubSub<HookFailure>, logCause: boolean): Hook
   }
 }
 
-const defaultCapacity = 1024
-
 /**
  * The options of a collector.
  *
@@ -208,15 +218,12 @@ export interface Options {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options?: Options | undefined): Effect.Effect<HookFailures> => {
-  const capacity = options?.capacity ?? defaultCapacity
-  if (!Number.isInteger(capacity) || capacity < 1) {
-    throw new RangeError(`HookFailures.make: capacity must be an integer >= 1, got ${capacity}`)
-  }
-  return Effect.map(
-    PubSub.dropping<HookFailure>(capacity),
-    (pubsub) => fromPubSub(pubsub, options?.logCause ?? false)
-  )
+export const make = (options: Options = {}): Effect.Effect<HookFailures> => {
+  const { capacity = 1024, logCause = false } = Check.options("HookFailures.make", options, {
+    capacity: Check.positiveInteger,
+    logCause: Check.aBoolean
+  })
+  return Effect.map(PubSub.dropping<HookFailure>(capacity), (pubsub) => fromPubSub(pubsub, logCause))
 }
 
 /**

@@ -20,6 +20,7 @@ import type * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Scope from "effect/Scope"
 import type { EvaluationError } from "./EvaluationError.ts"
 import * as FeatureHook from "./FeatureHook.ts"
+import * as Check from "./internal/check.ts"
 import * as Converted from "./internal/bridge/converted.ts"
 import * as SdkHook from "./internal/bridge/sdkHook.ts"
 import * as Registration from "./internal/hook/registration.ts"
@@ -268,7 +269,21 @@ export const toFeatureHook = (
   name: string,
   hook: SDK.Hook
 ): FeatureHook.FeatureHook<EvaluationError | Cause.UnknownError> =>
-  FeatureHook.fromPart("toFeatureHook", Converted.make(name, hook))
+  FeatureHook.fromPart("toFeatureHook", Converted.make(name, checkedHook(hook)))
+
+// JavaScript callers can pass any value.
+const checkedHook = (hook: SDK.Hook): SDK.Hook => {
+  if (FeatureHook.isFeatureHook(hook)) {
+    throw new RangeError("OpenFeatureHook.toFeatureHook: the hook is a FeatureHook already")
+  }
+  if (typeof hook !== "object" || hook === null) {
+    Check.reject("OpenFeatureHook.toFeatureHook", "hook", "an object", hook)
+  }
+  for (const stage of ["before", "after", "error", "finally"] as const) {
+    if (hook[stage] !== undefined) Check.aFunction("OpenFeatureHook.toFeatureHook", stage, hook[stage])
+  }
+  return hook
+}
 
 /**
  * An object of the SDK that hooks can be added to: the API object or a client.

@@ -89,13 +89,31 @@ type Evaluation = { readonly context: EvaluationContext }
 const redacted = "<redacted>"
 
 /**
+ * The checks of these options, for hooks that have more.
+ *
+ * @internal
+ */
+export const rules: Check.Rules<Options> = {
+  values: Check.aBoolean,
+  errorMessage: Check.aBoolean,
+  context: Check.names,
+  // A misspelt "omit" must not reveal the targeting key.
+  targetingKey: (owner, name, value) => typeof value === "function" || Check.oneOf(owner, name, ["omit", "raw"], value),
+  maxLength: Check.positiveInteger,
+  maxDepth: Check.positiveInteger,
+  maxSize: Check.positiveInteger,
+  redact: Check.aFunction
+}
+
+/**
  * Checks the options of a hook. `owner` names its constructor, such as
- * `LoggingHook.make`, in errors.
+ * `LoggingHook.make`, in errors. `also` names further options of that
+ * constructor, which are not checked here.
  *
  * **Gotchas**
  *
- * Throws a `RangeError` that names the option when a limit is not an integer of
- * at least 1, or another option has an invalid value.
+ * Throws a `RangeError` that names the option when an option is unknown or has
+ * an invalid value.
  *
  * **Example** (Including an attribute and a hashed targeting key)
  *
@@ -115,17 +133,19 @@ const redacted = "<redacted>"
  * @category constructors
  * @since 0.1.0
  */
-export const make = (owner: string, options: Options = {}): Privacy => {
-  const { redact, targetingKey: writer } = options
-  const names = Check.names(owner, "context", options.context ?? [])
-  const maxLength = Check.positiveInteger(owner, "maxLength", options.maxLength ?? 500)
-  const limits = {
-    maxDepth: Check.positiveInteger(owner, "maxDepth", options.maxDepth ?? 8),
-    maxNodes: Check.positiveInteger(owner, "maxSize", options.maxSize ?? 1000)
-  }
-  Check.optionalFunction(owner, "redact", redact)
-  // A misspelt "omit" must not reveal the targeting key.
-  if (typeof writer !== "function") Check.oneOf(owner, "targetingKey", [undefined, "omit", "raw"], writer)
+export const make = (owner: string, options: Options = {}, also: ReadonlyArray<string> = []): Privacy =>
+  fromChecked(
+    Check.options(owner, options, { ...Object.fromEntries(also.map((name) => [name, Check.anything])), ...rules })
+  )
+
+/**
+ * The same for options that a hook has checked with its own.
+ *
+ * @internal
+ */
+export const fromChecked = (options: Options): Privacy => {
+  const { context: names = [], maxLength = 500, redact, targetingKey: writer } = options
+  const limits = { maxDepth: options.maxDepth ?? 8, maxNodes: options.maxSize ?? 1000 }
   const print = (value: unknown): string => printValue(value, maxLength, limits)
   const keep = (name: string, value: unknown): unknown =>
     redact === undefined ? value : tryOr(() => redact(name, value), () => redacted)

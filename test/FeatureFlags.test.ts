@@ -769,12 +769,13 @@ describe("make", () => {
   it.effect("fails with what is wrong with its options", () =>
     Effect.gen(function*() {
       const wrong: ReadonlyArray<readonly [message: string, options: unknown]> = [
-        ["FeatureFlags.make: domain must not be empty", { domain: "" }],
+        ["FeatureFlags.make: domain must be a text that is not empty, got ", { domain: "" }],
+        ["FeatureFlags.make: there is no option \"domains\"; did you mean \"domain\"?", { domains: "" }],
         ["FeatureFlags.make: version needs a domain", { version: "1" }],
         ["FeatureFlags.make: interruptTimeout must be finite and not negative, got abc", { interruptTimeout: "abc" }],
         ["FeatureFlags.make: onProviderError must be one of fail, ignore, got Fail", { onProviderError: "Fail" }],
         [
-          "hook 1 is not a FeatureHook; OpenFeatureHook.toFeatureHook makes one from a hook of the SDK",
+          "hook 1 is a hook of the SDK; convert it with OpenFeatureHook.toFeatureHook(name, hook)",
           { hooks: [{ before: () => undefined }] }
         ]
       ]

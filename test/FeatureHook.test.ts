@@ -293,7 +293,7 @@ describe("make", () => {
     assert.strictEqual(
       // @ts-expect-error a stage is a function
       rangeError(() => FeatureHook.make("audit", { after: "later" })),
-      "FeatureHook.make: stage \"after\" of hook \"audit\" must be a function"
+      "FeatureHook.make(\"audit\"): after must be a function, got later"
     )
     assert.strictEqual(
       // @ts-expect-error a name is a text

@@ -105,10 +105,13 @@ const fits = (schema: Schema.ConstraintDecoder<unknown>): Rule => {
  */
 export const make = (options: Options): FeatureHook.FeatureHook<EvaluationError> => {
   const owner = "ContextValidatorHook.make"
-  const { flags, mode = "warn" } = options
-  Check.optionalFunction(owner, "flags", flags)
-  Check.oneOf(owner, "mode", ["warn", "reject"], mode)
-  const attributes = Check.names(owner, "requiredAttributes", options.requiredAttributes ?? [])
+  const { flags, mode = "warn", requiredAttributes: attributes = [] } = Check.options(owner, options, {
+    requireTargetingKey: Check.aBoolean,
+    requiredAttributes: Check.names,
+    schema: (owner, name, value) => Schema.isSchema(value) || Check.reject(owner, name, "a schema", value),
+    flags: Check.aFunction,
+    mode: Check.among("warn", "reject")
+  })
   if (attributes.includes("")) {
     throw new RangeError("ContextValidatorHook.make: requiredAttributes must not contain an empty name")
   }

@@ -84,15 +84,13 @@ const set = (fields: Fields, name: string, text: string | undefined): void => {
  * @since 0.1.0
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
-  const privacy = Privacy.make("LoggingHook.make", options)
-  const level = (name: "before" | "after" | "error", otherwise: LogLevel.Severity) =>
-    Check.severityOrFalse("LoggingHook.make", name, options[name] ?? otherwise)
-  const before = level("before", "Debug")
-  const after = level("after", "Debug")
-  const error = level("error", "Error")
-  if (before === false && after === false && error === false) {
-    throw new RangeError("LoggingHook.make: at least one of before, after and error must be logged")
-  }
+  const { after = "Debug", before = "Debug", error = "Error" } = Check.options("LoggingHook.make", options, {
+    ...Privacy.rules,
+    before: Check.severityOrFalse,
+    after: Check.severityOrFalse,
+    error: Check.severityOrFalse
+  })
+  const privacy = Privacy.fromChecked(options)
 
   const common = (stage: string, context: HookContext): Fields => {
     const fields: Fields = {

@@ -243,8 +243,8 @@ const lookup = <A>(limit: number, make: (attributes: Record<string, string>) => 
  * @category constructors
  * @since 0.1.0
  */
-export const makeMetric = (options?: MetricOptions | undefined): Effect.Effect<FeatureHook.FeatureHook> => {
-  const maxSeries = Check.positiveInteger("MetricsHook.makeMetric", "maxSeries", options?.maxSeries ?? 1000)
+export const makeMetric = (options: MetricOptions = {}): Effect.Effect<FeatureHook.FeatureHook> => {
+  const { maxSeries = 1000 } = Check.options("MetricsHook.makeMetric", options, { maxSeries: Check.positiveInteger })
   return Effect.sync(() => {
     const counters = lookup(maxSeries, (attributes) => Metric.withAttributes(counter, attributes))
     const histograms = lookup(maxSeries, (attributes) => Metric.withAttributes(histogram, attributes))

@@ -84,8 +84,8 @@ export const elapsed = (hints: HookHints.HookHints): Effect.Effect<Option.Option
  *
  * **Gotchas**
  *
- * Throws a `RangeError` when `slowerThan` is negative or not finite, or
- * `logLevel` is not a log level.
+ * Throws a `RangeError` that names the option when an option is unknown or has
+ * an invalid value.
  *
  * **Example** (Logging slow evaluations)
  *
@@ -100,9 +100,11 @@ export const elapsed = (hints: HookHints.HookHints): Effect.Effect<Option.Option
  * @since 0.1.0
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
-  const { logLevel = "Warn", slowerThan } = options
-  const limit = slowerThan === undefined ? undefined : Check.finiteDuration("TimingHook.make", "slowerThan", slowerThan)
-  const level = Check.oneOf("TimingHook.make", "logLevel", Check.severities, logLevel)
+  const { logLevel: level = "Warn", slowerThan } = Check.options("TimingHook.make", options, {
+    slowerThan: Check.finiteDuration,
+    logLevel: Check.severity
+  })
+  const limit = slowerThan === undefined ? undefined : Duration.fromInputUnsafe(slowerThan)
   return FeatureHook.observe(FeatureHook.make("timing", {
     before: (_context, hints) =>
       HookHints.getOrUndefined(hints, Start) === undefined

@@ -18,6 +18,32 @@ export const oneLine = (text: string, max: number): string => {
   return unsafe.test(cut) ? truncate(cut.replace(everyUnsafe, escapeChar), max) : cut
 }
 
+/** Returns the most similar of the known names, or `undefined` if none is similar. */
+export const nearest = (name: string, known: ReadonlyArray<string>): string | undefined => {
+  const wanted = truncate(name, 64).toLowerCase()
+  let found: string | undefined = undefined
+  let least = Math.max(2, Math.ceil(wanted.length / 3)) + 1
+  for (const one of known) {
+    const edits = distance(wanted, one.toLowerCase())
+    if (edits < least) [found, least] = [one, edits]
+  }
+  return found
+}
+
+// The number of characters to insert, delete or replace (Levenshtein).
+const distance = (from: string, to: string): number => {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= to.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1)
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, replaced))
+    }
+    row = next
+  }
+  return row[to.length] ?? 0
+}
+
 export interface Limits {
   readonly maxDepth: number
   readonly maxNodes: number

@@ -50,7 +50,7 @@ export const attributesOf = (
   context: HookContext,
   details: EvaluationDetails,
   privacy: Privacy.Privacy,
-  version: SemanticConventions.Version = "1.45"
+  version?: SemanticConventions.Version | undefined
 ): Attributes => {
   const writer = new Internal.Writer(privacy, version)
   return writer.result(writer.request(context), context, details)

@@ -18,7 +18,7 @@ import * as Services from "../internal/services.ts"
 import * as Privacy from "../Privacy.ts"
 import type { Attributes } from "./EvaluationEvent.ts"
 import { Writer } from "./internal/attributes.ts"
-import { checkedVersion, event } from "./internal/conventions.ts"
+import * as Conventions from "./internal/conventions.ts"
 import { contextOf } from "./internal/span.ts"
 import type * as SemanticConventions from "./SemanticConventions.ts"
 
@@ -82,9 +82,6 @@ const severityNumbers: Readonly<Record<Severity, number>> = {
   Fatal: 21
 }
 
-const severityOf = (name: string, level: Severity): Severity =>
-  Check.oneOf("OtelEventHook.make", name, Check.severities, level)
-
 /**
  * Creates a hook that emits one event per evaluation, in `finally`.
  *
@@ -118,11 +115,14 @@ const severityOf = (name: string, level: Severity): Severity =>
  * @since 0.1.0
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
-  const { logs } = options
-  const version = checkedVersion("OtelEventHook.make", options.version)
-  const level = severityOf("level", options.level ?? "Info")
-  const errorLevel = severityOf("errorLevel", options.errorLevel ?? "Warn")
-  const writer = new Writer(Privacy.make("OtelEventHook.make", options), version)
+  const { errorLevel = "Warn", level = "Info", logs, version } = Check.options("OtelEventHook.make", options, {
+    ...Privacy.rules,
+    logs: Check.withMethods("getLogger"),
+    level: Check.severity,
+    errorLevel: Check.severity,
+    version: Conventions.rule
+  })
+  const writer = new Writer(Privacy.fromChecked(options), version)
   const attributesOf = (context: HookContext, details: EvaluationDetails): Attributes =>
     writer.result(writer.request(context), context, details)
 
@@ -134,7 +134,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     const severity = details.errorCode === undefined ? level : errorLevel
     if (logs !== undefined) {
       logs.getLogger("effect-openfeature").emit({
-        eventName: event,
+        eventName: Conventions.event,
         severityNumber: severityNumbers[severity],
         severityText: severity.toUpperCase(),
         attributes: attributesOf(context, details),
@@ -144,8 +144,8 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     }
     // Attributes cost time, so they are made only for a log level that is enabled.
     if (LogLevel.isLessThan(severity, Context.get(services, References.MinimumLogLevel))) return undefined
-    const annotations = { "event.name": event, ...attributesOf(context, details) }
-    return Effect.annotateLogs(Effect.logWithLevel(severity)(event), annotations)
+    const annotations = { "event.name": Conventions.event, ...attributesOf(context, details) }
+    return Effect.annotateLogs(Effect.logWithLevel(severity)(Conventions.event), annotations)
   }
   return FeatureHook.observe(FeatureHook.make("otel-event", {
     finally: (context, details) => emit(context, details, Services.current())

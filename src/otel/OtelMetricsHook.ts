@@ -7,6 +7,7 @@
 import type * as Otel from "@opentelemetry/api"
 import * as Effect from "effect/Effect"
 import type * as FeatureHook from "../FeatureHook.ts"
+import * as Check from "../internal/check.ts"
 import { EffectMeter } from "./internal/effectMeter.ts"
 import * as Labels from "./internal/labels.ts"
 import * as Metering from "./internal/metering.ts"
@@ -51,6 +52,8 @@ export interface MetricOptions extends Labels.Options {
 export interface Options extends MetricOptions {
   readonly meterProvider?: Otel.MeterProvider | undefined
 }
+
+const rules: Check.Rules<MetricOptions> = { ...Labels.rules, duration: Check.aBoolean }
 
 /**
  * Creates a hook that exports metrics of evaluations with OpenTelemetry.
@@ -101,7 +104,10 @@ export interface Options extends MetricOptions {
  * @since 0.1.0
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
-  const labelling = Labels.make("OtelMetricsHook.make", options)
+  const labelling = Labels.make(Check.options("OtelMetricsHook.make", options, {
+    ...rules,
+    meterProvider: Check.withMethods("getMeter")
+  }))
   const meter = new CurrentMeter(options.meterProvider, labelling)
   return Metering.make(labelling, options.duration !== false, () => meter.get())
 }
@@ -141,7 +147,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
  * @since 0.1.0
  */
 export const makeMetric = (options: MetricOptions = {}): Effect.Effect<FeatureHook.FeatureHook> => {
-  const labelling = Labels.make("OtelMetricsHook.makeMetric", options)
+  const labelling = Labels.make(Check.options("OtelMetricsHook.makeMetric", options, rules))
   return Effect.sync(() => {
     const meter = new EffectMeter(labelling)
     return Metering.make(labelling, options.duration !== false, () => meter)

@@ -7,7 +7,7 @@ import type * as Otel from "@opentelemetry/api"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
@@ -18,7 +18,7 @@ import * as Services from "../internal/services.ts"
 import { tryOr } from "../internal/untrusted.ts"
 import * as Privacy from "../Privacy.ts"
 import { errorTypeOf, Writer, written } from "./internal/attributes.ts"
-import { checkedVersion, event } from "./internal/conventions.ts"
+import * as Conventions from "./internal/conventions.ts"
 import { Flight, InFlight } from "./internal/inFlight.ts"
 import { current, type EvaluationSpan, Spans } from "./internal/span.ts"
 import { Watch } from "./internal/watch.ts"
@@ -130,11 +130,17 @@ const ended = (span: EvaluationSpan, describe: () => void): void => {
  * @since 0.1.0
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
-  const { recordException = false, setStatus = true, tracerProvider } = options
-  const version = checkedVersion("OtelTracingHook.make", options.version)
-  const privacy = Privacy.make("OtelTracingHook.make", options)
-  const limit = Check.positiveDuration("OtelTracingHook.make", "maxDuration", options.maxDuration ?? "30 seconds")
-  const writer = new Writer(privacy, version)
+  const { recordException = false, setStatus = true, tracerProvider } = Check.options("OtelTracingHook.make", options, {
+    ...Privacy.rules,
+    version: Conventions.rule,
+    setStatus: Check.aBoolean,
+    recordException: Check.aBoolean,
+    maxDuration: Check.positiveDuration,
+    tracerProvider: Check.withMethods("getTracer")
+  })
+  const privacy = Privacy.fromChecked(options)
+  const limit = Duration.fromInputUnsafe(options.maxDuration ?? "30 seconds")
+  const writer = new Writer(privacy, options.version)
   const spans = new Spans(tracerProvider)
   const watch = new Watch(limit)
   const expire = ({ flagKey, span }: Evaluation): void => {
@@ -150,7 +156,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   }
   const begin = (context: HookContext, evaluation: Evaluation, services: Context.Context<never>): void => {
     // Samplers, and spans that time out, need the attributes that are known before the flag is resolved.
-    evaluation.span = spans.start(services, event, writer.request(context))
+    evaluation.span = spans.start(services, Conventions.event, writer.request(context))
     evaluation.flagKey = context.flagKey
     watch.begin(evaluation, Context.get(services, Clock.Clock))
   }
@@ -205,8 +211,11 @@ const flagsOf = new WeakMap<object, Set<string>>()
  * @since 0.1.0
  */
 export const makeAttributes = (options: AttributeOptions = {}): FeatureHook.FeatureHook => {
-  const privacy = Privacy.make("OtelTracingHook.makeAttributes", options)
-  const maxFlags = Check.positiveInteger("OtelTracingHook.makeAttributes", "maxFlags", options.maxFlags ?? 100)
+  const { maxFlags = 100 } = Check.options("OtelTracingHook.makeAttributes", options, {
+    ...Privacy.rules,
+    maxFlags: Check.positiveInteger
+  })
+  const privacy = Privacy.fromChecked(options)
   const resultOf = (details: EvaluationDetails): string | number | boolean | undefined => {
     const { value, variant } = details
     const errorType = errorTypeOf(details.errorCode)

@@ -124,7 +124,7 @@ const viaOpenTelemetry = ({ metrics: further, privacy }: Settings, url: string, 
     yield* use([
       OtelEventHook.make({ logs, ...privacy }),
       OtelTracingHook.make({ tracerProvider, recordException: true, ...privacy }),
-      OtelMetricsHook.make({ meterProvider, ...all })
+      OtelMetricsHook.make({ meterProvider, redact: all.redact })
     ])
     const scrape = yield* Effect.promise(() => prometheus.collect())
     const text = new PrometheusSerializer().serialize(scrape.resourceMetrics)
@@ -173,7 +173,7 @@ const viaEffect = (
       OtelEventHook.make(privacy),
       OtelTracingHook.make({ recordException: true, ...privacy }),
       OtelTracingHook.makeAttributes(privacy),
-      yield* OtelMetricsHook.makeMetric(all),
+      yield* OtelMetricsHook.makeMetric({ redact: all.redact }),
       LoggingHook.make({ before: "Info", after: "Info", error: "Info", ...privacy })
     ]
     yield* Effect.withSpan(use(hooks), "request")

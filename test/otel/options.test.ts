@@ -10,7 +10,7 @@ const privacy = (options: Privacy.Options) => Privacy.make("X.make", options)
 const misuses: ReadonlyArray<readonly [message: string, misuse: () => unknown]> = [
   ...["none", "hash", "Omit", "", null, false, 1].map((targetingKey) =>
     [
-      `X.make: targetingKey must be one of undefined, omit, raw, got ${targetingKey}`,
+      `X.make: targetingKey must be one of omit, raw, got ${targetingKey}`,
       call(privacy, { targetingKey })
     ] as const
   ),

@@ -14,6 +14,7 @@ import * as EvaluationError from "../../EvaluationError.ts"
 import type { Stage as StageName } from "../../HookFailures.ts"
 import * as HookHints from "../../HookHints.ts"
 import { Nesting, type Registration } from "../hook/registration.ts"
+import { Misuse } from "../check.ts"
 import { type Source, View } from "../hook/view.ts"
 import { oneLine } from "../text.ts"
 import { isRecord, tryOr } from "../untrusted.ts"
@@ -177,17 +178,22 @@ export class Run implements Stage.Host, Source {
   /** Merges the contribution of a `before`, so that every later hook sees it. */
   take(result: unknown, entry: Entry): void {
     if (result === undefined) return
-    if (!isRecord(result)) return this.#ignore(entry)
+    if (!isRecord(result)) return this.#ignore(entry, "something that is not a contribution")
     // Own keys only, so that a polluted prototype contributes nothing.
     const hints = Object.hasOwn(result, "hints") ? result["hints"] : undefined
     const context = Object.hasOwn(result, "context") ? result["context"] : undefined
+    if (hints === undefined && context === undefined) {
+      const other = Object.keys(result).find((name) => name !== "context" && name !== "hints")
+      if (other !== undefined) this.#ignore(entry, `bare attributes; return { context: { ${oneLine(other, 64)}: … } }`)
+      return
+    }
     if (hints !== undefined) {
-      if (!HookHints.isHookHints(hints)) throw new TypeError("the stage gave hints that are not HookHints")
+      if (!HookHints.isHookHints(hints)) throw new Misuse("the stage gave hints that are not HookHints")
       this.evaluation.addHints(hints)
     }
     if (context !== undefined) {
       if (!EvaluationContext.isEvaluationContext(context)) {
-        throw new TypeError("the stage gave a context that is not a record")
+        throw new Misuse("the stage gave a context that is not a record")
       }
       const contributed = EvaluationContext.toSdk(context)
       this.#contributed = this.#contributed === undefined ? contributed : { ...this.#contributed, ...contributed }
@@ -210,10 +216,10 @@ export class Run implements Stage.Host, Source {
   }
 
   // The SDK ignores such a result. Here it is reported once as well.
-  #ignore(entry: Entry): void {
+  #ignore(entry: Entry, what: string): void {
     if (entry.hasWarned) return
     entry.hasWarned = true
-    const cause = Cause.die(new TypeError("the stage gave something that is not a contribution"))
+    const cause = Cause.die(new Misuse(`the stage gave ${what}`))
     Failure.report(this, { hook: entry.name, stage: "before", flagKey: this.view.flagKey, cause })
   }
 

@@ -39,7 +39,7 @@ export class Writer {
   readonly names: Conventions.Names
   readonly #privacy: Privacy
 
-  constructor(privacy: Privacy, version: Conventions.Version) {
+  constructor(privacy: Privacy, version: Conventions.Version = Conventions.newestVersion) {
     this.names = Conventions.names[version]
     this.#privacy = privacy
   }

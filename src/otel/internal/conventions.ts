@@ -8,9 +8,9 @@ export type Version = "1.45" | "1.37" | "1.31"
 
 const versions: ReadonlyArray<Version> = ["1.45", "1.37", "1.31"]
 
-/** The newest version is the default. */
-export const checkedVersion = (owner: string, given: Version | undefined): Version =>
-  Check.oneOf(owner, "version", versions, given ?? "1.45")
+export const newestVersion: Version = "1.45"
+
+export const rule: Check.Rule = Check.among(...versions)
 
 /** The attribute names of one version. */
 export interface Names {

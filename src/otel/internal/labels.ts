@@ -43,14 +43,19 @@ export interface Labelling {
   readonly results: <A>(series: Series<A>, make: MakeSeries<A>) => SeriesLookup<A>
 }
 
-export const make = (owner: string, options: Options): Labelling => {
-  const { attributes: further } = options
-  const maxSeries = Check.positiveInteger(owner, "maxSeries", options.maxSeries ?? 1000)
-  const dimensions = Check.names(owner, "dimensions", options.dimensions ?? [])
-  const exclude = Check.names(owner, "exclude", options.exclude ?? [])
-  const names = Conventions.names[Conventions.checkedVersion(owner, options.version)]
-  Check.optionalFunction(owner, "attributes", further)
-  const privacy = Privacy.make(owner, { redact: options.redact, maxLength: maxLabelLength })
+export const rules: Check.Rules<Options> = {
+  redact: Check.aFunction,
+  maxSeries: Check.positiveInteger,
+  attributes: Check.aFunction,
+  dimensions: Check.names,
+  exclude: Check.names,
+  version: Conventions.rule
+}
+
+export const make = (options: Options): Labelling => {
+  const { attributes: further, dimensions = [], exclude = [], maxSeries = 1000 } = options
+  const names = Conventions.names[options.version ?? Conventions.newestVersion]
+  const privacy = Privacy.fromChecked({ redact: options.redact, maxLength: maxLabelLength })
 
   const extraOf = (context: HookContext, details: EvaluationDetails | undefined): string => {
     const extra: Attributes = {}

@@ -13,7 +13,7 @@ const { active, requests, success } = SemanticConventions.metrics
 
 const countsOf = (meter: OtelMeter, metric: "requests" | "results", attributes: Attributes, limit = 10) =>
   meter[metric].of(attributes, limit, (attributes) => meter.countsOf(attributes, {}))
-const labelling = Labels.make("test", {})
+const labelling = Labels.make({})
 
 describe("OtelMeter", () => {
   it.effect("has one series for the same attributes, whatever their order", () =>
