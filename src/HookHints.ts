@@ -16,6 +16,7 @@ import type { Pipeable } from "effect/Pipeable"
 import { Class as PipeableClass } from "effect/Pipeable"
 import type { Refinement } from "effect/Predicate"
 import { snapshot } from "./EvaluationContext.ts"
+import * as Check from "./internal/check.ts"
 import { isRecord, readOwn, tryOr } from "./internal/untrusted.ts"
 
 /**
@@ -25,7 +26,8 @@ import { isRecord, readOwn, tryOr } from "./internal/untrusted.ts"
  *
  * - `name`: the identity of the hint.
  * - `slot`: the key that stores its value.
- * - `is`: accepts values that a caller of the plain SDK set under this name.
+ * - `is`: whether a value that a caller of the plain SDK set under this name is
+ *   a hint.
  *
  * @category models
  * @since 0.1.0
@@ -33,7 +35,7 @@ import { isRecord, readOwn, tryOr } from "./internal/untrusted.ts"
 export interface Key<A> {
   readonly name: string
   readonly slot: Context.Key<A, A>
-  readonly is: Refinement<unknown, A> | undefined
+  readonly is: Refinement<unknown, A>
 }
 
 /**
@@ -73,10 +75,13 @@ export const isHookHints = (value: unknown): value is HookHints =>
  *
  * **Details**
  *
- * With a refinement, the key also reads the hint of this name in the `hookHints`
- * of a plain SDK caller, if the refinement accepts its value.
+ * The key also reads the hint of this name in the `hookHints` of a plain SDK
+ * caller, if the refinement accepts its value.
  *
  * **Gotchas**
+ *
+ * Without a refinement, the key trusts the caller: it reads any value of this
+ * name. Add one where callers of the plain SDK may set a value of another type.
  *
  * The name is the identity, as for the services of Effect: keys with the same
  * name refer to the same hint. Use the name of your hook as a prefix.
@@ -99,10 +104,13 @@ export const isHookHints = (value: unknown): value is HookHints =>
  * @category constructors
  * @since 0.1.0
  */
-export const key = <A>(name: string, is?: Refinement<unknown, A> | undefined): Key<A> => {
-  if (name === "") throw new RangeError("HookHints.key: name must not be empty")
+export const key = <A>(name: string, is: Refinement<unknown, A> = trusted): Key<A> => {
+  Check.aText("HookHints.key", "name", name)
+  Check.aFunction("HookHints.key", "is", is)
   return { name, slot: Context.Service<A>(name), is }
 }
+
+const trusted = <A>(value: unknown): value is A => value !== undefined
 
 /**
  * The empty set of hints.
@@ -234,7 +242,7 @@ export const getOrUndefined: {
   <A>(self: HookHints, key: Key<A>): A | undefined
 } = dual(2, <A>(self: HookHints, key: Key<A>): A | undefined => {
   const typed = Context.getOrUndefined(self.typed, key.slot)
-  if (typed !== undefined || key.is === undefined) return typed
+  if (typed !== undefined || self.raw === empty.raw) return typed
   const raw = readOwn(self.raw, key.name)
   return key.is(raw) ? raw : undefined
 })
