@@ -10,11 +10,11 @@
  */
 import type * as SDK from "@openfeature/server-sdk"
 import * as Context from "effect/Context"
-import { dual } from "effect/Function"
+import { cast, dual } from "effect/Function"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
 import { Class as PipeableClass } from "effect/Pipeable"
-import type { Refinement } from "effect/Predicate"
+import { isNotUndefined, type Refinement } from "effect/Predicate"
 import { snapshot } from "./EvaluationContext.ts"
 import * as Check from "./internal/check.ts"
 import { isRecord, readOwn, tryOr } from "./internal/untrusted.ts"
@@ -104,13 +104,11 @@ export const isHookHints = (value: unknown): value is HookHints =>
  * @category constructors
  * @since 0.1.0
  */
-export const key = <A>(name: string, is: Refinement<unknown, A> = trusted): Key<A> => {
+export const key = <A>(name: string, is: Refinement<unknown, A> = cast(isNotUndefined)): Key<A> => {
   Check.aText("HookHints.key", "name", name)
   Check.aFunction("HookHints.key", "is", is)
   return { name, slot: Context.Service<A>(name), is }
 }
-
-const trusted = <A>(value: unknown): value is A => value !== undefined
 
 /**
  * The empty set of hints.

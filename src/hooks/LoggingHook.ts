@@ -125,7 +125,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   }
   const ended = (stage: string, context: HookContext, { startedAt }: Start): Fields => {
     const fields = common(stage, context)
-    if (startedAt !== undefined) fields["duration_ms"] = Number(nanosSince(startedAt, clock())) / 1e6
+    if (startedAt !== undefined) fields["duration_ms"] = Number(nanosSince(startedAt, clock()) / 1000n) / 1000
     return fields
   }
   const resolved = (fields: Fields, details: EvaluationDetails): Fields => {

@@ -128,9 +128,9 @@ describe.each(constructors)("%s", (owner, make, kinds) => {
 
   it("refuses each value that an option must not have, by name", () => {
     for (const [name, kind] of Object.entries(kinds)) {
-      for (const value of wrong[kind]) {
+      for (const [index, value] of wrong[kind].entries()) {
         const told = message({ [name]: value })
-        assert.isTrue(told.startsWith(`${owner}: ${name}`), `${name} = ${String(value)}: ${told}`)
+        assert.isTrue(told.startsWith(`${owner}: ${name}`), `${name}, number ${index}: ${told}`)
       }
     }
   })
