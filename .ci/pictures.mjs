@@ -80,13 +80,16 @@ await run({ visits: 1500 }, async ({ begin, url }) => {
   }
   const page = join(pages, "dashboard.html")
   // The top of Prometheus' page is its menu and the query.
-  writeFileSync(page, `<meta charset="utf-8"><style>
+  writeFileSync(
+    page,
+    `<meta charset="utf-8"><style>
     body { margin: 12px; display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 12px; font: 14px sans-serif }
     figure { margin: 0; padding: 8px; border: 1px solid #d0d7de; border-radius: 6px }
     figcaption { font-weight: 600; margin-bottom: 6px }
     div { height: 200px; overflow: hidden }
     img { width: 396px; margin: -111px 0 0 -8px }
-  </style>${cells.join("")}`)
+  </style>${cells.join("")}`
+  )
   const rows = Math.ceil(cells.length / 3)
   chromium(`file://${page}`, join(folder, "dashboard.png"), rows * 261 + 12)
   told("dashboard.png", `${cells.length} panels`)
