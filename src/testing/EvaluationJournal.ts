@@ -59,7 +59,7 @@ export interface EvaluationJournal {
  * **When to use**
  *
  * Use to assert on the evaluations of a client with a provider of your own.
- * `TestFlags` has a journal already.
+ * `TestFlags` and `PlainTestFlags` have a journal already.
  *
  * **Details**
  *
