@@ -64,7 +64,7 @@ export interface PlainTestFlags {
 }
 
 /**
- * The options of the client and the provider of a test.
+ * The options of the client and the provider that `make` creates.
  *
  * **Details**
  *
@@ -72,6 +72,12 @@ export interface PlainTestFlags {
  *   of the SDK; none by default.
  * - `context`: the evaluation context of the client, empty by default.
  * - `providerName`: the name of the provider, `"test"` by default.
+ * - `domain`: the domain, for code that evaluates flags on a fixed one; a domain
+ *   that nothing else uses by default.
+ *
+ * **Gotchas**
+ *
+ * Tests with the same `domain` must not run at the same time.
  *
  * @category models
  * @since 0.2.0
@@ -83,6 +89,8 @@ export interface Options {
   readonly context?: SDK.EvaluationContext | undefined
   /** The name of the provider, `"test"` by default. */
   readonly providerName?: string | undefined
+  /** The domain, for code that evaluates flags on a fixed one; a domain that nothing else uses by default. */
+  readonly domain?: string | undefined
 }
 
 /**
@@ -134,14 +142,15 @@ const toSdkHook = (hook: FeatureHook.FeatureHook<unknown> | SDK.Hook): SDK.Hook 
 }
 
 const open = Effect.fnUntraced(function*(flags: TestFlags.Flags, options: Options) {
-  const { context, hooks = [], providerName } = Check.options(owner, options, {
+  const { hooks = [], ...rest } = Check.options(owner, options, {
     hooks: Check.aList,
     context: Check.aRecord,
-    providerName: Check.aText
+    providerName: Check.aText,
+    domain: Check.aText
   })
   const sdkHooks = hooks.map(toSdkHook)
   const scope = yield* Scope.make()
-  const services = yield* Layer.buildWithScope(TestFlags.layer(flags, { context, providerName }), scope)
+  const services = yield* Layer.buildWithScope(TestFlags.layer(flags, rest), scope)
   const { client } = Context.get(services, FeatureFlags)
   client.addHooks(...sdkHooks)
   return new Plain(client, Context.get(services, TestFlags.TestFlags), scope)

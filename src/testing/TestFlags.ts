@@ -53,6 +53,12 @@ export type Flags = Readonly<Record<string, Flag>>
  * - `hooks`: the client hooks, in order; none by default.
  * - `context`: the evaluation context of the client, empty by default.
  * - `providerName`: the name of the provider, `"test"` by default.
+ * - `domain`: the domain, for code that evaluates flags on a fixed one; a domain
+ *   that nothing else uses by default.
+ *
+ * **Gotchas**
+ *
+ * Tests with the same `domain` must not run at the same time.
  *
  * @category models
  * @since 0.2.0
@@ -64,6 +70,8 @@ export interface Options<out H extends FeatureHook.Any = never> {
   readonly context?: EvaluationContext.EvaluationContext | undefined
   /** The name of the provider, `"test"` by default. */
   readonly providerName?: string | undefined
+  /** The domain, for code that evaluates flags on a fixed one; a domain that nothing else uses by default. */
+  readonly domain?: string | undefined
 }
 
 /**
@@ -79,7 +87,7 @@ export interface Options<out H extends FeatureHook.Any = never> {
  * @since 0.2.0
  */
 export class TestFlags extends Context.Service<TestFlags, {
-  /** The domain of the layer, which no other layer has. */
+  /** The domain of the layer. */
   readonly domain: string
   /** Adds or replaces a flag. */
   readonly set: (flagKey: string, flag: Flag) => Effect.Effect<void>
@@ -165,16 +173,17 @@ export const layer = <H extends FeatureHook.Any = never>(
   options: Options<H> = {}
 ): Layer.Layer<FeatureFlags.FeatureFlags | TestFlags, never, FeatureHook.Services<H>> => {
   const owner = "TestFlags.layer"
-  const { context, hooks = [], providerName = "test" } = Check.options(owner, options, {
+  const { context, domain: fixed, hooks = [], providerName = "test" } = Check.options(owner, options, {
     hooks: Check.aList,
     context: Check.aRecord,
-    providerName: Check.aText
+    providerName: Check.aText,
+    domain: Check.aText
   })
   FeatureHook.combineAll(hooks)
   Check.aRecord(owner, "flags", flags)
   for (const [flagKey, flag] of Object.entries(flags)) checkFlag(owner, flagKey, flag)
   return Layer.effectContext(Effect.gen(function*() {
-    const domain = newDomain()
+    const domain = fixed ?? newDomain()
     const current = new Map(Object.entries(flags))
     const journal = yield* EvaluationJournal.make
     const provider = yield* TestProvider.make({

@@ -6,7 +6,7 @@ import { promisify } from "node:util"
 import { FeatureHook } from "effect-openfeature"
 import { PlainTestFlags, TestProvider } from "effect-openfeature/testing"
 import { untyped } from "../faults/harness.ts"
-import { paths } from "../support.ts"
+import { newDomain, paths } from "../support.ts"
 
 const whoOf = async (domain: string): Promise<string | undefined> => {
   const details = await SDK.OpenFeature.getClient(domain).getStringDetails("who", "nobody")
@@ -89,6 +89,16 @@ describe("flags for a test", () => {
       assert.deepStrictEqual(seen, ["first", "own", "last", "end", "end"])
     })
   }
+
+  it("may have the fixed domain of an application, one test after the other", async () => {
+    const domain = newDomain()
+    for (const who of ["first", "second"]) {
+      await using flags = await PlainTestFlags.make({ who }, { domain })
+      assert.strictEqual(flags.domain, domain)
+      assert.strictEqual(await whoOf(domain), who)
+    }
+    assert.strictEqual(await whoOf(domain), "PROVIDER_NOT_READY")
+  })
 
   it("emit events, and tell what was tracked", async (t) => {
     const flags = await PlainTestFlags.forTest(t)
