@@ -164,9 +164,11 @@ describe("inside a test", () => {
       seen.push(yield* now)
       yield* TestFlags.remove("sale")
       seen.push(yield* now)
+      yield* TestFlags.set("another", true)
       yield* TestFlags.reset
       assert.deepStrictEqual(yield* TestFlags.evaluations, [])
       seen.push(yield* now)
+      assert.strictEqual(yield* flags.boolean("another", false), false)
       assert.deepStrictEqual(
         seen,
         [true, false, true, "PARSE_ERROR", "INVALID_CONTEXT", "GENERAL", "FLAG_NOT_FOUND", true]
