@@ -292,8 +292,11 @@ const checkedHook = (hook: SDK.Hook): SDK.Hook => {
  * @since 0.1.0
  */
 export interface Target<H> {
+  /** Adds hooks behind those that it has. */
   addHooks(...hooks: Array<H | SDK.Hook>): unknown
+  /** The hooks that it has, in their order. */
   getHooks(): Array<H>
+  /** Removes all hooks. */
   clearHooks(): unknown
 }
 

@@ -17,38 +17,39 @@ import { readOwn, tryOr } from "./internal/untrusted.ts"
 /**
  * Options that select and format the data that may leave the process.
  *
- * **Details**
- *
- * - `values`: includes flag values and default values; `false` by default.
- * - `errorMessage`: includes error messages; `false` by default. Error codes are
- *   always included.
- * - `context`: names of attributes of the evaluation context to include, which
- *   can contain `targetingKey`; none by default.
- * - `targetingKey`: `"omit"`, `"raw"`, or a function that formats the targeting
- *   key, such as `Privacy.hmac`. By default it is left out, unless `context`
- *   names it.
- * - `maxLength`: the maximum length of a text in characters, 500 by default.
- * - `maxDepth`: the maximum depth of printed structures, 8 by default.
- * - `maxSize`: the maximum number of keys and values of a printed structure,
- *   1,000 by default.
- * - `redact`: replaces values before they are written. It receives the name
- *   (`value`, `default_value`, `error_message`, `targeting_key`, `variant`,
- *   `context.plan`, `metadata.version`) and the value, and returns the
- *   replacement, or `undefined` to leave it out. If it throws, `<redacted>` is
- *   written. It does not apply to the flag key, the provider, the domain and the
- *   reason.
- *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
+  /** Whether to include flag values and default values. By default `false`. */
   readonly values?: boolean | undefined
+  /** Whether to include error messages. By default `false`. Error codes are always included. */
   readonly errorMessage?: boolean | undefined
+  /**
+   * The names of the attributes of the evaluation context to include, which can
+   * contain `targetingKey`. By default none.
+   */
   readonly context?: ReadonlyArray<string> | undefined
+  /**
+   * What to do with the targeting key: `"omit"`, `"raw"`, or a function that
+   * formats it, such as `Privacy.hmac`. By default it is left out, unless
+   * `context` names it.
+   */
   readonly targetingKey?: "omit" | "raw" | ((targetingKey: string) => string) | undefined
+  /** The maximum length of a text, in characters. By default 500. */
   readonly maxLength?: number | undefined
+  /** The maximum depth of a printed structure. By default 8. */
   readonly maxDepth?: number | undefined
+  /** The maximum number of keys and values of a printed structure. By default 1,000. */
   readonly maxSize?: number | undefined
+  /**
+   * Replaces a value before it is written. It receives the name (`value`,
+   * `default_value`, `error_message`, `targeting_key`, `variant`, `context.plan`,
+   * `metadata.version`) and the value, and returns the replacement, or `undefined`
+   * to leave it out. If it throws, `<redacted>` is written. It does not apply to
+   * the flag key, the provider, the domain and the reason. By default nothing is
+   * replaced.
+   */
   readonly redact?: ((name: string, value: unknown) => unknown) | undefined
 }
 
