@@ -11,16 +11,14 @@ import { manifest, must, root, temporary } from "./support.mjs"
 const tools = ["typedoc@0.28.20", "typedoc-plugin-markdown@4.14.1", "typescript@6.0.3"]
 const target = join(root, "docs/api")
 const made = join(temporary("api"), "api")
-must("npx", [
-  ...["--yes", "--prefer-offline", ...tools.flatMap((tool) => ["--package", tool])],
-  ...["typedoc", "--options", ".ci/typedoc.json", "--out", made]
-])
+const packages = tools.flatMap((tool) => ["--package", tool])
+must("npx", ["--yes", "--prefer-offline", ...packages, "typedoc", "--options", ".ci/typedoc.json", "--out", made])
 
 const pagesIn = (folder) =>
   readdirSync(folder, { recursive: true })
     .map((path) => path.replaceAll("\\", "/"))
     .filter((path) => path.endsWith(".md"))
-    .sort()
+    .sort((a, b) => a < b ? -1 : 1)
 
 /** The text of the comment at the top of a module, and its first sentence. */
 const headerOf = (module) => {
