@@ -1,8 +1,19 @@
 // Packs the project, installs the tarball together with each major version of the OpenTelemetry SDK, and looks whether
 // metrics, spans and log records of evaluations arrive: through given providers, and through the global ones by OTLP.
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs"
+import { cpSync, existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { consumerIn, execute, manifest, must, nodeOf, pack, pinned, root, temporary, typecheck } from "./support.mjs"
+import {
+  consumerIn,
+  execute,
+  manifest,
+  must,
+  nodeOf,
+  packCopy,
+  pinned,
+  root,
+  temporary,
+  typecheck
+} from "./support.mjs"
 
 const scoped = (version, ...names) => names.map((name) => `@opentelemetry/${name}@${version}`)
 
@@ -33,15 +44,8 @@ const combinations = [
   }
 ]
 
-// Packed from a copy: packing builds, and the folder dist may be in use.
 const folder = temporary("otel-matrix")
-const copy = join(folder, "copy")
-mkdirSync(copy)
-for (const name of ["src", ".ci", "package.json", ...manifest.files.filter((file) => file.endsWith(".md"))]) {
-  cpSync(join(root, name), join(copy, name), { recursive: true })
-}
-symlinkSync(join(root, "node_modules"), join(copy, "node_modules"), "junction")
-const tarball = pack(copy, folder)
+const tarball = packCopy(folder)
 
 const run = ({ node: wanted, packages, sdk }) => {
   const { consumer, install } = consumerIn(folder, sdk)

@@ -1,6 +1,6 @@
 // Helpers of the scripts in this folder.
 import { spawnSync } from "node:child_process"
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -67,6 +67,17 @@ export const nodeOf = (wanted) =>
 export const pack = (checkout, folder) => {
   must("npm", ["pack", "--pack-destination", folder], { cwd: checkout })
   return join(folder, readdirSync(folder).find((file) => file.endsWith(".tgz")))
+}
+
+/** Packs a copy of this project: packing builds, and the folder dist may be in use. */
+export const packCopy = (folder) => {
+  const copy = join(folder, "copy")
+  mkdirSync(copy)
+  for (const name of ["src", ".ci", "package.json", ...manifest.files.filter((file) => file.endsWith(".md"))]) {
+    cpSync(join(root, name), join(copy, name), { recursive: true })
+  }
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"), "junction")
+  return pack(copy, folder)
 }
 
 /** An empty project of a user, with what is in .ci/consumer, and how packages get into it. */

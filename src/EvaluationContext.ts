@@ -33,7 +33,10 @@ export type Value =
  * @category models
  * @since 0.1.0
  */
-export type EvaluationContext = { readonly targetingKey?: string } & { readonly [key: string]: Value }
+export type EvaluationContext = {
+  /** The subject of the evaluation, such as the id of a user. None by default. */
+  readonly targetingKey?: string
+} & { readonly [key: string]: Value }
 
 /**
  * The evaluation context without attributes.

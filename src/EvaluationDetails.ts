@@ -38,12 +38,19 @@ export type FlagValue =
  * @since 0.1.0
  */
 export interface EvaluationDetails<out A = FlagValue> {
+  /** The key of the flag. */
   readonly flagKey: string
+  /** The value that the caller gets. It is the default value when the evaluation failed. */
   readonly value: A
+  /** The name of the variant that the provider chose, if it has names for them. */
   readonly variant?: string | undefined
+  /** Why the flag has this value, such as `STATIC`, `TARGETING_MATCH`, `DEFAULT` or `ERROR`. */
   readonly reason?: string | undefined
+  /** The error code. Details have one only when the evaluation failed. */
   readonly errorCode?: ErrorCode | undefined
+  /** The error message. It can contain text of the provider and of other hooks. */
   readonly errorMessage?: string | undefined
+  /** What the provider says about the flag, such as a version. Empty when it says nothing. */
   readonly flagMetadata: Readonly<Record<string, string | number | boolean>>
 }
 

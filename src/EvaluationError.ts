@@ -74,13 +74,6 @@ export const maxMessageLength = 1000
  *
  * **Details**
  *
- * - `code`: required; there is no default.
- * - `message`: required. It reaches the caller as one line of at most
- *   `maxMessageLength` characters.
- * - `flagKey`: filled in by the library when an evaluation is rejected.
- * - `cause`: the original error. It is not enumerable, so serialisation leaves
- *   it out. Printers that follow causes, such as `Cause.pretty`, show it.
- *
  * Errors that this library rejects an evaluation with are frozen copies.
  *
  * **Gotchas**
@@ -105,14 +98,24 @@ export const maxMessageLength = 1000
  * @since 0.1.0
  */
 export class EvaluationError extends Data.TaggedError("EvaluationError")<{
+  /** The error code, which reaches the caller as `errorCode`. */
   readonly code: ErrorCode
+  /** The message, which reaches the caller as `errorMessage`. */
   readonly message: string
+  /** The key of the flag, if it is known. */
   readonly flagKey?: string | undefined
 }> {
   constructor(options: {
+    /** The error code. There is no default. */
     readonly code: ErrorCode
+    /** The message. It reaches the caller as one line of at most `maxMessageLength` characters. */
     readonly message: string
+    /** The key of the flag. By default the library fills it in when it rejects an evaluation. */
     readonly flagKey?: string | undefined
+    /**
+     * The original error. It is not enumerable, so serialisation leaves it out.
+     * Printers that follow causes, such as `Cause.pretty`, show it. None by default.
+     */
     readonly cause?: unknown
   }) {
     super({ code: options.code, message: options.message, flagKey: options.flagKey })
@@ -195,8 +198,11 @@ export const fromUnknown = (error: unknown, flagKey?: string | undefined): Evalu
  * @since 0.1.0
  */
 export const fromDetails = (details: {
+  /** The key of the flag. */
   readonly flagKey: string
+  /** The error code. Without one there is no error. One that is not OpenFeature's becomes `GENERAL`. */
   readonly errorCode?: string | undefined
+  /** The error message. By default the error has a fixed one. */
   readonly errorMessage?: string | undefined
 }): EvaluationError | undefined =>
   details.errorCode

@@ -122,13 +122,6 @@ export const isFeatureHook = (value: unknown): value is FeatureHook<unknown, unk
  * The result of a `before` stage: attributes for the evaluation context, hints,
  * or both.
  *
- * **Details**
- *
- * - `context`: merged into the evaluation context, attribute by attribute. Later
- *   `before` hooks and the provider see it.
- * - `hints`: visible to all later hooks and stages of the evaluation, at every
- *   level.
- *
  * @category models
  * @since 0.1.0
  */
@@ -210,18 +203,11 @@ export const fromPart = <E, R>(constructor: string, part: Part.Part): FeatureHoo
  * fiber, and neither does an effect that is already an `Exit`, such as
  * `Effect.void` or `Effect.succeed(value)`.
  *
- * - `before` can return a `Contribution`. Results of other stages are ignored.
- * - A failure of `before` or `after` rejects the evaluation: the caller gets the
- *   default value. The error code is that of an `EvaluationError`, and otherwise
- *   `GENERAL`.
- * - A failure of `error` or `finally` never changes the result. It goes to
- *   `HookFailures`.
- * - A rejected promise is a failure: an `EvaluationError` if it was rejected
- *   with one or with an error of the SDK, otherwise a `Cause.UnknownError`.
- * - A stage that throws is a defect.
- * - `hookData` creates the hook data (specification 4.3.2): a new value for each
- *   evaluation, passed to each stage as the last argument. No other hook sees
- *   it.
+ * A failure that rejects the evaluation gives the caller the default value. The
+ * error code is that of an `EvaluationError`, and otherwise `GENERAL`. A rejected
+ * promise is a failure: an `EvaluationError` if it was rejected with one or with
+ * an error of the SDK, otherwise a `Cause.UnknownError`. A stage that throws is a
+ * defect.
  *
  * **Gotchas**
  *
@@ -273,10 +259,31 @@ export const make = <
   F = void,
   L = void
 >(name: string, stages: {
+  /**
+   * Creates the hook data (specification 4.3.2): a new value for each evaluation,
+   * passed to each stage as the last argument. No other hook sees it. None by
+   * default.
+   */
   readonly hookData?: (() => S) | undefined
+  /**
+   * Runs before the flag is resolved, and can return a `Contribution`. A failure
+   * rejects the evaluation.
+   */
   readonly before?: ((context: HookContext, hints: HookHints, data: S) => B) | undefined
+  /**
+   * Runs after the flag was resolved without an error. The result is ignored. A
+   * failure rejects the evaluation.
+   */
   readonly after?: ((context: HookContext, details: EvaluationDetails, hints: HookHints, data: S) => A) | undefined
+  /**
+   * Runs when the evaluation fails, also because of another hook. A failure of
+   * this stage goes to `HookFailures` and never changes the result.
+   */
   readonly error?: ((context: HookContext, error: EvaluationError, hints: HookHints, data: S) => F) | undefined
+  /**
+   * Runs at the end of every evaluation, with the details that the caller gets.
+   * A failure of this stage goes to `HookFailures` and never changes the result.
+   */
   readonly finally?: ((context: HookContext, details: EvaluationDetails, hints: HookHints, data: S) => L) | undefined
 }): FeatureHook<StageError<B | A | F | L>, StageServices<B | A | F | L>> => {
   checkName("make", name)
@@ -441,18 +448,15 @@ const partsOf = (hook: unknown, index: number): ReadonlyArray<Part.Part> => {
 /**
  * Describes the stage that `transform` changes.
  *
- * **Details**
- *
- * - `hook`: the name of the hook.
- * - `stage`: the stage.
- * - `context`: the hook context of the evaluation.
- *
  * @category models
  * @since 0.1.0
  */
 export interface StageInfo {
+  /** The name of the hook. */
   readonly hook: string
+  /** The stage: `"before"`, `"after"`, `"error"` or `"finally"`. */
   readonly stage: Stage
+  /** The hook context of the evaluation. */
   readonly context: HookContext
 }
 

@@ -15,12 +15,6 @@ import type { FlagValue } from "./EvaluationDetails.ts"
  * The hooks of a stack share one view per evaluation, the same object in all
  * stages.
  *
- * - `context`: a frozen copy of the evaluation context in its present state,
- *   made on access. In `before` it contains the contributions of earlier hooks.
- *   In later stages it is the context that the flag was resolved with.
- * - `defaultValue`: a deeply frozen copy.
- * - `clientMetadata`, `providerMetadata`: deeply frozen copies.
- *
  * Printing or serialising a hook context shows the flag key, the flag type, the
  * domain and the name of the provider. It never shows the evaluation context.
  *
@@ -38,16 +32,20 @@ import type { FlagValue } from "./EvaluationDetails.ts"
 export interface HookContext {
   /** The key of the flag. */
   readonly flagKey: string
-  /** The type of the flag. */
+  /** The type of the flag: `"boolean"`, `"string"`, `"number"` or `"object"`. */
   readonly flagValueType: SDK.FlagValueType
-  /** The default value, deeply frozen. */
+  /** The default value that the caller gave, as a deeply frozen copy. */
   readonly defaultValue: FlagValue
-  /** A frozen copy of the evaluation context in its present state. */
+  /**
+   * A frozen copy of the evaluation context in its present state, made on access.
+   * In `before` it contains the contributions of earlier hooks. In later stages it
+   * is the context that the flag was resolved with.
+   */
   readonly context: EvaluationContext
-  /** The metadata of the client, deeply frozen. */
+  /** The metadata of the client, such as its domain, as a deeply frozen copy. */
   readonly clientMetadata: Readonly<SDK.ClientMetadata>
-  /** The metadata of the provider, deeply frozen. */
+  /** The metadata of the provider, such as its name, as a deeply frozen copy. */
   readonly providerMetadata: Readonly<SDK.ProviderMetadata>
-  /** The logger of the SDK, for hooks that were written for it. */
+  /** The logger of the SDK: that of the client, and otherwise that of the API object. */
   readonly logger: SDK.Logger
 }

@@ -22,19 +22,15 @@ import { isRecord, readOwn, tryOr } from "./internal/untrusted.ts"
 /**
  * A typed key of a hint.
  *
- * **Details**
- *
- * - `name`: the identity of the hint.
- * - `slot`: the key that stores its value.
- * - `is`: whether a value that a caller of the plain SDK set under this name is
- *   a hint.
- *
  * @category models
  * @since 0.1.0
  */
 export interface Key<A> {
+  /** The identity of the hint, and its name in the `hookHints` of the SDK. */
   readonly name: string
+  /** The key that stores the value among the typed hints. */
   readonly slot: Context.Key<A, A>
+  /** Accepts a value that a caller of the plain SDK set under this name. */
   readonly is: Refinement<unknown, A>
 }
 

@@ -292,9 +292,58 @@ const checkedHook = (hook: SDK.Hook): SDK.Hook => {
  * @since 0.1.0
  */
 export interface Target<H> {
+  /** Adds hooks behind those that it has. */
   addHooks(...hooks: Array<H | SDK.Hook>): unknown
+  /** The hooks that it has, in their order. */
   getHooks(): Array<H>
+  /** Removes all hooks. */
   clearHooks(): unknown
+}
+
+/**
+ * Adds hooks to the API object or to a client of the SDK, and returns the
+ * function that removes them.
+ *
+ * **When to use**
+ *
+ * Use in an application that is not written with Effect, where something that
+ * stops has added hooks: a server, a module, a test. Use `register` in an Effect
+ * program.
+ *
+ * **Details**
+ *
+ * The function removes only these hooks and keeps all others in their order. It
+ * does nothing the second time, or if the hooks were cleared meanwhile. A running
+ * evaluation keeps the hooks that it started with.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when a value is not a `FeatureHook`.
+ *
+ * **Example** (Adding hooks while a server runs)
+ *
+ * ```ts
+ * import { OpenFeature } from "@openfeature/server-sdk"
+ * import { LoggingHook, OpenFeatureHook } from "effect-openfeature"
+ * import { createServer } from "node:http"
+ *
+ * const removeHooks = OpenFeatureHook.add(OpenFeature, LoggingHook.make())
+ * const server = createServer().on("close", removeHooks)
+ * OpenFeature.getHooks().length // => 1
+ * server.emit("close")
+ * OpenFeature.getHooks().length // => 0
+ * ```
+ *
+ * @category registering
+ * @since 0.2.0
+ */
+export const add = <T>(
+  target: Target<T>,
+  ...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown>>
+): () => void => {
+  const hook = make(...hooks)
+  target.addHooks(hook)
+  return () => remove(target, hook)
 }
 
 /**

@@ -331,6 +331,49 @@ describe("re-entrancy", () => {
   }
 })
 
+describe("add", () => {
+  it.effect("returns a function that removes exactly what it added, once", () =>
+    Effect.gen(function*() {
+      const { client } = yield* plainClient({ flags: good })
+      const plain = (): SDK.Hook => ({ before: () => undefined })
+      const [one, two] = [plain(), plain()]
+      const order: Array<string> = []
+      const hook = (name: string) => FeatureHook.make(name, { before: () => void order.push(name) })
+      for (const target of [SDK.OpenFeature, client]) {
+        order.length = 0
+        target.addHooks(one)
+        const removeHooks = OpenFeatureHook.add(target, hook("a"), hook("b"))
+        target.addHooks(two)
+        yield* Effect.promise(() => client.getBooleanValue("a", false))
+        assert.deepStrictEqual(order, ["a", "b"])
+        removeHooks()
+        assert.deepStrictEqual(target.getHooks(), [one, two])
+        yield* Effect.promise(() => client.getBooleanValue("a", false))
+        assert.deepStrictEqual(order, ["a", "b"])
+        target.addHooks(one)
+        removeHooks()
+        assert.deepStrictEqual(target.getHooks(), [one, two, one])
+        target.clearHooks()
+      }
+    }))
+
+  it.effect("does not miss hooks that were cleared", () =>
+    Effect.gen(function*() {
+      const { client } = yield* plainClient({ flags: good })
+      const removeHooks = OpenFeatureHook.add(client, FeatureHook.make("h", { before: () => {} }))
+      client.clearHooks()
+      removeHooks()
+      assert.deepStrictEqual(client.getHooks(), [])
+    }))
+
+  it("refuses what is not a hook, and adds nothing", () => {
+    const hooks = SDK.OpenFeature.getHooks().length
+    // @ts-expect-error a hook of the SDK
+    assert.throws(() => OpenFeatureHook.add(SDK.OpenFeature, { before: () => undefined }), RangeError)
+    assert.strictEqual(SDK.OpenFeature.getHooks().length, hooks)
+  })
+})
+
 describe("register", () => {
   it.effect("removes exactly what it added and keeps the others in their order", () =>
     Effect.gen(function*() {

@@ -21,24 +21,23 @@ import { oneLine } from "../internal/text.ts"
 /**
  * A finished evaluation.
  *
- * **Details**
- *
- * - `flagKey`: the key of the flag.
- * - `duration`: the time from the `before` stage of this hook to its `finally`
- *   stage, by the monotonic clock. It is `undefined` when an earlier hook failed
- *   and this `before` never ran.
- * - `success`: whether the evaluation details contain no error.
- * - `details`: the evaluation details.
- * - `context`: the hook context.
- *
  * @category models
  * @since 0.1.0
  */
 export interface Evaluation {
+  /** The key of the flag. */
   readonly flagKey: string
+  /**
+   * The time from the `before` stage of this hook to its `finally` stage, by the
+   * monotonic clock. It is `undefined` when an earlier hook failed and this
+   * `before` never ran.
+   */
   readonly duration: Duration.Duration | undefined
+  /** Whether the evaluation details contain no error. */
   readonly success: boolean
+  /** The evaluation details that the caller gets. */
   readonly details: EvaluationDetails
+  /** The hook context of the evaluation. */
   readonly context: HookContext
 }
 
@@ -173,18 +172,16 @@ export const histogram: Metric.Histogram<number> = Metric.histogram("feature_fla
 /**
  * The options of `makeMetric`.
  *
- * **Details**
- *
- * - `maxSeries`: the maximum number of attribute sets per metric, 1,000 by
- *   default. Further evaluations share one series, so totals stay exact. Its
- *   attributes `flag_key`, `variant`, `reason` and `error_code` have the value
- *   `overflow`. No error code has that value, so a flag named `overflow` keeps
- *   its own series.
- *
  * @category models
  * @since 0.1.0
  */
 export interface MetricOptions {
+  /**
+   * The maximum number of attribute sets per metric. By default 1,000. Further
+   * evaluations share one series, so totals stay exact. Its attributes `flag_key`,
+   * `variant`, `reason` and `error_code` have the value `overflow`. No error code
+   * has that value, so a flag named `overflow` keeps its own series.
+   */
   readonly maxSeries?: number | undefined
 }
 

@@ -96,6 +96,24 @@ describe("examples", { timeout: 90_000 }, () => {
     expect(text).not.toContain("the shop is closed")
   })
 
+  for (const framework of ["express", "fastify", "nest"]) {
+    it(`${framework}: the request is the context, and no hook is left after the close`, async () => {
+      const [...printed] = lines(await output(framework))
+      const counts = printed.splice(6)
+      expect(printed).toEqual([
+        "user-1: new-checkout is on",
+        "200: the new checkout",
+        "user-2: new-checkout is off",
+        "200: the old checkout",
+        "nobody: new-checkout is TARGETING_KEY_MISSING",
+        "200: the old checkout"
+      ])
+      expect(counts.join("\n")).toMatch(
+        /^hooks while the (server|application) runs: 1\nhooks after it has closed: 0\n$/
+      )
+    })
+  }
+
   it("custom-hooks: audit, analytics, enrichment and alerting", async () => {
     const printed = lines(await output("custom-hooks"))
     expect(printed).toEqual(expect.arrayContaining([

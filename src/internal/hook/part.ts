@@ -15,7 +15,12 @@ import type { HookHints } from "../../HookHints.ts"
 import { readString, tryOr } from "../untrusted.ts"
 
 export interface Contribution {
+  /**
+   * Attributes to merge into the evaluation context, one by one. Later `before`
+   * hooks and the provider see them. None by default.
+   */
   readonly context?: EvaluationContext | undefined
+  /** Hints for all later hooks and stages of the evaluation, at every level. None by default. */
   readonly hints?: HookHints | undefined
 }
 

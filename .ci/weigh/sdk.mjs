@@ -1,0 +1,2 @@
+import { OpenFeature } from "@openfeature/server-sdk"
+OpenFeature.getClient("a")
