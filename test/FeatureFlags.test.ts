@@ -202,7 +202,7 @@ describe("an object flag with a schema", () => {
         })
         assert.strictEqual(details.value, byDefault)
         assert.strictEqual(details.errorCode, "TYPE_MISMATCH")
-        assert.strictEqual(details.errorMessage, "the flag's value is not what the schema describes")
+        assert.strictEqual(details.errorMessage, `the flag's value is not what the schema describes, at ["color"]`)
         assert.deepStrictEqual(yield* recording.stages, ["r.before", "r.error", "r.finally"])
       }))
   }
