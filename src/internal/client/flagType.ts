@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import { snapshot } from "../../EvaluationContext.ts"
 import type { FlagValue } from "../../EvaluationDetails.ts"
 import { toSdkValue } from "../../EvaluationDetails.ts"
+import { isRecord } from "../untrusted.ts"
 import { printIssuePath } from "./issuePath.ts"
 
 /**
@@ -67,17 +68,23 @@ const isInteger = (value: unknown): value is number => Number.isInteger(value)
 
 export const integer: FlagType<number> = { ...number, ...checked("an integer", isInteger) }
 
-const structure = checked("a structure", (value): value is FlagValue => typeof value === "object")
-
-export const object: FlagType<FlagValue> = {
-  name: "object",
-  expected: structure.expected,
-  encode: toSdkValue,
-  // The value can belong to the provider, so it is copied.
-  decode: (value) => Result.map(structure.decode(value), snapshot),
-  resolve: (client, flagKey, defaultValue, ...args) =>
-    client.getObjectDetails(flagKey, toSdkValue(defaultValue), ...args)
+const structure = <A extends FlagValue>(is: Predicate.Refinement<unknown, A>): FlagType<A> => {
+  const { decode, expected } = checked("a structure", is)
+  return {
+    name: "object",
+    expected,
+    encode: toSdkValue,
+    // The value can belong to the provider, so it is copied.
+    decode: (value) => Result.map(decode(value), snapshot),
+    resolve: (client, flagKey, defaultValue, ...args) =>
+      client.getObjectDetails(flagKey, toSdkValue(defaultValue), ...args)
+  }
 }
+
+export const object = structure((value): value is FlagValue => typeof value === "object")
+
+/** Without `null` and lists, which flagd and the OpenFeature CLI do not know as structures. */
+export const record = structure((value): value is { readonly [key: string]: FlagValue } => isRecord(value))
 
 /** The SDK and the hooks see the encoded value. */
 export const schema = <A>(schema: Schema.Codec<A, FlagValue>): FlagType<A> => {
