@@ -395,8 +395,8 @@ const aStructure: Check.Rule = (owner, name, value) => {
  * @category constructors
  * @since 0.2.0
  */
-export function object<A>(key: string, options: ObjectOptions<A>): Flag<A>
 export function object(key: string, options: Options<Structure>): Flag<Structure>
+export function object<A>(key: string, options: ObjectOptions<A>): Flag<A>
 export function object<A>(key: string, options: ObjectOptions<A> | Options<Structure>): Flag<A> | Flag<Structure> {
   const owner = "Flag.object"
   Check.aText(owner, "key", key)
