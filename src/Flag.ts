@@ -622,8 +622,9 @@ export interface Manifest {
  * import { Flag } from "effect-openfeature"
  *
  * const flags = [Flag.boolean("sale", { default: false, description: "Shows the prices of the sale" })]
- * Flag.manifest(flags).flags["sale"]
- * // => { flagType: "boolean", defaultValue: false, description: "Shows the prices of the sale" }
+ * const { flags: listed } = Flag.manifest(flags)
+ * listed["sale"]?.flagType // => "boolean"
+ * listed["sale"]?.description // => "Shows the prices of the sale"
  * ```
  *
  * @category listing
