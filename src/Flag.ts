@@ -62,6 +62,7 @@ export interface Structure {
  * @since 0.2.0
  */
 export interface Flag<out A> {
+  /** Marks the flags that this module made. */
   readonly [TypeId]: typeof TypeId
   /** The key of the flag. */
   readonly key: string
