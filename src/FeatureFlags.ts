@@ -44,6 +44,7 @@ import * as Provider from "./internal/client/provider.ts"
 import { inRegion, Region, requestOf } from "./internal/client/region.ts"
 import type { Outcome } from "./internal/client/resolved.ts"
 import * as Registration from "./internal/hook/registration.ts"
+import { oneLine } from "./internal/text.ts"
 import { read, tryOr } from "./internal/untrusted.ts"
 
 /**
@@ -60,8 +61,8 @@ import { read, tryOr } from "./internal/untrusted.ts"
  *
  * **Gotchas**
  *
- * If the options cannot be read, or an element of `hooks` is not a
- * `FeatureHook`, the evaluation returns the default value with `GENERAL`.
+ * If an option is unknown, has an invalid value or cannot be read, the evaluation
+ * returns the default value with `GENERAL`, and the message names the option.
  *
  * @category models
  * @since 0.1.0
@@ -425,10 +426,13 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
   ): Effect.Effect<B, never, FeatureHook.Services<H>> =>
     Effect.callback((resume) => {
       const services = Fiber.getCurrent()?.context ?? Context.empty()
-      const request = tryOr(() => requestOf(Context.get(services, Region), clientHooks.stack, options), () => undefined)
       const settle = (outcome: Outcome<A>) => resume(Exit.succeed(select(outcome)))
-      return request === undefined
-        ? settle({ value: defaultValue, details: failed(flagKey, defaultValue, unreadableOptions) })
+      const request = tryOr(
+        () => requestOf(Context.get(services, Region), clientHooks.stack, options),
+        optionsErrorOf
+      )
+      return request instanceof EvaluationError.EvaluationError
+        ? settle({ value: defaultValue, details: failed(flagKey, defaultValue, request) })
         : evaluate(target, { type, flagKey, defaultValue, ...request }, services, settle)
     })
 
@@ -502,10 +506,12 @@ const detailsOf = <A>({ details }: { readonly details: A }): A => details
 
 const unreadable = "the options cannot be read"
 
-const unreadableOptions = new EvaluationError.EvaluationError({
-  code: "GENERAL",
-  message: "the options of the evaluation are not EvaluationOptions"
-})
+// The messages of range errors are about options. Other errors can contain anything.
+const optionsErrorOf = (error: unknown): EvaluationError.EvaluationError =>
+  new EvaluationError.EvaluationError({
+    code: "GENERAL",
+    message: tryOr(() => error instanceof RangeError ? oneLine(error.message, 500) : unreadable, () => unreadable)
+  })
 
 /**
  * Provides a client for feature flags.

@@ -129,10 +129,6 @@ const verbs: Record<Kind, string> = {
 /**
  * Describes a failure in one line, without the text of the error.
  *
- * **Details**
- *
- * If a stage gave something that the runner cannot use, the line says what.
- *
  * **Example** (Describing a defect)
  *
  * ```ts
@@ -147,10 +143,9 @@ const verbs: Record<Kind, string> = {
  * @since 0.1.0
  */
 export const describe = (failure: Pick<HookFailure, "hook" | "stage" | "cause">): string =>
-  `hook "${oneLine(failure.hook, 128)}" ${verbs[kind(failure.cause)]} in its ${failure.stage} stage${
-    misuse(failure.cause)
-  }`
+  `hook "${oneLine(failure.hook, 128)}" ${verbs[kind(failure.cause)]} in its ${failure.stage} stage`
 
+// What a stage gave that the runner cannot use. The author of the hook must be told, and nobody else.
 const misuse = (cause: Cause.Cause<unknown>): string => {
   const found = cause.reasons.find(Cause.isDieReason)?.defect
   return tryOr(() => found instanceof Check.Misuse ? `: ${found.message}` : "", () => "")
@@ -160,7 +155,8 @@ const log = (failure: HookFailure, withCause: boolean, suppressed = 0): Effect.E
   Effect.withFiber((fiber) => {
     const level = fiber.getRef(UnhandledLogLevel)
     if (level === undefined) return Effect.void
-    const message = withCause ? [describe(failure), failure.cause] : [describe(failure)]
+    const text = describe(failure) + misuse(failure.cause)
+    const message = withCause ? [text, failure.cause] : [text]
     return Effect.logWithLevel(level)(...message).pipe(
       Effect.annotateLogs({
         hook: oneLine(failure.hook, 128),

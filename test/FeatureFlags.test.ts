@@ -102,6 +102,23 @@ describe("an evaluation", () => {
       }))
   }
 
+  it.effect("with a misspelt option gives the default value, and says which it is", () =>
+    Effect.gen(function*() {
+      const { flags, provider } = yield* client({ a: TestProvider.value(true) })
+      const details = yield* flags.booleanDetails(
+        "a",
+        false,
+        // @ts-expect-error it is no option
+        { contxt: { targetingKey: "u" } }
+      )
+      assert.strictEqual(details.value, false)
+      assert.strictEqual(
+        details.errorMessage,
+        "the evaluation: there is no option \"contxt\"; did you mean \"context\"?"
+      )
+      assert.deepStrictEqual(yield* provider.calls, [])
+    }))
+
   it.effect("survives options and a context that cannot be read", () =>
     Effect.gen(function*() {
       const { flags } = yield* client(all)

@@ -22,15 +22,21 @@ export const reject = (owner: string, name: string, expected: string, value: unk
  * Only own names count, so a polluted `Object.prototype` has no effect here.
  */
 export const options = <Options extends object>(owner: string, given: Options, rules: Rules<Options>): Options => {
-  const known = Object.keys(rules)
   const actual: unknown = given
-  if (!isOptions(actual)) return reject(owner, "the argument", `an object with the options ${known.join(", ")}`, given)
-  const unknown = Object.keys(actual).find((name) => !Object.hasOwn(rules, name))
-  if (unknown !== undefined) throw new RangeError(`${owner}: ${unknownName("option", unknown, known)}`)
+  if (!isOptions(actual)) {
+    return reject(owner, "the argument", `an object with the options ${Object.keys(rules).join(", ")}`, given)
+  }
+  knownNames(owner, actual, rules)
   for (const name in rules) {
     if (actual[name] !== undefined) rules[name](owner, name, actual[name])
   }
   return given
+}
+
+/** Refuses names that are not options, whatever their values. */
+export const knownNames = (owner: string, given: object, rules: object): void => {
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(rules, name))
+  if (unknown !== undefined) throw new RangeError(`${owner}: ${unknownName("option", unknown, Object.keys(rules))}`)
 }
 
 const isOptions = (value: unknown): value is Record<string, unknown> =>

@@ -6,7 +6,8 @@ import * as FeatureHook from "../../FeatureHook.ts"
 import * as HookHints from "../../HookHints.ts"
 import * as Registration from "../hook/registration.ts"
 import type { Stack } from "../runner/stack.ts"
-import { tryOr } from "../untrusted.ts"
+import * as Check from "../check.ts"
+import { isRecord, tryOr } from "../untrusted.ts"
 
 export interface Region {
   readonly context: EvaluationContext.EvaluationContext
@@ -45,9 +46,13 @@ interface Options {
   readonly hints?: HookHints.HookHints | undefined
 }
 
-// JavaScript callers can pass any options, and a context can be a proxy that throws.
+const optionNames = { context: true, hooks: true, hints: true, schema: true }
+
+/** Throws a `RangeError` that names the option. JavaScript callers can pass anything. */
 export const requestOf = (region: Region, client: Stack, options: Options | undefined) => {
-  if (region.isUnreadable) return undefined
+  if (region.isUnreadable) throw new RangeError("the context or the hints of the region cannot be read")
+  // A misspelt context would evaluate the flag for a different subject.
+  if (isRecord(options)) Check.knownNames("the evaluation", options, optionNames)
   let stack = client
   for (const registration of region.registrations) stack = stack.with(registration)
   const hooks = options?.hooks

@@ -166,7 +166,7 @@ describe("before", () => {
             FeatureHook.make("giving", { before: () => Effect.succeed(result as FeatureHook.Contribution) })
           for (const result of [{ context: "text" }, { context: [1] }, { context: 5 }, { hints: {} }, { hints: "h" }]) {
             const { details } = yield* Fixtures.run(change(giving(result)))
-            assert.match(details.errorMessage ?? "", /^hook "giving" died in its before stage: the stage gave /)
+            assert.strictEqual(details.errorMessage, "hook \"giving\" died in its before stage")
           }
           for (const result of [undefined, null, 5, "text", [1], true, {}, { other: 1 }, { context: undefined }]) {
             const { context, details } = yield* Fixtures.run(change(giving(result)))
