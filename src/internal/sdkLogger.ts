@@ -37,7 +37,7 @@ const textOf = (message: unknown): string =>
   [message].flat().map((part) => typeof part === "string" ? part : printValue(part, 1000)).join(" ")
 
 /** Log annotations become the fields of a record. */
-export const make = (logger: SDK.Logger): Logger.Logger<unknown, void> => {
+const make = (logger: SDK.Logger): Logger.Logger<unknown, void> => {
   const isFieldsFirst = takesFieldsFirst(unwrapped(logger))
   return Logger.make(({ cause, fiber, logLevel, message }) => {
     const annotations = fiber.getRef(References.CurrentLogAnnotations)
