@@ -32,8 +32,8 @@ import { readOwn, tryOr } from "./internal/untrusted.ts"
  * - `maxSize`: the maximum number of keys and values of a printed structure,
  *   1,000 by default.
  * - `redact`: replaces values before they are written. It receives the name
- *   (`value`, `default_value`, `error_message`, `targeting_key`, `variant`,
- *   `context.plan`, `metadata.version`) and the value, and returns the
+ *   (`value`, `default_value`, `error_message`, `error_stack`, `targeting_key`,
+ *   `variant`, `context.plan`, `metadata.version`) and the value, and returns the
  *   replacement, or `undefined` to leave it out. If it throws, `<redacted>` is
  *   written. It does not apply to the flag key, the provider, the domain and the
  *   reason.
