@@ -286,7 +286,7 @@ const reserved = new Set(
 
 // Reversible, so that two flags never share an attribute.
 const attributeOf = (flagKey: string): string => {
-  const bare = flagKey.replace(/^(?:flag\.)+/, "")
+  const bare = flagKey.startsWith("flag.") ? flagKey.replace(/^(?:flag\.)+/, "") : flagKey
   return reserved.has(bare) ? `${prefix}flag.${flagKey}` : prefix + flagKey
 }
 
@@ -340,6 +340,7 @@ export const makeAttributes = (options: AttributeOptions = {}): FeatureHook.Feat
   })
   const vocabulary = new Vocabulary.Vocabulary(options)
   const { privacy, writer } = vocabulary
+  const isSubjectTold = options.targetingKey !== undefined || options.context !== undefined
   const spanOf = which === "root" ? root : current
   const resultOf = (details: EvaluationDetails): string | number | boolean | undefined => {
     const { value, variant } = details
@@ -363,7 +364,7 @@ export const makeAttributes = (options: AttributeOptions = {}): FeatureHook.Feat
     const attributes: Attributes = { [name]: result }
     const message = privacy.errorMessage(details.errorMessage)
     if (message !== undefined) attributes[`${name}.error.message`] = message
-    writer.subject(attributes, context, details.flagMetadata)
+    if (isSubjectTold) writer.subject(attributes, context, details.flagMetadata)
     span.set(vocabulary.shape(attributes, context, details, `${name}.`))
   }
   return FeatureHook.observe(FeatureHook.make("otel-attributes", {

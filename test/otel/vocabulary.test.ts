@@ -5,9 +5,10 @@ import { Effect, Tracer } from "effect"
 import { EvaluationError, type FeatureHook, OpenFeatureHook } from "effect-openfeature"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook, SemanticConventions } from "effect-openfeature/otel"
 import { Fixtures, TestProvider } from "effect-openfeature/testing"
+import { TestClock } from "effect/testing"
 import { readFileSync } from "node:fs"
 import { afterAll, beforeAll } from "vitest"
-import { client, paths, plainClient } from "../support.ts"
+import { client, paths, plainClient, turns } from "../support.ts"
 import { attributesOf, effectSeries, isolated, metering } from "./metering.ts"
 import { logsInMemory, spansInMemory } from "./support.ts"
 
@@ -291,6 +292,28 @@ describe("the metrics", () => {
       assert.strictEqual(calls, before)
       const one = (yield* series).find(({ metric }) => metric === requests.name)
       assert.deepStrictEqual([one?.value, one?.attributes], [110, { "feature_flag.provider.name": "test" }])
+    }))
+})
+
+describe("the span of an evaluation that hangs", () => {
+  it.effect("ends with attributes that are excluded and rewritten, too", () =>
+    Effect.gen(function*() {
+      for (
+        const [options, expected] of [
+          [{}, "timeout"],
+          [{ exclude: ["error.type"] }, undefined],
+          [{ rewrite: () => ({ "error.type": "hung" }) }, "hung"]
+        ] as const
+      ) {
+        const { provider, spans } = spansInMemory()
+        const hook = OtelTracingHook.make({ ...options, tracerProvider: provider })
+        const { flags } = yield* client({ hang: TestProvider.never }, { hooks: [hook] })
+        yield* Effect.forkDetach(flags.boolean("hang", false))
+        yield* turns()
+        yield* TestClock.adjust("40 seconds")
+        yield* turns()
+        assert.deepStrictEqual((yield* spans).map(({ attributes }) => attributes["error.type"]), [expected])
+      }
     }))
 })
 
