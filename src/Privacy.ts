@@ -44,7 +44,7 @@ export interface Options {
   readonly maxSize?: number | undefined
   /**
    * Replaces values before they are written. It receives the name (`value`,
-   * `default_value`, `error_message`, `targeting_key`, `variant`,
+   * `default_value`, `error_message`, `error_stack`, `targeting_key`, `variant`,
    * `context.plan`, `metadata.version`) and the value, and returns the
    * replacement, or `undefined` to leave it out. If it throws, `<redacted>` is
    * written. It does not apply to the flag key, the provider, the domain and the

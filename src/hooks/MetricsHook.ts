@@ -206,7 +206,10 @@ const lookup = <A>(limit: number, make: (attributes: Record<string, string>) => 
  *
  * **When to use**
  *
- * Use with any exporter of Effect's metrics, such as Prometheus or OTLP.
+ * Use with any exporter of Effect's metrics, such as Prometheus or OTLP, if two
+ * metrics with short names are enough. `OtelMetricsHook.makeMetric` of
+ * `effect-openfeature/otel` has the names of every OpenFeature SDK, which the
+ * dashboard queries.
  *
  * **Details**
  *

@@ -23,3 +23,10 @@ export const here = (): (run: () => void) => void => {
   const resource = new hooks.AsyncResource("effect-openfeature")
   return (run) => resource.runInAsyncScope(run)
 }
+
+/** A storage that follows the asynchronous calls of plain code. */
+export const asyncLocalStorage = <A>(owner: string): NodeAsyncHooks.AsyncLocalStorage<A> => {
+  const hooks = cast<unknown, typeof NodeAsyncHooks | undefined>(builtin("node:async_hooks"))
+  if (hooks === undefined) throw new RangeError(`${owner}: needs Node.js`)
+  return new hooks.AsyncLocalStorage<A>()
+}

@@ -7,6 +7,7 @@ import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import type { HookContext } from "../HookContext.ts"
 import type * as Privacy from "../Privacy.ts"
 import * as Internal from "./internal/attributes.ts"
+import * as Conventions from "./internal/conventions.ts"
 import type * as SemanticConventions from "./SemanticConventions.ts"
 
 /**
@@ -52,6 +53,6 @@ export const attributesOf = (
   privacy: Privacy.Privacy,
   version?: SemanticConventions.Version | undefined
 ): Attributes => {
-  const writer = new Internal.Writer(privacy, version)
+  const writer = new Internal.Writer(privacy, Conventions.names[version ?? Conventions.newestVersion])
   return writer.result(writer.request(context), context, details)
 }

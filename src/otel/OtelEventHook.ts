@@ -15,12 +15,11 @@ import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as Check from "../internal/check.ts"
 import * as Services from "../internal/services.ts"
-import * as Privacy from "../Privacy.ts"
+import { version } from "../internal/version.ts"
 import type { Attributes } from "./EvaluationEvent.ts"
-import { Writer } from "./internal/attributes.ts"
 import * as Conventions from "./internal/conventions.ts"
 import { contextOf } from "./internal/span.ts"
-import type * as SemanticConventions from "./SemanticConventions.ts"
+import * as Vocabulary from "./internal/vocabulary.ts"
 
 /**
  * The part of the Logs API that this hook uses: `logs` of
@@ -41,7 +40,7 @@ import type * as SemanticConventions from "./SemanticConventions.ts"
  * @since 0.1.0
  */
 export interface LoggerProvider {
-  readonly getLogger: (name: string) => {
+  readonly getLogger: (name: string, version?: string) => {
     readonly emit: (record: {
       readonly eventName: string
       readonly severityNumber: number
@@ -60,16 +59,19 @@ export interface LoggerProvider {
  * - `logs`: the destination of log records; Effect's logger by default.
  * - `level`: the severity after a success, `"Info"` by default.
  * - `errorLevel`: the severity after an error, `"Warn"` by default.
- * - `version`: the version of the attribute names, `"1.45"` by default.
+ * - `attributes`, `dimensions`, `exclude`, `rewrite`, `version`: as in
+ *   `OtelTracingHook.Options`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Privacy.Options {
+export interface Options extends Vocabulary.Options {
+  /** The destination of log records; Effect's logger by default. */
   readonly logs?: LoggerProvider | undefined
+  /** The severity after a success, `"Info"` by default. */
   readonly level?: Severity | undefined
+  /** The severity after an error, `"Warn"` by default. */
   readonly errorLevel?: Severity | undefined
-  readonly version?: SemanticConventions.Version | undefined
 }
 
 // https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
@@ -88,7 +90,7 @@ const severityNumbers: Readonly<Record<Severity, number>> = {
  * **Details**
  *
  * The event is `feature_flag.evaluation` with the attributes of
- * `EvaluationEvent.attributesOf`. A log record of the Logs API carries the
+ * `EvaluationEvent.attributesOf`, and those that the options add. A log record of the Logs API carries the
  * caller's context, so it belongs to the caller's trace. With Effect's logger,
  * the attributes and `event.name` are log annotations, which Effect's OTLP
  * exporter exports.
@@ -115,16 +117,13 @@ const severityNumbers: Readonly<Record<Severity, number>> = {
  * @since 0.1.0
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
-  const { errorLevel = "Warn", level = "Info", logs, version } = Check.options("OtelEventHook.make", options, {
-    ...Privacy.rules,
+  const { errorLevel = "Warn", level = "Info", logs } = Check.options("OtelEventHook.make", options, {
+    ...Vocabulary.rules,
     logs: Check.withMethods("getLogger"),
     level: Check.severity,
-    errorLevel: Check.severity,
-    version: Conventions.rule
+    errorLevel: Check.severity
   })
-  const writer = new Writer(Privacy.fromChecked(options), version)
-  const attributesOf = (context: HookContext, details: EvaluationDetails): Attributes =>
-    writer.result(writer.request(context), context, details)
+  const vocabulary = new Vocabulary.Vocabulary(options)
 
   const emit = (
     context: HookContext,
@@ -133,18 +132,18 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   ): Effect.Effect<void> | undefined => {
     const severity = details.errorCode === undefined ? level : errorLevel
     if (logs !== undefined) {
-      logs.getLogger("effect-openfeature").emit({
+      logs.getLogger("effect-openfeature", version).emit({
         eventName: Conventions.event,
         severityNumber: severityNumbers[severity],
         severityText: severity.toUpperCase(),
-        attributes: attributesOf(context, details),
+        attributes: vocabulary.whole(context, details),
         context: contextOf(services)
       })
       return undefined
     }
     // Attributes cost time, so they are made only for a log level that is enabled.
     if (LogLevel.isLessThan(severity, Context.get(services, References.MinimumLogLevel))) return undefined
-    const annotations = { "event.name": Conventions.event, ...attributesOf(context, details) }
+    const annotations = { "event.name": Conventions.event, ...vocabulary.whole(context, details) }
     return Effect.annotateLogs(Effect.logWithLevel(severity)(Conventions.event), annotations)
   }
   return FeatureHook.observe(FeatureHook.make("otel-event", {

@@ -6,6 +6,7 @@
  */
 import type * as Otel from "@opentelemetry/api"
 import * as Effect from "effect/Effect"
+import type { Severity } from "effect/LogLevel"
 import type * as FeatureHook from "../FeatureHook.ts"
 import * as Check from "../internal/check.ts"
 import { EffectMeter } from "./internal/effectMeter.ts"
@@ -14,7 +15,7 @@ import * as Metering from "./internal/metering.ts"
 import { CurrentMeter } from "./internal/otelMeter.ts"
 
 /**
- * The options of a metrics hook.
+ * The options of a metrics hook, with those of `Privacy`.
  *
  * **Details**
  *
@@ -22,20 +23,38 @@ import { CurrentMeter } from "./internal/otelMeter.ts"
  * - `maxSeries`: the maximum number of attribute sets, 1,000 by default. It
  *   applies to requests and results separately. Further evaluations share one
  *   series with the attribute `otel.metric.overflow`, so totals stay exact.
- * - `attributes`: returns additional attributes for all metrics. Requests and
- *   active evaluations are counted before the flag is resolved, so for them it
- *   runs without details. If it throws, it adds nothing.
+ * - `attributes`: additional attributes for all metrics, or a function that
+ *   returns them. Requests and active evaluations are counted before the flag is
+ *   resolved, so for them it runs without details. If it throws, it adds nothing.
  * - `dimensions`: names of flag metadata to add as attributes to the metrics of
  *   results; none by default.
  * - `exclude`: names of attributes to leave out, from any source; none by
  *   default.
- * - `redact`: replaces the variant and `dimensions`, as in `Privacy`.
+ * - `rewrite`: receives the attributes of a series at last, and returns those to
+ *   write. It runs when a series is looked up for the first time, not for each
+ *   evaluation. If it throws, none are written.
  * - `version`: the version of the attribute names, `"1.45"` by default.
+ *
+ * An attribute of a metric needs few distinct values, so the options of `Privacy`
+ * mean less here:
+ *
+ * - `values`: adds the value to the metrics of results if it is a boolean.
+ * - `context`: adds the named attributes of the evaluation context to all
+ *   metrics, as `feature_flag.context.attribute.<name>`.
+ * - `targetingKey`: formats the targeting key. Metrics contain it only if
+ *   `context` names `targetingKey`.
+ * - `errorMessage`: has no effect. Metrics contain the error type.
+ * - `maxLength`: at most 256.
+ *
+ * **Gotchas**
+ *
+ * `rewrite` must depend on its argument only.
  *
  * @category models
  * @since 0.1.0
  */
 export interface MetricOptions extends Labels.Options {
+  /** Whether to record durations; `true` by default. */
   readonly duration?: boolean | undefined
 }
 
@@ -45,22 +64,33 @@ export interface MetricOptions extends Labels.Options {
  * **Details**
  *
  * - `meterProvider`: by default the global one at the time of each evaluation.
+ * - `whenUnread`: the level of the log record that tells, once, that there is
+ *   still no meter provider ten seconds after the first evaluation; `"Warn"` by
+ *   default. `false` turns it off.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends MetricOptions {
+  /** The meter provider; by default the global one at the time of each evaluation. */
   readonly meterProvider?: Otel.MeterProvider | undefined
+  /** The level of the log record when nothing reads the metrics, `"Warn"` by default, or `false`. */
+  readonly whenUnread?: Severity | false | undefined
 }
 
 const rules: Check.Rules<MetricOptions> = { ...Labels.rules, duration: Check.aBoolean }
+
+const unread = "flag evaluations are counted, but there is no global meter provider that exports them: " +
+  "set one, give OtelMetricsHook.make a meterProvider, or count on Effect's metrics with OtelMetricsHook.makeMetric"
 
 /**
  * Creates a hook that exports metrics of evaluations with OpenTelemetry.
  *
  * **When to use**
  *
- * Use when the process has an OpenTelemetry SDK. Use `makeMetric` without one.
+ * Use when the process has an OpenTelemetry SDK with a meter provider. Use
+ * `makeMetric` with the layers of `@effect/opentelemetry`, which read Effect's
+ * metrics, and without an SDK.
  *
  * **Details**
  *
@@ -86,7 +116,9 @@ const rules: Check.Rules<MetricOptions> = { ...Labels.rules, duration: Check.aBo
  * **Gotchas**
  *
  * Hooks with the same meter provider share its series. Counts from before there
- * is a meter provider are exported from the next evaluation on.
+ * is a meter provider are exported from the next evaluation on. `NodeSdk.layer`
+ * of `@effect/opentelemetry` sets no global meter provider, so it exports nothing
+ * of this hook. The hook then logs a warning; see `whenUnread`.
  *
  * Throws a `RangeError` that names the option when an option is invalid.
  *
@@ -104,12 +136,20 @@ const rules: Check.Rules<MetricOptions> = { ...Labels.rules, duration: Check.aBo
  * @since 0.1.0
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
-  const labelling = Labels.make(Check.options("OtelMetricsHook.make", options, {
+  const { duration = true, meterProvider, whenUnread = "Warn" } = Check.options("OtelMetricsHook.make", options, {
     ...rules,
-    meterProvider: Check.withMethods("getMeter")
-  }))
-  const meter = new CurrentMeter(options.meterProvider, labelling)
-  return Metering.make(labelling, options.duration !== false, () => meter.get())
+    meterProvider: Check.withMethods("getMeter"),
+    whenUnread: Check.severityOrFalse
+  })
+  const labelling = Labels.make(options)
+  const meter = new CurrentMeter(meterProvider, labelling)
+  const tell = whenUnread === false ? undefined : Effect.logWithLevel(whenUnread)(unread)
+  return Metering.make(
+    labelling,
+    duration,
+    () => meter.get(),
+    tell && ((evaluation) => meter.isUnread(evaluation) ? tell : undefined)
+  )
 }
 
 /**
@@ -118,7 +158,8 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
  *
  * **When to use**
  *
- * Use without an OpenTelemetry SDK. Effect exports its metrics through OTLP
+ * Use with `NodeSdk.layer` of `@effect/opentelemetry`, or without an
+ * OpenTelemetry SDK. Effect exports its metrics through OTLP
  * (`effect/observability/OtlpMetrics`) and as Prometheus text
  * (`effect/observability/PrometheusMetrics`).
  *

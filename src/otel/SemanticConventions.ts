@@ -30,6 +30,12 @@ export const version = "1.45.0"
  * - `"1.37"`: the names of `@openfeature/open-telemetry-hooks` 1.0.
  * - `"1.31"`: the names before some were changed to `result.*`.
  *
+ * **Gotchas**
+ *
+ * In version 1.31 the value was a field of the event's body, not an attribute.
+ * With `"1.31"` it is written as the attribute `feature_flag.evaluation.value`,
+ * which spans and Effect's logger can carry.
+ *
  * @category versions
  * @since 0.1.0
  */
@@ -131,7 +137,22 @@ export const metrics = Conventions.metrics
 export const durationBoundaries: ReadonlyArray<number> = boundaries
 
 /**
- * Returns the reason in the form of the conventions, or `"unknown"`.
+ * Returns the reason in the form of the conventions: in lower case.
+ *
+ * **Details**
+ *
+ * A reason that the conventions do not know, such as `RULE_MATCH`, is kept as
+ * one line of at most 64 characters. Without a reason it is `"unknown"`.
+ *
+ * **Example** (Converting reasons of providers)
+ *
+ * ```ts
+ * import { SemanticConventions } from "effect-openfeature/otel"
+ *
+ * SemanticConventions.reasonOf("TARGETING_MATCH") // => "targeting_match"
+ * SemanticConventions.reasonOf("RULE_MATCH") // => "rule_match"
+ * SemanticConventions.reasonOf(undefined) // => "unknown"
+ * ```
  *
  * @category converting
  * @since 0.1.0

@@ -323,7 +323,7 @@ for (const [backend, with_] of backends) {
         )
       })))
 
-    it.effect("writes the reasons of the conventions in lower case, and any other as unknown", () =>
+    it.effect("writes reasons in lower case, and none as unknown", () =>
       Effect.gen(function*() {
         const known = [
           "STATIC",
@@ -340,11 +340,29 @@ for (const [backend, with_] of backends) {
           const labels = yield* labelsOfResult({}, { details: { reason } })
           assert.strictEqual(labels?.["feature_flag.result.reason"], reason.toLowerCase())
         }
-        for (const reason of ["BECAUSE", "user-4711", "", undefined]) {
+        for (const reason of ["RULE_MATCH", "FALLTHROUGH", "OFF", "TARGET_MATCH", "static"]) {
+          const labels = yield* labelsOfResult({}, { details: { reason } })
+          assert.strictEqual(labels?.["feature_flag.result.reason"], reason.toLowerCase())
+        }
+        for (const reason of ["", undefined]) {
           const labels = yield* labelsOfResult({}, { details: { reason } })
           assert.strictEqual(labels?.["feature_flag.result.reason"], "unknown")
         }
       }))
+
+    it.effect("has 32 reasons that the conventions do not know, and counts more of them as unknown", () =>
+      with_(({ hook, series }) =>
+        Effect.gen(function*() {
+          const made = yield* hook()
+          for (let i = 0; i < 100; i++) yield* Fixtures.run(made, { details: { reason: `rule-${i}` } })
+          yield* Fixtures.run(made, { details: { reason: "RULE-0" } })
+          const counted = (yield* series).filter(({ metric }) => metric === success.name)
+          const of = (reason: string) =>
+            counted.find(({ attributes }) => attributes["feature_flag.result.reason"] === reason)?.value
+          assert.strictEqual(counted.length, 33)
+          assert.deepStrictEqual([of("rule-0"), of("rule-31"), of("rule-32"), of("unknown")], [2, 1, undefined, 68])
+        })
+      ))
 
     it.effect("has the variant, but no value where there is none", () =>
       Effect.gen(function*() {

@@ -104,8 +104,23 @@ describe("the reasons", () => {
     for (const reason of known) assert.strictEqual(reasonOf(reason.toUpperCase()), reason)
   })
 
-  it("are unknown where the conventions do not know them", () => {
-    for (const reason of [undefined, "", "CANARY", "__proto__", "constructor", "toString", "STATIC ", "S\nTATIC"]) {
+  it("of the conventions are found by their name in any case", () => {
+    for (const reason of known) {
+      assert.strictEqual(reasonOf(reason), reason)
+      assert.strictEqual(reasonOf(reason.slice(0, 1).toUpperCase() + reason.slice(1)), reason)
+    }
+  })
+
+  it("of providers are kept in lower case, as one bounded line", () => {
+    for (const reason of ["RULE_MATCH", "FALLTHROUGH", "OFF", "TARGET_MATCH", "__proto__", "constructor"]) {
+      assert.strictEqual(reasonOf(reason), reason.toLowerCase())
+    }
+    assert.strictEqual(reasonOf("S\nTATIC"), "s\\u000atatic")
+    assert.strictEqual(reasonOf("x".repeat(1000)).length, 64)
+  })
+
+  it("are unknown where there is none", () => {
+    for (const reason of [undefined, ""]) {
       assert.strictEqual(reasonOf(reason), Conventions.FEATURE_FLAG_RESULT_REASON_VALUE_UNKNOWN)
     }
   })

@@ -1,5 +1,5 @@
 import { metrics } from "@opentelemetry/api"
-import { DataPointType, MeterProvider } from "@opentelemetry/sdk-metrics"
+import { DataPointType, MeterProvider, type ResourceMetrics } from "@opentelemetry/sdk-metrics"
 import { Effect, Metric } from "effect"
 import { OtelMetricsHook } from "effect-openfeature/otel"
 import { Fixtures } from "effect-openfeature/testing"
@@ -19,43 +19,47 @@ export interface Series {
   readonly buckets: ReadonlyArray<readonly [upTo: number, count: number]>
 }
 
+/** The series of what a reader has collected. */
+export const seriesOf = ({ scopeMetrics }: ResourceMetrics): ReadonlyArray<Series> =>
+  scopeMetrics.flatMap(({ metrics, scope }) =>
+    metrics.flatMap((data) => {
+      const common = {
+        scope: scope.name,
+        metric: data.descriptor.name,
+        unit: data.descriptor.unit,
+        description: data.descriptor.description
+      }
+      switch (data.dataPointType) {
+        case DataPointType.GAUGE:
+        case DataPointType.SUM:
+          return data.dataPoints.map(({ attributes, value }): Series => ({
+            ...common,
+            attributes,
+            value,
+            sum: value,
+            buckets: []
+          }))
+        case DataPointType.HISTOGRAM:
+          return data.dataPoints.map(({ attributes, value: { buckets, count, sum } }): Series => ({
+            ...common,
+            attributes,
+            value: count,
+            sum: sum ?? 0,
+            buckets: buckets.counts.map((count, i) => [buckets.boundaries[i] ?? Infinity, count] as const)
+          }))
+        default:
+          throw new Error(`no metric of this library: ${data.descriptor.name}`)
+      }
+    })
+  )
+
 /** A meter provider of the OpenTelemetry SDK whose metrics stay in memory. */
 export const metering = () => {
   const reader = new Reader()
   const collect = (): Promise<ReadonlyArray<Series>> =>
     reader.collect().then(({ errors, resourceMetrics }) => {
       if (errors.length > 0) throw errors[0]
-      return resourceMetrics.scopeMetrics.flatMap(({ metrics, scope }) =>
-        metrics.flatMap((data) => {
-          const common = {
-            scope: scope.name,
-            metric: data.descriptor.name,
-            unit: data.descriptor.unit,
-            description: data.descriptor.description
-          }
-          switch (data.dataPointType) {
-            case DataPointType.GAUGE:
-            case DataPointType.SUM:
-              return data.dataPoints.map(({ attributes, value }): Series => ({
-                ...common,
-                attributes,
-                value,
-                sum: value,
-                buckets: []
-              }))
-            case DataPointType.HISTOGRAM:
-              return data.dataPoints.map(({ attributes, value: { buckets, count, sum } }): Series => ({
-                ...common,
-                attributes,
-                value: count,
-                sum: sum ?? 0,
-                buckets: buckets.counts.map((count, i) => [buckets.boundaries[i] ?? Infinity, count] as const)
-              }))
-            default:
-              throw new Error(`no metric of this library: ${data.descriptor.name}`)
-          }
-        })
-      )
+      return seriesOf(resourceMetrics)
     })
   return { provider: new MeterProvider({ readers: [reader] }), series: Effect.promise(collect) }
 }

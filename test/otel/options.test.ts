@@ -34,7 +34,29 @@ const misuses: ReadonlyArray<readonly [message: string, misuse: () => unknown]> 
     call(OtelMetricsHook.make, { dimensions: "tier" })
   ],
   ["OtelMetricsHook.make: exclude must be a list of names", call(OtelMetricsHook.make, { exclude: [1] })],
-  ["OtelMetricsHook.make: attributes must be a function", call(OtelMetricsHook.make, { attributes: {} })],
+  ["OtelMetricsHook.make: whenUnread must be one of Trace", call(OtelMetricsHook.make, { whenUnread: "warn" })],
+  [
+    "OtelTracingHook.makeAttributes: span must be one of current",
+    call(OtelTracingHook.makeAttributes, { span: "top" })
+  ],
+  ...([
+    ["OtelMetricsHook.make", OtelMetricsHook.make],
+    ["OtelMetricsHook.makeMetric", OtelMetricsHook.makeMetric],
+    ["OtelTracingHook.make", OtelTracingHook.make],
+    ["OtelTracingHook.makeAttributes", OtelTracingHook.makeAttributes],
+    ["OtelEventHook.make", OtelEventHook.make]
+  ] as const).flatMap(([owner, make]) =>
+    ([
+      ["attributes must be an object or a function, got x", { attributes: "x" }],
+      ["attributes.tags must be a text, a finite number, or a boolean", { attributes: { tags: ["a"] } }],
+      ["dimensions must be a list of names", { dimensions: "tier" }],
+      ["exclude must be a list of names", { exclude: [1] }],
+      ["rewrite must be a function", { rewrite: {} }],
+      ["version must be one of 1.45", { version: "2" }],
+      ["values must be true or false", { values: 1 }],
+      ["there is no option \"attributeMapper\"", { attributeMapper: () => ({}) }]
+    ] as const).map(([message, options]) => [`${owner}: ${message}`, call(make, options)] as const)
+  ),
   ["OtelMetricsHook.makeMetric: redact must be a function", call(OtelMetricsHook.makeMetric, { redact: "x" })]
 ]
 

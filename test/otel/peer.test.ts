@@ -209,7 +209,7 @@ for (const [name, makeClient] of clients) {
         assert.notInclude(JSON.stringify(of(counted, "ours")), "example.com")
       }))
 
-    it.effect("have reasons in capitals with the peer, and those of the conventions with ours", () =>
+    it.effect("have reasons as the provider writes them with the peer, and in lower case with ours", () =>
       Effect.gen(function*() {
         const { hooks, series } = yield* bothMetrics
         const evaluate = yield* makeClient({
@@ -224,7 +224,7 @@ for (const [name, makeClient] of clients) {
             metric === success.name ? [attributes["feature_flag.result.reason"]] : []
           )
         assert.deepStrictEqual(reasons("peer"), ["TARGETING_MATCH", "rule 4711"])
-        assert.deepStrictEqual(reasons("ours"), ["targeting_match", "unknown"])
+        assert.deepStrictEqual(reasons("ours"), ["targeting_match", "rule 4711"])
       }))
 
     it.effect("tell values for variants with the peer, and no value with ours", () =>

@@ -39,8 +39,8 @@ export class Writer {
   readonly names: Conventions.Names
   readonly #privacy: Privacy
 
-  constructor(privacy: Privacy, version: Conventions.Version = Conventions.newestVersion) {
-    this.names = Conventions.names[version]
+  constructor(privacy: Privacy, names: Conventions.Names) {
+    this.names = names
     this.#privacy = privacy
   }
   /** The attributes that are known before the flag is resolved. */
@@ -64,21 +64,28 @@ export class Writer {
     } else if (privacy.values || (variant === undefined && (typeof value === "boolean" || typeof value === "number"))) {
       set(attributes, names.value, written(privacy, privacy.keep("value", value)))
     }
+    set(attributes, names.setId, this.#metadata(flagMetadata, "flagSetId"))
+    set(attributes, names.version, this.#metadata(flagMetadata, "version"))
+    this.subject(attributes, context, flagMetadata)
+    return attributes
+  }
+  /** Adds what `Privacy` allows of the evaluation context. */
+  subject(attributes: Attributes, context: HookContext, flagMetadata: EvaluationDetails["flagMetadata"]): void {
     const contextId = own(flagMetadata, "contextId")
     set(
       attributes,
-      names.contextId,
-      privacy.targetingKey(contextId === undefined ? context : { context: { targetingKey: String(contextId) } })
+      this.names.contextId,
+      this.#privacy.targetingKey(contextId === undefined ? context : { context: { targetingKey: String(contextId) } })
     )
-    set(attributes, names.setId, this.#metadata(flagMetadata, "flagSetId"))
-    set(attributes, names.version, this.#metadata(flagMetadata, "version"))
-    const kept = privacy.attributes(context)
-    if (kept !== undefined) {
-      for (const [name, value] of Object.entries(kept)) {
-        set(attributes, `feature_flag.context.attribute.${name}`, written(privacy, value))
-      }
+    this.context(attributes, context)
+  }
+  /** Adds the attributes of the evaluation context that `context` names. */
+  context(attributes: Attributes, context: HookContext): void {
+    const kept = this.#privacy.attributes(context)
+    if (kept === undefined) return
+    for (const [name, value] of Object.entries(kept)) {
+      set(attributes, `feature_flag.context.attribute.${name}`, written(this.#privacy, value))
     }
-    return attributes
   }
   #metadata(flagMetadata: EvaluationDetails["flagMetadata"], name: string): string | undefined {
     const found = own(flagMetadata, name)

@@ -3,6 +3,7 @@
  * SDK. `SemanticConventions` documents them.
  */
 import * as Check from "../../internal/check.ts"
+import { oneLine } from "../../internal/text.ts"
 
 export type Version = "1.45" | "1.37" | "1.31"
 
@@ -82,11 +83,41 @@ export const metrics = {
   }
 } as const
 
-const reasons: ReadonlyMap<string, string> = new Map(
-  ["static", "default", "targeting_match", "split", "cached", "disabled", "unknown", "stale", "error"].map(
-    (reason) => [reason.toUpperCase(), reason]
-  )
-)
+const known: ReadonlySet<string> = new Set([
+  "static",
+  "default",
+  "targeting_match",
+  "split",
+  "cached",
+  "disabled",
+  "unknown",
+  "stale",
+  "error"
+])
 
-export const reasonOf = (reason: string | undefined): string =>
-  (reason === undefined ? undefined : reasons.get(reason)) ?? "unknown"
+const reasons: ReadonlyMap<string, string> = new Map(Array.from(known, (reason) => [reason.toUpperCase(), reason]))
+
+/** The maximum number of reasons in a metric that the conventions do not know. */
+const maxOtherReasons = 32
+
+/** In characters. */
+const maxReasonLength = 64
+
+/** A reason of the conventions by its name in any case, and any other in lower case. */
+export const reasonOf = (reason: string | undefined): string => {
+  const known = reason === undefined ? "unknown" : reasons.get(reason)
+  if (known !== undefined) return known
+  return typeof reason === "string" && reason !== "" ? oneLine(reason, maxReasonLength).toLowerCase() : "unknown"
+}
+
+/** The reasons of a metric, which must not have more series than it has flags because of a provider. */
+export const limitedReasons = (): (reason: string | undefined) => string => {
+  const others = new Set<string>()
+  return (reason) => {
+    const found = reasonOf(reason)
+    if (known.has(found) || others.has(found)) return found
+    if (others.size >= maxOtherReasons) return "unknown"
+    others.add(found)
+    return found
+  }
+}

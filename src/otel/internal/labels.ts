@@ -1,27 +1,16 @@
 /** The labels of a hook's metrics, and the attributes made from them. */
 import type { EvaluationDetails } from "../../EvaluationDetails.ts"
 import type { HookContext } from "../../HookContext.ts"
-import { readOwn, tryOr } from "../../internal/untrusted.ts"
 import * as Check from "../../internal/check.ts"
 import type { Labels, Series } from "../../internal/series.ts"
 import { maxLabelLength, SeriesLookup } from "../../internal/series.ts"
-import * as Privacy from "../../Privacy.ts"
-import { type Attributes, errorTypeOf, isScalar } from "./attributes.ts"
+import { type Attributes, errorTypeOf, written } from "./attributes.ts"
 import * as Conventions from "./conventions.ts"
+import * as Vocabulary from "./vocabulary.ts"
 
-export interface Options extends Pick<Privacy.Options, "redact"> {
+export interface Options extends Vocabulary.Options {
   /** The maximum number of attribute sets, 1,000 by default. */
   readonly maxSeries?: number | undefined
-  /** Returns additional attributes for all metrics. */
-  readonly attributes?:
-    | ((context: HookContext, details: EvaluationDetails | undefined) => Attributes)
-    | undefined
-  /** Names of flag metadata to add to the metrics of results. */
-  readonly dimensions?: ReadonlyArray<string> | undefined
-  /** Names of attributes to leave out. */
-  readonly exclude?: ReadonlyArray<string> | undefined
-  /** The version of the attribute names, `"1.45"` by default. */
-  readonly version?: Conventions.Version | undefined
 }
 
 /**
@@ -43,33 +32,26 @@ export interface Labelling {
   readonly results: <A>(series: Series<A>, make: MakeSeries<A>) => SeriesLookup<A>
 }
 
-export const rules: Check.Rules<Options> = {
-  redact: Check.aFunction,
-  maxSeries: Check.positiveInteger,
-  attributes: Check.aFunction,
-  dimensions: Check.names,
-  exclude: Check.names,
-  version: Conventions.rule
-}
+export const rules: Check.Rules<Options> = { ...Vocabulary.rules, maxSeries: Check.positiveInteger }
 
 export const make = (options: Options): Labelling => {
-  const { attributes: further, dimensions = [], exclude = [], maxSeries = 1000 } = options
-  const names = Conventions.names[options.version ?? Conventions.newestVersion]
-  const privacy = Privacy.fromChecked({ redact: options.redact, maxLength: maxLabelLength })
+  const { maxSeries = 1000 } = options
+  const vocabulary = new Vocabulary.Vocabulary({
+    ...options,
+    maxLength: Math.min(options.maxLength ?? maxLabelLength, maxLabelLength)
+  })
+  const { names, privacy, writer } = vocabulary
+  const reasonOf = Conventions.limitedReasons()
 
   const extraOf = (context: HookContext, details: EvaluationDetails | undefined): string => {
     const extra: Attributes = {}
-    const add = (name: string, value: unknown): void => {
-      if (typeof value === "string") extra[name] = privacy.print(value)
-      else if (isScalar(value)) extra[name] = value
+    writer.context(extra, context)
+    // Values of other types have no bound.
+    if (privacy.values && typeof details?.value === "boolean" && details.errorCode === undefined) {
+      const kept = written(privacy, privacy.keep("value", details.value))
+      if (kept !== undefined) extra[names.value] = kept
     }
-    for (const name of details === undefined ? [] : dimensions) {
-      const found = readOwn(details?.flagMetadata, name)
-      if (found !== undefined) add(name, privacy.keep(`metadata.${name}`, found))
-    }
-    if (further !== undefined) {
-      for (const [name, value] of tryOr(() => Object.entries(further(context, details)), () => [])) add(name, value)
-    }
+    vocabulary.addVariable(extra, context, details)
     return JSON.stringify(extra)
   }
   const attributesOf = ({ errorCode, extra, flagKey, provider }: Labels, ofResult: Attributes): Attributes => {
@@ -80,15 +62,15 @@ export const make = (options: Options): Labelling => {
     }
     const errorType = errorTypeOf(errorCode)
     if (errorType !== undefined) attributes[names.errorType] = errorType
+    vocabulary.addFixed(attributes)
     if (extra !== "") Object.assign(attributes, JSON.parse(extra))
-    for (const name of exclude) delete attributes[name]
-    return attributes
+    return vocabulary.finish(attributes)
   }
   const resultOf = ({ reason, variant }: Labels): Attributes => {
     const written = variant === undefined ? undefined : privacy.write("variant", variant)
     return {
       ...written === undefined ? undefined : { [names.variant]: written },
-      [names.reason]: Conventions.reasonOf(reason)
+      [names.reason]: reasonOf(reason)
     }
   }
   const lookup = <A>(
@@ -102,7 +84,7 @@ export const make = (options: Options): Labelling => {
         series.of(attributesOf(labels, ofResult(labels)), maxSeries, (attributes) =>
           make(attributes, attributesOf(labels, {})))
     )
-  const hasExtra = further !== undefined || dimensions.length > 0
+  const hasExtra = vocabulary.isVariable || privacy.values || options.context !== undefined
   return {
     extraOf: hasExtra ? extraOf : () => "",
     requests: (series, make) => lookup(series, make, () => ({})),

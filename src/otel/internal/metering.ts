@@ -1,6 +1,8 @@
 /** A hook that counts and measures evaluations with any meter. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import { constUndefined } from "effect/Function"
 import type { EvaluationDetails } from "../../EvaluationDetails.ts"
 import * as FeatureHook from "../../FeatureHook.ts"
 import type { HookContext } from "../../HookContext.ts"
@@ -44,7 +46,9 @@ export class Evaluation extends Flight {
 export const make = (
   { extraOf }: Labelling,
   isTimed: boolean,
-  currentMeter: () => Meter
+  currentMeter: () => Meter,
+  /** Runs after each evaluation, and can return something to tell. */
+  then: (evaluation: Evaluation) => Effect.Effect<void> | undefined = constUndefined
 ): FeatureHook.FeatureHook => {
   const request = (meter: Meter, context: HookContext, evaluation: Evaluation, services: Services): Recorder => {
     const provider = evaluation.provider = providerNameOf(context)
@@ -64,7 +68,7 @@ export const make = (
     details: EvaluationDetails,
     evaluation: Evaluation,
     services: Services
-  ): void => {
+  ): Effect.Effect<void> | undefined => {
     const meter = currentMeter()
     const { recorder: begun } = evaluation
     if (begun === undefined) request(meter, context, evaluation, services)
@@ -74,6 +78,7 @@ export const make = (
     if (isTimed && begun !== undefined) {
       recorder.addDuration(secondsSince(evaluation.startedAt, Context.get(services, Clock.Clock)), services)
     }
+    return begun === undefined ? undefined : then(evaluation)
   }
   return FeatureHook.observe(FeatureHook.make("otel-metrics", {
     hookData: () => new Evaluation(),

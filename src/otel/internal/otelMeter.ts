@@ -10,6 +10,7 @@ import { createNoopMeter, metrics, ValueType } from "@opentelemetry/api"
 import type * as Clock from "effect/Clock"
 import { durationBoundaries } from "../../internal/duration.ts"
 import { Series, type SeriesLookup } from "../../internal/series.ts"
+import { version } from "../../internal/version.ts"
 import type { Attributes } from "./attributes.ts"
 import * as Conventions from "./conventions.ts"
 import { InFlight } from "./inFlight.ts"
@@ -146,7 +147,7 @@ const meterOf = (provider: Otel.MeterProvider, takesWaiting: boolean): OtelMeter
     }
     return known
   }
-  const found = provider.getMeter("effect-openfeature")
+  const found = provider.getMeter("effect-openfeature", version)
   // A provider that does nothing, given as an option, silences the hook.
   if (found === noop) return takesWaiting ? waiting : new OtelMeter()
   const meter = takesWaiting ? waiting : new OtelMeter()
@@ -180,15 +181,28 @@ class BoundMeter implements Meter {
   }
 }
 
+/** The time that an application has after its first evaluation to set the global meter provider, in nanoseconds. */
+const patience = 10n * 1_000_000_000n
+
 /** Follows the given meter provider, or the global one, which can change. */
 export class CurrentMeter {
   readonly #given: Otel.MeterProvider | undefined
   readonly #labelling: Labelling
   #bound: BoundMeter | undefined = undefined
+  #firstAt: bigint | undefined = undefined
+  #isTold: boolean
 
   constructor(given: Otel.MeterProvider | undefined, labelling: Labelling) {
     this.#given = given
     this.#labelling = labelling
+    // Given a provider that does nothing, the hook is silent on purpose.
+    this.#isTold = given !== undefined
+  }
+  /** Returns whether to tell, once, that nothing reads the counts. */
+  isUnread({ startedAt }: Evaluation): boolean {
+    if (this.#isTold || this.#bound?.meter.provider !== undefined) return false
+    this.#firstAt ??= startedAt
+    return this.#isTold = startedAt - this.#firstAt >= patience
   }
   get(): BoundMeter {
     const provider = this.#given ?? metrics.getMeterProvider()

@@ -6,8 +6,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
+import { read } from "../../internal/untrusted.ts"
+import { version } from "../../internal/version.ts"
 import type { Attributes } from "./attributes.ts"
+import * as Roots from "./roots.ts"
 
 export interface Failure {
   readonly type: string
@@ -17,8 +21,14 @@ export interface Failure {
 export interface EvaluationSpan {
   set(attributes: Attributes): void
   status(failure: Failure): void
-  exception(failure: Failure): void
+  event(name: string, attributes: Attributes): void
   end(): void
+}
+
+/** Where attributes of a caller's span go. Its `key` is its identity. */
+export interface CallerSpan {
+  readonly key: object
+  set(attributes: Attributes): void
 }
 
 type Services = Context.Context<never>
@@ -60,7 +70,7 @@ export class Spans {
     const provider = found instanceof ProxyTracerProvider ? found.getDelegate() : found
     if (this.#tracer !== undefined && provider === this.#provider) return this.#tracer
     this.#provider = provider
-    return this.#tracer = provider.getTracer("effect-openfeature")
+    return this.#tracer = provider.getTracer("effect-openfeature", version)
   }
   start(services: Services, name: string, attributes: Attributes): EvaluationSpan {
     if (this.#given === undefined && isTraced(services)) {
@@ -71,17 +81,48 @@ export class Spans {
   }
 }
 
-/** The caller's current span. Its `key` is its identity. */
-export const current = (services: Services): Pick<EvaluationSpan, "set"> & { readonly key: object } | undefined => {
+const ofOtel = (span: Otel.Span): CallerSpan => ({
+  key: span,
+  set: (attributes) => void span.setAttributes(attributes)
+})
+
+const ofEffect = (span: Tracer.Span, services: Services): CallerSpan => ({
+  key: span,
+  set: (attributes) => new EffectSpan(span, Context.get(services, Clock.Clock)).set(attributes)
+})
+
+/** The caller's current span. */
+export const current = (services: Services): CallerSpan | undefined => {
+  const span = effectSpan(services)
+  if (span?._tag === "Span") return ofEffect(span, services)
+  const active = trace.getActiveSpan()
+  return active && ofOtel(active)
+}
+
+const rootOf = (span: Tracer.Span): Tracer.Span => {
+  let root = span
+  for (
+    let next = Option.getOrUndefined(span.parent);
+    next?._tag === "Span";
+    next = Option.getOrUndefined(next.parent)
+  ) {
+    if (next.status._tag === "Started" && !Context.get(next.annotations, Tracer.DisablePropagation)) root = next
+  }
+  return root
+}
+
+/** The topmost known span of the caller in this process that has not ended. */
+export const root = (services: Services): CallerSpan | undefined => {
   const span = effectSpan(services)
   if (span?._tag === "Span") {
-    return {
-      key: span,
-      set: (attributes) => new EffectSpan(span, Context.get(services, Clock.Clock)).set(attributes)
-    }
+    const top = rootOf(span)
+    // A span of `@effect/opentelemetry` wraps one of the API, which can have a parent that Effect does not know.
+    const wrapped = read(top, "span")
+    const outer = Predicate.isObject(wrapped) ? Roots.find(wrapped) : undefined
+    return outer === undefined || outer === wrapped ? ofEffect(top, services) : ofOtel(outer)
   }
   const active = trace.getActiveSpan()
-  return active && { key: active, set: (attributes) => void active.setAttributes(attributes) }
+  return active && ofOtel(Roots.find(active) ?? active)
 }
 
 class OtelSpan implements EvaluationSpan {
@@ -95,8 +136,8 @@ class OtelSpan implements EvaluationSpan {
   status({ message, type }: Failure): void {
     this.#span.setStatus({ code: SpanStatusCode.ERROR, message: message ?? type })
   }
-  exception({ message, type }: Failure): void {
-    this.#span.recordException({ name: type, message: message ?? type })
+  event(name: string, attributes: Attributes): void {
+    this.#span.addEvent(name, attributes)
   }
   end(): void {
     this.#span.end()
@@ -118,9 +159,8 @@ class EffectSpan implements EvaluationSpan {
   status({ message, type }: Failure): void {
     this.#exit = Exit.fail(message ?? type)
   }
-  exception({ message, type }: Failure): void {
-    const attributes = { "exception.type": type, "exception.message": message ?? type }
-    this.#span.event("exception", this.#clock.currentTimeNanosUnsafe(), attributes)
+  event(name: string, attributes: Attributes): void {
+    this.#span.event(name, this.#clock.currentTimeNanosUnsafe(), attributes)
   }
   end(): void {
     this.#span.end(this.#clock.currentTimeNanosUnsafe(), this.#exit)
