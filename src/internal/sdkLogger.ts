@@ -1,5 +1,5 @@
 /** Effect loggers that write to a logger of the SDK, or to one with the same methods, such as pino, winston or `console`. */
-import * as SDK from "@openfeature/server-sdk"
+import type * as SDK from "@openfeature/server-sdk"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -24,9 +24,10 @@ const methods: Readonly<Record<LogLevel, Method>> = {
   None: "debug"
 }
 
-// The SDK wraps each logger in one that never throws.
+// The SDK wraps each logger in one that never throws. An application can load the SDK twice, as a module
+// and with `require`, so the class of the wrapper says nothing.
 const unwrapped = (logger: object): object => {
-  const inner = logger instanceof SDK.SafeLogger ? read(logger, "logger") : undefined
+  const inner = read(logger, "fallbackLogger") === undefined ? undefined : read(logger, "logger")
   return typeof inner === "object" && inner !== null ? inner : logger
 }
 
@@ -63,8 +64,12 @@ export const rule: Check.Rule = Check.withMethods("error", "warn", "info", "debu
 export const to = (logger: SDK.Logger | undefined): (self: Effect.Effect<void>) => Effect.Effect<void> =>
   logger === undefined ? identity : Effect.provideContext(services(logger))
 
-/** Returns the logger that the application has set. The SDK's own one prints only errors and warnings. */
+/**
+ * Returns the logger that the application has set. The SDK's own one, which has no properties, prints only
+ * errors and warnings.
+ */
 export const of = (context: { readonly logger: SDK.Logger }): SDK.Logger | undefined => {
   const logger = tryOr(() => context.logger, () => undefined)
-  return typeof logger !== "object" || logger === null || logger instanceof SDK.DefaultLogger ? undefined : logger
+  const isOwn = typeof logger !== "object" || tryOr(() => Object.keys(logger).length === 0, () => true)
+  return isOwn ? undefined : logger
 }

@@ -138,9 +138,9 @@ describe("demo", { timeout: 90_000 }, () => {
     const text = await output("demo")
     const row = (stage: string) =>
       new RegExp(`^ +${stage} +(.*)$`, "m").exec(text)?.[1]?.replace(/ ?[-<>]+ ?/g, " ").trim()
-    expect(row("before")).toBe("1 2 3 4 flagd")
-    expect(row("after")).toBe("5")
-    expect(row("finally")?.split(/\s+/)).toEqual(["7", "6"])
+    expect(row("before")).toBe("1 2 3 4 5 flagd")
+    expect(row("after")).toBe("6")
+    expect(row("finally")?.split(/\s+/)).toEqual(["8", "7"])
 
     const metrics = Array.from(text.matchAll(/^ {3}(\S+) +(\S+) +(\S+) +(\S+) +(\d+)$/gm))
     const counted = metrics.reduce((total, [, , , , , count]) => total + Number(count), 0)

@@ -16,7 +16,10 @@ const misuses: ReadonlyArray<readonly [message: string, misuse: () => unknown]> 
   ),
   ["LoggingHook.make: targetingKey must be", call(LoggingHook.make, { targetingKey: "hmac" })],
   ["LoggingHook.make: redact must be a function, got x", call(LoggingHook.make, { redact: "x" })],
-  ["OtelEventHook.make: context must be a list of names", call(OtelEventHook.make, { context: "plan" })],
+  [
+    "OtelEventHook.make: context, unless it is a list of names, must be an object, got plan",
+    call(OtelEventHook.make, { context: "plan" })
+  ],
   [
     "OtelEventHook.make: version must be one of 1.45, 1.37, 1.31, got 1.99",
     call(OtelEventHook.make, { version: "1.99" })
