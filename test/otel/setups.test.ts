@@ -252,7 +252,7 @@ describe("the same 10,000 evaluations have the same names and figures", () => {
           assert.strictEqual(sum(known.events, SemanticConventions.event), evaluations)
           for (const setUp of [effectOpenTelemetry, effectOtlp]) assert.deepStrictEqual(yield* setUp(change), known)
         }),
-      60_000
+      180_000
     )
   }
 })
