@@ -287,9 +287,7 @@ export const make = <
   readonly finally?: ((context: HookContext, details: EvaluationDetails, hints: HookHints, data: S) => L) | undefined
 }): FeatureHook<StageError<B | A | F | L>, StageServices<B | A | F | L>> => {
   checkName("make", name)
-  const { hookData } = stages
-  const owner = `FeatureHook.make("${oneLine(name, 128)}")`
-  Check.options(owner, stages, {
+  const { hookData } = Check.options(`FeatureHook.make("${oneLine(name, 128)}")`, stages, {
     hookData: Check.aFunction,
     before: Check.aFunction,
     after: Check.aFunction,

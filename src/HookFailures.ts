@@ -10,11 +10,13 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as PubSub from "effect/PubSub"
-import { UnhandledLogLevel } from "effect/References"
+import { CurrentLoggers, UnhandledLogLevel } from "effect/References"
 import * as Stream from "effect/Stream"
 import * as Check from "./internal/check.ts"
 import { tryOr } from "./internal/untrusted.ts"
@@ -154,7 +156,7 @@ const misuse = (cause: Cause.Cause<unknown>): string => {
   return tryOr(() => found instanceof Check.Misuse ? `: ${found.message}` : "", () => "")
 }
 
-const log = (failure: HookFailure, withCause: boolean): Effect.Effect<void> =>
+const log = (failure: HookFailure, withCause: boolean, suppressed = 0): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     const level = fiber.getRef(UnhandledLogLevel)
     if (level === undefined) return Effect.void
@@ -164,12 +166,57 @@ const log = (failure: HookFailure, withCause: boolean): Effect.Effect<void> =>
         hook: oneLine(failure.hook, 128),
         stage: failure.stage,
         flag_key: oneLine(failure.flagKey, 256),
-        kind: kind(failure.cause)
+        kind: kind(failure.cause),
+        ...suppressed === 0 ? undefined : { suppressed }
       })
     )
   })
 
-const fromPubSub = (pubsub: PubSub.PubSub<HookFailure>, logCause: boolean): HookFailures => {
+interface Line {
+  readonly clock: Clock.Clock
+  readonly loggers: unknown
+  readonly at: bigint
+  suppressed: number
+}
+
+// A hook that fails in every evaluation must not fill the log. Loggers that have not seen its line yet
+// get one.
+class LogLines {
+  readonly #interval: bigint
+  readonly #last = new Map<string, Line>()
+
+  constructor(interval: Duration.Duration) {
+    this.#interval = Duration.toNanosUnsafe(interval)
+  }
+  log(failure: HookFailure, withCause: boolean): Effect.Effect<void> {
+    return Effect.withFiber((fiber) => {
+      const clock = fiber.getRef(Clock.Clock)
+      const loggers = fiber.getRef(CurrentLoggers)
+      const key = `${failure.hook}\n${failure.stage}\n${fiber.getRef(UnhandledLogLevel)}`
+      const last = this.#last.get(key)
+      const at = clock.monotonicTimeNanosUnsafe()
+      if (last?.clock === clock && last.loggers === loggers && at - last.at < this.#interval) {
+        last.suppressed++
+        return Effect.void
+      }
+      // The names of hooks can be made up at run time. The oldest entry is the first.
+      this.#last.delete(key)
+      const [oldest] = this.#last.size < maxLogged ? [] : this.#last.keys()
+      if (oldest !== undefined) this.#last.delete(oldest)
+      this.#last.set(key, { clock, loggers, at, suppressed: 0 })
+      return log(failure, withCause, last?.suppressed)
+    })
+  }
+}
+
+const maxLogged = 1000
+
+const fromPubSub = (
+  pubsub: PubSub.PubSub<HookFailure>,
+  logCause: boolean,
+  logInterval: Duration.Duration
+): HookFailures => {
+  const lines = new LogLines(logInterval)
   let reported = 0
   let dropped = 0
   return {
@@ -184,7 +231,7 @@ const fromPubSub = (pubsub: PubSub.PubSub<HookFailure>, logCause: boolean): Hook
             Metric.withAttributes(counter, { hook: oneLine(failure.hook, 128), stage: failure.stage }),
             1
           ),
-          log(failure, logCause)
+          lines.log(failure, logCause)
         )
       }).pipe(Effect.catchCause(() => Effect.void))
   }
@@ -193,19 +240,26 @@ const fromPubSub = (pubsub: PubSub.PubSub<HookFailure>, logCause: boolean): Hook
 /**
  * The options of a collector.
  *
- * **Details**
- *
- * - `capacity`: the maximum number of failures that wait for a slow reader,
- *   1,024 by default. Further ones are dropped and counted.
- * - `logCause`: adds the original cause to the log line, including the text of
- *   the error and any data in it; `false` by default.
- *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
+  /**
+   * The maximum number of failures that wait for a slow reader, 1,024 by
+   * default. Further ones are dropped and counted.
+   */
   readonly capacity?: number | undefined
+  /**
+   * Adds the original cause to the log line, including the text of the error and
+   * any data in it; `false` by default.
+   */
   readonly logCause?: boolean | undefined
+  /**
+   * The minimum time between two log lines of one hook and stage, 10 seconds by
+   * default. The next line has the number of those left out as `suppressed`.
+   * Zero logs every failure.
+   */
+  readonly logInterval?: Duration.Input | undefined
 }
 
 /**
@@ -213,17 +267,24 @@ export interface Options {
  *
  * **Gotchas**
  *
- * Throws a `RangeError` when `capacity` is not an integer of at least 1.
+ * Throws a `RangeError` that names the option when an option is unknown or has
+ * an invalid value.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (options: Options = {}): Effect.Effect<HookFailures> => {
-  const { capacity = 1024, logCause = false } = Check.options("HookFailures.make", options, {
-    capacity: Check.positiveInteger,
-    logCause: Check.aBoolean
-  })
-  return Effect.map(PubSub.dropping<HookFailure>(capacity), (pubsub) => fromPubSub(pubsub, logCause))
+  const { capacity = 1024, logCause = false, logInterval = "10 seconds" } = Check.options(
+    "HookFailures.make",
+    options,
+    {
+      capacity: Check.positiveInteger,
+      logCause: Check.aBoolean,
+      logInterval: Check.finiteDuration
+    }
+  )
+  const interval = Duration.fromInputUnsafe(logInterval)
+  return Effect.map(PubSub.dropping<HookFailure>(capacity), (pubsub) => fromPubSub(pubsub, logCause, interval))
 }
 
 /**
@@ -236,8 +297,9 @@ export const make = (options: Options = {}): Effect.Effect<HookFailures> => {
  *
  * **Details**
  *
- * Each failure is logged at `References.UnhandledLogLevel`. Set that reference
- * to `undefined` to silence the log line.
+ * Failures are logged at `References.UnhandledLogLevel`, at most one line for
+ * each hook and stage in 10 seconds (`logInterval`). Set that reference to
+ * `undefined` to silence the log line.
  *
  * **Example** (Reading the first failure)
  *
@@ -272,7 +334,8 @@ export const HookFailures: Context.Reference<HookFailures> = Context.Reference<H
  *
  * **Gotchas**
  *
- * Throws a `RangeError` when `capacity` is not an integer of at least 1.
+ * Throws a `RangeError` that names the option when an option is unknown or has
+ * an invalid value.
  *
  * **Example** (Logging the original causes)
  *
@@ -297,7 +360,79 @@ export const HookFailures: Context.Reference<HookFailures> = Context.Reference<H
 export const layer = (options?: Options | undefined): Layer.Layer<never> => Layer.effect(HookFailures, make(options))
 
 /**
- * Reports a failure to the current collector.
+ * A hook failure with its error, for `onFailure`.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface FailureEvent extends HookFailure {
+  /** The kind of the failure. */
+  readonly kind: Kind
+  /** What the hook failed with, such as the error that it threw. */
+  readonly error: unknown
+}
+
+const listeners = new Set<(failure: HookFailure) => void>()
+
+/**
+ * Calls a function for every hook failure in the process. Returns a function
+ * that ends it.
+ *
+ * **When to use**
+ *
+ * Use in an application without Effect to see what a hook failed with. With
+ * Effect, use the `stream` of `HookFailures`.
+ *
+ * **Details**
+ *
+ * The function runs at once, in the context of the evaluation, so values of an
+ * `AsyncLocalStorage` are available. What it throws is ignored.
+ *
+ * **Gotchas**
+ *
+ * The error can contain any data that the hook put into it.
+ *
+ * Throws a `RangeError` when the argument is not a function.
+ *
+ * **Example** (Printing the error of a hook)
+ *
+ * ```ts
+ * import { OpenFeature } from "@openfeature/server-sdk"
+ * import { FeatureHook, HookFailures, OpenFeatureHook } from "effect-openfeature"
+ *
+ * const errors: Array<string> = []
+ * const stop = HookFailures.onFailure(({ hook, stage, error }) => errors.push(`${hook} ${stage}: ${error}`))
+ *
+ * const audit = FeatureHook.make("audit", {
+ *   finally: async () => {
+ *     throw new Error("the disk is full")
+ *   }
+ * })
+ * const client = OpenFeature.getClient("checkout")
+ * await client.getBooleanValue("new-checkout", false, {}, { hooks: [OpenFeatureHook.make(audit)] })
+ * stop()
+ * errors // => ["audit finally: Error: the disk is full"]
+ * ```
+ *
+ * @category listening
+ * @since 0.2.0
+ */
+export const onFailure = (listener: (failure: FailureEvent) => void): () => void => {
+  Check.aFunction("HookFailures.onFailure", "listener", listener)
+  const listen = (failure: HookFailure) => listener({ ...failure, kind: kind(failure.cause), error: errorOf(failure) })
+  listeners.add(listen)
+  return () => void listeners.delete(listen)
+}
+
+// A rejected promise is a failure with its reason as the cause.
+const errorOf = ({ cause }: HookFailure): unknown => {
+  const error = Cause.squash(cause)
+  return Cause.isUnknownError(error) ? error.cause : error
+}
+
+/**
+ * Reports a failure to the current collector, and to the functions of
+ * `onFailure`.
  *
  * **When to use**
  *
@@ -328,6 +463,7 @@ export const layer = (options?: Options | undefined): Layer.Layer<never> => Laye
  */
 export const report = (failure: HookFailure): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
+    for (const listener of listeners) tryOr(() => listener(failure), () => undefined)
     const collect = Effect.suspend(() => fiber.getRef(HookFailures).report(failure)).pipe(
       Effect.catchCause(() => log(failure, false)),
       Effect.catchCause(() => Effect.void)

@@ -10,12 +10,13 @@
  */
 import type * as SDK from "@openfeature/server-sdk"
 import * as Context from "effect/Context"
-import { dual } from "effect/Function"
+import { cast, dual } from "effect/Function"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
 import { Class as PipeableClass } from "effect/Pipeable"
-import type { Refinement } from "effect/Predicate"
+import { isNotUndefined, type Refinement } from "effect/Predicate"
 import { snapshot } from "./EvaluationContext.ts"
+import * as Check from "./internal/check.ts"
 import { isRecord, readOwn, tryOr } from "./internal/untrusted.ts"
 
 /**
@@ -29,8 +30,8 @@ export interface Key<A> {
   readonly name: string
   /** The key that stores the value among the typed hints. */
   readonly slot: Context.Key<A, A>
-  /** Accepts a value that a caller of the plain SDK set under this name. Without it, none is read. */
-  readonly is: Refinement<unknown, A> | undefined
+  /** Whether a value that a caller of the plain SDK set under this name is a hint. */
+  readonly is: Refinement<unknown, A>
 }
 
 /**
@@ -70,10 +71,13 @@ export const isHookHints = (value: unknown): value is HookHints =>
  *
  * **Details**
  *
- * With a refinement, the key also reads the hint of this name in the `hookHints`
- * of a plain SDK caller, if the refinement accepts its value.
+ * The key also reads the hint of this name in the `hookHints` of a plain SDK
+ * caller, if the refinement accepts its value.
  *
  * **Gotchas**
+ *
+ * Without a refinement, the key trusts the caller: it reads any value of this
+ * name. Add one where callers of the plain SDK may set a value of another type.
  *
  * The name is the identity, as for the services of Effect: keys with the same
  * name refer to the same hint. Use the name of your hook as a prefix.
@@ -96,8 +100,9 @@ export const isHookHints = (value: unknown): value is HookHints =>
  * @category constructors
  * @since 0.1.0
  */
-export const key = <A>(name: string, is?: Refinement<unknown, A> | undefined): Key<A> => {
-  if (name === "") throw new RangeError("HookHints.key: name must not be empty")
+export const key = <A>(name: string, is: Refinement<unknown, A> = cast(isNotUndefined)): Key<A> => {
+  Check.aText("HookHints.key", "name", name)
+  Check.aFunction("HookHints.key", "is", is)
   return { name, slot: Context.Service<A>(name), is }
 }
 
@@ -231,7 +236,7 @@ export const getOrUndefined: {
   <A>(self: HookHints, key: Key<A>): A | undefined
 } = dual(2, <A>(self: HookHints, key: Key<A>): A | undefined => {
   const typed = Context.getOrUndefined(self.typed, key.slot)
-  if (typed !== undefined || key.is === undefined) return typed
+  if (typed !== undefined || self.raw === empty.raw) return typed
   const raw = readOwn(self.raw, key.name)
   return key.is(raw) ? raw : undefined
 })

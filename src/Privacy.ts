@@ -21,34 +21,37 @@ import { readOwn, tryOr } from "./internal/untrusted.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Whether to include flag values and default values. By default `false`. */
+  /** Includes flag values and default values; `false` by default. */
   readonly values?: boolean | undefined
-  /** Whether to include error messages. By default `false`. Error codes are always included. */
+  /** Includes error messages; `false` by default. Error codes are always included. */
   readonly errorMessage?: boolean | undefined
   /**
-   * The names of the attributes of the evaluation context to include, which can
-   * contain `targetingKey`. By default none.
+   * The attributes of the evaluation context to include; none by default. Either
+   * their names, which can contain `targetingKey`, or `{ except: [...] }` for all
+   * but the named ones and the targeting key.
    */
-  readonly context?: ReadonlyArray<string> | undefined
+  readonly context?: ReadonlyArray<string> | {
+    /** The attributes to leave out, besides the targeting key. */
+    readonly except: ReadonlyArray<string>
+  } | undefined
   /**
-   * What to do with the targeting key: `"omit"`, `"raw"`, or a function that
-   * formats it, such as `Privacy.hmac`. By default it is left out, unless
-   * `context` names it.
+   * `"omit"`, `"raw"`, or a function that formats the targeting key, such as
+   * `Privacy.hmac`. By default it is left out, unless `context` names it.
    */
   readonly targetingKey?: "omit" | "raw" | ((targetingKey: string) => string) | undefined
-  /** The maximum length of a text, in characters. By default 500. */
+  /** The maximum length of a text in characters, 500 by default. */
   readonly maxLength?: number | undefined
-  /** The maximum depth of a printed structure. By default 8. */
+  /** The maximum depth of printed structures, 8 by default. */
   readonly maxDepth?: number | undefined
-  /** The maximum number of keys and values of a printed structure. By default 1,000. */
+  /** The maximum number of keys and values of a printed structure, 1,000 by default. */
   readonly maxSize?: number | undefined
   /**
-   * Replaces a value before it is written. It receives the name (`value`,
-   * `default_value`, `error_message`, `targeting_key`, `variant`, `context.plan`,
-   * `metadata.version`) and the value, and returns the replacement, or `undefined`
-   * to leave it out. If it throws, `<redacted>` is written. It does not apply to
-   * the flag key, the provider, the domain and the reason. By default nothing is
-   * replaced.
+   * Replaces values before they are written. It receives the name (`value`,
+   * `default_value`, `error_message`, `targeting_key`, `variant`,
+   * `context.plan`, `metadata.version`) and the value, and returns the
+   * replacement, or `undefined` to leave it out. If it throws, `<redacted>` is
+   * written. It does not apply to the flag key, the provider, the domain and the
+   * reason.
    */
   readonly redact?: ((name: string, value: unknown) => unknown) | undefined
 }
@@ -77,7 +80,7 @@ export interface Privacy {
   readonly errorMessage: (message: string | undefined) => string | undefined
   /** Formats the targeting key, if `targetingKey` allows it. */
   readonly targetingKey: (evaluation: Evaluation) => string | undefined
-  /** The attributes named in `context`, redacted. */
+  /** The attributes that `context` selects, redacted. */
   readonly attributes: (evaluation: Evaluation) => Readonly<Record<string, unknown>> | undefined
 }
 
@@ -97,7 +100,11 @@ const redacted = "<redacted>"
 export const rules: Check.Rules<Options> = {
   values: Check.aBoolean,
   errorMessage: Check.aBoolean,
-  context: Check.names,
+  context: (owner, name, value) => {
+    if (Array.isArray(value)) return Check.names(owner, name, value)
+    Check.aRecord(owner, `${name}, unless it is a list of names,`, value)
+    return Check.names(owner, `${name}.except`, readOwn(value, "except"))
+  },
   // A misspelt "omit" must not reveal the targeting key.
   targetingKey: (owner, name, value) => typeof value === "function" || Check.oneOf(owner, name, ["omit", "raw"], value),
   maxLength: Check.positiveInteger,
@@ -145,7 +152,12 @@ export const make = (owner: string, options: Options = {}, also: ReadonlyArray<s
  * @internal
  */
 export const fromChecked = (options: Options): Privacy => {
-  const { context: names = [], maxLength = 500, redact, targetingKey: writer } = options
+  const { context: named = [], maxLength = 500, redact, targetingKey: writer } = options
+  const isSelected = "except" in named || named.length > 0
+  const namesIn = (context: EvaluationContext): ReadonlyArray<string> =>
+    "except" in named
+      ? Object.keys(context).filter((name) => name !== "targetingKey" && !named.except.includes(name))
+      : named
   const limits = { maxDepth: options.maxDepth ?? 8, maxNodes: options.maxSize ?? 1000 }
   const print = (value: unknown): string => printValue(value, maxLength, limits)
   const keep = (name: string, value: unknown): unknown =>
@@ -163,7 +175,7 @@ export const fromChecked = (options: Options): Privacy => {
   }
   const attributes = ({ context }: Evaluation) => {
     const kept: Array<readonly [string, unknown]> = []
-    for (const name of names) {
+    for (const name of tryOr(() => namesIn(context), () => [])) {
       const found = readOwn(context, name)
       if (found === undefined) continue
       const value = name === "targetingKey" ? key(found) : keep(`context.${name}`, found)
@@ -185,7 +197,7 @@ export const fromChecked = (options: Options): Privacy => {
       const written = key(found)
       return written === undefined ? undefined : print(written)
     },
-    attributes: (evaluation) => names.length === 0 ? undefined : attributes(evaluation)
+    attributes: (evaluation) => isSelected ? attributes(evaluation) : undefined
   }
 }
 

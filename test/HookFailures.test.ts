@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Fiber, Layer, Logger, Metric, References, Stream } from "effect"
+import { Cause, Effect, Fiber, Function, Layer, Logger, Metric, References, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { FeatureHook, HookFailures } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
 import { deferred, type LogRecord, logsTo, paths, rangeError, turns } from "./support.ts"
@@ -122,6 +123,99 @@ describe("report", () => {
       const failures = yield* HookFailures.HookFailures
       assert.strictEqual((yield* failures.counts).reported, 2)
     }).pipe(Effect.provide(HookFailures.layer())))
+})
+
+describe("the log line", () => {
+  const linesOf = (records: ReadonlyArray<LogRecord>) =>
+    records.map(({ annotations }) => annotations["suppressed"] ?? 0)
+
+  it.effect("is written at most once in ten seconds for each hook and stage, with the number of those left out", () =>
+    Effect.gen(function*() {
+      const records: Array<LogRecord> = []
+      yield* Effect.gen(function*() {
+        for (let i = 0; i < 5; i++) yield* HookFailures.report(failure())
+        yield* HookFailures.report({ ...failure(), stage: "before" })
+        yield* HookFailures.report({ ...failure(), hook: "other" })
+        assert.deepStrictEqual(linesOf(records), [0, 0, 0])
+        yield* TestClock.adjust("9 seconds")
+        yield* HookFailures.report(failure())
+        yield* TestClock.adjust("1 second")
+        yield* HookFailures.report(failure())
+        yield* HookFailures.report({ ...failure(), stage: "before" })
+        assert.deepStrictEqual(linesOf(records), [0, 0, 0, 5, 0])
+      }).pipe(Effect.provide(logsTo(records)))
+      const failures = yield* HookFailures.HookFailures
+      assert.strictEqual((yield* failures.counts).reported, 10)
+    }).pipe(Effect.provide(HookFailures.layer())))
+
+  it.effect("is written for every failure with an interval of zero", () =>
+    Effect.gen(function*() {
+      const records: Array<LogRecord> = []
+      yield* Effect.provide(Effect.repeat(HookFailures.report(failure()), { times: 4 }), logsTo(records))
+      assert.deepStrictEqual(linesOf(records), [0, 0, 0, 0, 0])
+    }).pipe(Effect.provide(HookFailures.layer({ logInterval: 0 }))))
+
+  it.effect("remembers a bounded number of hooks", () =>
+    Effect.gen(function*() {
+      const records: Array<LogRecord> = []
+      yield* Effect.gen(function*() {
+        for (let i = 0; i < 1001; i++) yield* HookFailures.report({ ...failure(), hook: `hook-${i}` })
+        yield* HookFailures.report({ ...failure(), hook: "hook-1000" })
+        yield* HookFailures.report({ ...failure(), hook: "hook-0" })
+      }).pipe(Effect.provide(logsTo(records)))
+      // The first was forgotten, and so is written again.
+      assert.strictEqual(records.length, 1002)
+    }).pipe(Effect.provide(HookFailures.layer())))
+
+  it.effect("says what a stage gave that cannot be used, without any value", () =>
+    Effect.gen(function*() {
+      const records: Array<LogRecord> = []
+      const bare = FeatureHook.make("bare", {
+        before: () => Function.cast<object, FeatureHook.Contribution>({ region: "canary" })
+      })
+      const outcome = yield* Effect.provide(Fixtures.run(bare), logsTo(records))
+      assert.deepStrictEqual(outcome.context, {})
+      assert.deepStrictEqual(records.map(({ message }) => message), [
+        "hook \"bare\" died in its before stage: the stage gave bare attributes; return { context: { region: … } }"
+      ])
+    }).pipe(Effect.provide(HookFailures.layer())))
+})
+
+describe("onFailure", () => {
+  for (const [path, change] of paths) {
+    it.effect(`tells what a hook failed with, at once, until it is ended, ${path}`, () =>
+      Effect.gen(function*() {
+        const seen: Array<unknown> = []
+        const error = new Error("the disk is full")
+        const stages = { after: () => Effect.fail(error), finally: () => Promise.reject(error) }
+        const hook = FeatureHook.observe(change(FeatureHook.make("audit", stages)))
+        const stop = HookFailures.onFailure(({ error, flagKey, hook, kind, stage }) =>
+          seen.push([hook, stage, flagKey, kind, error])
+        )
+        yield* Fixtures.run(hook)
+        stop()
+        yield* Fixtures.run(hook)
+        assert.deepStrictEqual(seen, [
+          ["audit", "after", "test-flag", "failure", error],
+          ["audit", "finally", "test-flag", "failure", error]
+        ])
+      }).pipe(silent))
+  }
+
+  it.effect("survives a function that throws", () =>
+    Effect.gen(function*() {
+      const stop = HookFailures.onFailure(() => {
+        throw new Error("listener")
+      })
+      const hook = FeatureHook.make("audit", { finally: () => Effect.fail("no") })
+      assert.strictEqual((yield* Fixtures.run(hook)).details.value, true)
+      stop()
+    }).pipe(silent))
+
+  it("takes a function", () => {
+    // @ts-expect-error it is none
+    assert.include(rangeError(() => HookFailures.onFailure("log")), "listener must be a function, got log")
+  })
 })
 
 describe("kind and describe", () => {

@@ -16,10 +16,11 @@ describe("a key", () => {
     assert.deepStrictEqual(HookHints.empty.pipe(HookHints.get(Num)), Option.none())
   })
 
-  it("reads the record of a plain caller only with a refinement that takes the value", () => {
+  it("reads the record of a plain caller, and with a refinement only a value that it takes", () => {
     const hints = HookHints.fromRecord({ "test.text": "plain", "test.number": 5 })
     assert.strictEqual(HookHints.getOrUndefined(hints, Text), "plain")
-    assert.strictEqual(HookHints.getOrUndefined(hints, Num), undefined)
+    assert.strictEqual(HookHints.getOrUndefined(hints, Num), 5)
+    assert.strictEqual(HookHints.getOrUndefined(hints, HookHints.key<string>("test.missing")), undefined)
     assert.strictEqual(HookHints.getOrUndefined(HookHints.fromRecord({ "test.text": 5 }), Text), undefined)
     assert.strictEqual(HookHints.getOrUndefined(HookHints.add(hints, Text, "typed"), Text), "typed")
   })
@@ -35,8 +36,17 @@ describe("a key", () => {
     assert.strictEqual(HookHints.getOrUndefined(HookHints.fromRecord(throwing), Text), undefined)
   })
 
+  it("reads a hint that went through a record", () => {
+    const AuditId = HookHints.key<string>("audit.id")
+    const record = HookHints.toRecord(HookHints.make(AuditId, "12345"))
+    assert.strictEqual(HookHints.getOrUndefined(HookHints.fromRecord(record), AuditId), "12345")
+  })
+
   it("has a name", () => {
-    assert.strictEqual(rangeError(() => HookHints.key("")), "HookHints.key: name must not be empty")
+    assert.strictEqual(
+      rangeError(() => HookHints.key("")),
+      "HookHints.key: name must be a text that is not empty, got "
+    )
     assert.strictEqual(Text.name, "test.text")
   })
 

@@ -14,6 +14,7 @@ import {
   References,
   Scope
 } from "effect"
+import { cast } from "effect/Function"
 import { expectTypeOf } from "vitest"
 import {
   EvaluationError,
@@ -40,6 +41,37 @@ class Region extends Context.Service<Region, string>()("test/Region") {}
 const Request = Context.Reference<string>("test/Request", { defaultValue: () => "none" })
 
 const good = { a: TestProvider.value(true) }
+
+describe("a hook on the wrong side", () => {
+  const hook = FeatureHook.make("audit", { before: () => undefined })
+
+  it.effect("says once which function converts it, and leaves the evaluation alone", () =>
+    Effect.gen(function*() {
+      const { client } = yield* plainClient({ flags: { a: TestProvider.value(true) } })
+      const told: Array<unknown> = []
+      const silent = () => undefined
+      client.setLogger({ error: (...args) => void told.push(...args), warn: silent, info: silent, debug: silent })
+      client.addHooks(cast<object, SDK.Hook>(hook))
+      for (let i = 0; i < 3; i++) assert.isTrue(yield* Effect.promise(() => client.getBooleanValue("a", false)))
+      assert.deepStrictEqual(told, [
+        "hook \"audit\" does not run: add OpenFeatureHook.make(hook) to the SDK instead"
+      ])
+    }))
+
+  it("is refused with the name of the function that converts it", () => {
+    const sdkHook: SDK.Hook = { before: () => undefined }
+    // @ts-expect-error a hook of the SDK is no FeatureHook
+    assert.include(rangeError(() => OpenFeatureHook.make(sdkHook)), "convert it with OpenFeatureHook.toFeatureHook")
+    // @ts-expect-error a list is no FeatureHook
+    assert.include(rangeError(() => OpenFeatureHook.make([hook])), "hook 1 is a list; pass its hooks one by one")
+    // @ts-expect-error a FeatureHook is no hook of the SDK
+    assert.include(rangeError(() => OpenFeatureHook.toFeatureHook("x", hook)), "the hook is a FeatureHook already")
+    // @ts-expect-error a text is no hook
+    assert.include(rangeError(() => OpenFeatureHook.toFeatureHook("x", "audit")), "hook must be an object, got audit")
+    // @ts-expect-error a stage is a function
+    assert.include(rangeError(() => OpenFeatureHook.toFeatureHook("x", { after: "log" })), "after must be a function")
+  })
+})
 
 describe("make", () => {
   it("gives a frozen hook without a prototype, with the stages that there are", () => {

@@ -245,6 +245,40 @@ describe("the targeting key", () => {
   })
 })
 
+describe("attributes of the context but for some", () => {
+  const all = { targetingKey: "u", plan: "pro", email: "a@b.c", region: "eu" }
+
+  it("are all but the named ones and the targeting key", () => {
+    const privacy = Privacy.make("Test.make", { context: { except: ["email"] } })
+    assert.deepStrictEqual(privacy.attributes({ context: all }), { plan: "pro", region: "eu" })
+    assert.isUndefined(privacy.targetingKey({ context: all }))
+  })
+
+  it("are none that are inherited, or of a context that cannot be read", () => {
+    const privacy = Privacy.make("Test.make", { context: { except: [] } })
+    assert.deepStrictEqual(privacy.attributes({ context: Object.create(all) }), {})
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    assert.deepStrictEqual(privacy.attributes({ context: proxy }), {})
+  })
+
+  it("go through redact", () => {
+    const privacy = Privacy.make("Test.make", { context: { except: ["email"] }, redact: (name) => name })
+    assert.deepStrictEqual(privacy.attributes({ context: all }), { plan: "context.plan", region: "context.region" })
+  })
+})
+
+describe("the names of further options", () => {
+  it("are those of the hook, and no others", () => {
+    const options = { context: ["plan"], level: "Info" }
+    assert.include(
+      rangeError(() => Privacy.make("AuditHook.make", options)),
+      "AuditHook.make: there is no option \"level\"; the options are values, "
+    )
+    assert.isDefined(Privacy.make("AuditHook.make", options, ["level"]))
+  })
+})
+
 describe("attributes of the context", () => {
   it("are those that are named and there, in that order", () => {
     const privacy = Privacy.make("Test.make", { context: ["seats", "missing", "plan", "address"] })
@@ -442,7 +476,10 @@ describe("LoggingHook", () => {
       Effect.gen(function*() {
         const all = { values: true, errorMessage: true, targetingKey: "raw", context: ["plan"] } as const
         const data = (fields: Readonly<Record<string, unknown>> | undefined) => {
-          const { stage, provider_name, flag_key, domain, reason, error_code, ...rest } = fields ?? {}
+          const { stage, provider_name, flag_key, flag_type, domain, reason, error_code, duration_ms, ...rest } =
+            fields ?? {}
+          assert.strictEqual(flag_type, "boolean")
+          assert.isTrue(stage === "before" || typeof duration_ms === "number")
           assert.isTrue([stage, provider_name, flag_key, domain].every((field) => typeof field === "string"))
           assert.isTrue(stage !== "error" || error_code === "GENERAL")
           assert.isTrue(stage !== "after" || reason === "STATIC")

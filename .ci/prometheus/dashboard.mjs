@@ -18,5 +18,5 @@ export const dashboard = () => {
     if (target === undefined) throw new Error(`the dashboard has no query ${refId} in a panel "${title}"`)
     return target
   }
-  return { targets, query, find }
+  return { panels, targets, query, find }
 }

@@ -1,10 +1,12 @@
 /**
- * A hook that logs evaluations with Effect's logger.
+ * A hook that logs evaluations.
  *
  * The fields follow Appendix A of the OpenFeature specification.
  *
  * @since 0.1.0
  */
+import type { Logger } from "@openfeature/server-sdk"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
@@ -13,7 +15,9 @@ import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as Check from "../internal/check.ts"
+import { nanosSince } from "../internal/duration.ts"
 import { providerNameOf } from "../internal/hook/view.ts"
+import * as SdkLogger from "../internal/sdkLogger.ts"
 import * as Services from "../internal/services.ts"
 import * as Privacy from "../Privacy.ts"
 
@@ -22,23 +26,25 @@ import * as Privacy from "../Privacy.ts"
  *
  * **Details**
  *
- * - `before`, `after`, `error`: the log level of the stage, or `false` to not
- *   log it; `"Debug"`, `"Debug"` and `"Error"` by default.
- * - `values`: adds `default_value` and `value`.
- * - `errorMessage`: adds `error_message`.
- * - `context`: adds `evaluation_context` with the named attributes.
- * - `targetingKey`: adds `targeting_key`.
+ * Of the options of `Privacy`, `values` adds `default_value` and `value`,
+ * `errorMessage` adds `error_message`, `context` adds `evaluation_context`, and
+ * `targetingKey` adds `targeting_key`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends Privacy.Options {
+  /** The log level of the `before` stage, `"Debug"` by default, or `false` to not log it. */
   readonly before?: LogLevel.Severity | false | undefined
+  /** The log level of the `after` stage, `"Info"` by default, or `false` to not log it. */
   readonly after?: LogLevel.Severity | false | undefined
+  /** The log level of the `error` stage, `"Error"` by default, or `false` to not log it. */
   readonly error?: LogLevel.Severity | false | undefined
+  /** The logger. By default, that of the caller. */
+  readonly logger?: Logger | undefined
 }
 
-type Fields = Record<string, string>
+type Fields = Record<string, string | number>
 
 const set = (fields: Fields, name: string, text: string | undefined): void => {
   if (text !== undefined) fields[name] = text
@@ -49,27 +55,34 @@ const set = (fields: Fields, name: string, text: string | undefined): void => {
  *
  * **Details**
  *
- * Each log record has the fields `stage`, `flag_key`, `provider_name` and, if
- * the client has a domain, `domain`. A success adds `reason` and `variant`, an
- * error adds `error_code`. The fields are log annotations, next to those of the
- * caller.
+ * The records go to Effect's loggers if a fiber evaluates the flag. For a caller
+ * of the plain SDK, they go to the logger that the application gave to
+ * `OpenFeature.setLogger` or `client.setLogger`, such as pino, winston or
+ * `console`, and without one to Effect's default logger, which prints to the
+ * console. Trace and Debug become `debug`, Error and Fatal become `error`. A
+ * logger with levels of its own decides which records it keeps.
  *
- * Each field is one line of bounded length, with control characters escaped.
+ * Each record has the fields `stage`, `flag_key`, `flag_type`, `provider_name`
+ * and, if the client has a domain, `domain`. A success adds `reason` and
+ * `variant`, an error adds `error_code`, and both add `duration_ms`: the
+ * milliseconds since the `before` stage of this hook. The fields are log
+ * annotations, next to those of the caller.
+ *
+ * Each text is one line of bounded length, with control characters escaped.
  *
  * Flag values, error messages and the evaluation context can contain personal
  * data. They are logged only if the options include them.
  *
  * The hook is an observer: if a logger throws, the failure goes to
- * `HookFailures`.
+ * `HookFailures`. With all stages `false`, it does nothing.
  *
  * **Gotchas**
  *
- * Effect's default minimum log level is `Info`, so the default levels of
- * `before` and `after` log nothing. Lower the minimum level, or raise these
- * levels.
+ * Effect's default minimum log level is `Info`, so the default level of `before`
+ * logs nothing there.
  *
- * Throws a `RangeError` when a log level is unknown, all stages are `false`, or
- * an option of `Privacy` is invalid.
+ * Throws a `RangeError` that names the option when an option is unknown or has
+ * an invalid value.
  *
  * **Example** (Logging values and an attribute)
  *
@@ -84,19 +97,23 @@ const set = (fields: Fields, name: string, text: string | undefined): void => {
  * @since 0.1.0
  */
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
-  const { after = "Debug", before = "Debug", error = "Error" } = Check.options("LoggingHook.make", options, {
+  const { after = "Info", before = "Debug", error = "Error", logger } = Check.options("LoggingHook.make", options, {
     ...Privacy.rules,
     before: Check.severityOrFalse,
     after: Check.severityOrFalse,
-    error: Check.severityOrFalse
+    error: Check.severityOrFalse,
+    logger: SdkLogger.rule
   })
+  if (before === false && after === false && error === false) return FeatureHook.empty
   const privacy = Privacy.fromChecked(options)
+  const to = SdkLogger.to(logger)
 
   const common = (stage: string, context: HookContext): Fields => {
     const fields: Fields = {
       stage,
       provider_name: privacy.print(providerNameOf(context)),
-      flag_key: privacy.print(context.flagKey)
+      flag_key: privacy.print(context.flagKey),
+      flag_type: context.flagValueType
     }
     const { domain } = context.clientMetadata
     if (domain !== undefined) fields["domain"] = privacy.print(domain)
@@ -106,33 +123,52 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     if (attributes !== undefined) fields["evaluation_context"] = privacy.print(attributes)
     return fields
   }
+  const ended = (stage: string, context: HookContext, { startedAt }: Start): Fields => {
+    const fields = common(stage, context)
+    if (startedAt !== undefined) fields["duration_ms"] = Number(nanosSince(startedAt, clock()) / 1000n) / 1000
+    return fields
+  }
   const resolved = (fields: Fields, details: EvaluationDetails): Fields => {
     if (details.reason !== undefined) fields["reason"] = privacy.print(details.reason)
     if (details.variant !== undefined) set(fields, "variant", privacy.write("variant", details.variant))
     if (privacy.values) set(fields, "value", privacy.write("value", details.value))
     return fields
   }
+  const isLogged = (level: LogLevel.Severity | false): level is LogLevel.Severity =>
+    level !== false && (logger !== undefined ||
+      LogLevel.isGreaterThanOrEqualTo(level, Context.get(Services.current(), MinimumLogLevel)))
   // Fields cost time, so they are made only for a log level that is enabled.
-  const log = (level: LogLevel.Severity, message: string, fields: () => Fields): Effect.Effect<void> | undefined =>
-    LogLevel.isGreaterThanOrEqualTo(level, Context.get(Services.current(), MinimumLogLevel))
-      ? Effect.annotateLogs(Effect.logWithLevel(level)(message), fields())
-      : undefined
+  const log = (
+    level: LogLevel.Severity | false,
+    message: string,
+    fields: () => Fields
+  ): Effect.Effect<void> | undefined =>
+    isLogged(level) ? to(Effect.annotateLogs(Effect.logWithLevel(level)(message), fields())) : undefined
 
   return FeatureHook.observe(FeatureHook.make("logging", {
-    before: before === false
-      ? undefined
-      : (context) => log(before, "evaluating a feature flag", () => common("before", context)),
-    after: after === false
-      ? undefined
-      : (context, details) => log(after, "evaluated a feature flag", () => resolved(common("after", context), details)),
-    error: error === false
-      ? undefined
-      : (context, failure) =>
+    hookData: (): Start => ({ startedAt: undefined }),
+    before: (context, _hints, start) => {
+      if (isLogged(after) || isLogged(error)) start.startedAt = clock().monotonicTimeNanosUnsafe()
+      return log(before, "evaluating a feature flag", () => common("before", context))
+    },
+    after: after === false ?
+      undefined :
+      (context, details, _hints, start) =>
+        log(after, "evaluated a feature flag", () => resolved(ended("after", context, start), details)),
+    error: error === false ?
+      undefined :
+      (context, failure, _hints, start) =>
         log(error, "a feature flag evaluation failed", () => {
-          const fields = common("error", context)
+          const fields = ended("error", context, start)
           fields["error_code"] = failure.code
           set(fields, "error_message", privacy.errorMessage(failure.message))
           return fields
         })
   }))
 }
+
+interface Start {
+  startedAt: bigint | undefined
+}
+
+const clock = (): Clock.Clock => Context.get(Services.current(), Clock.Clock)

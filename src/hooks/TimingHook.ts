@@ -3,17 +3,20 @@
  *
  * @since 0.1.0
  */
+import type { Logger } from "@openfeature/server-sdk"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Severity } from "effect/LogLevel"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as FeatureHook from "../FeatureHook.ts"
 import * as HookHints from "../HookHints.ts"
 import * as Check from "../internal/check.ts"
 import { nanosSince } from "../internal/duration.ts"
 import * as Services from "../internal/services.ts"
+import * as SdkLogger from "../internal/sdkLogger.ts"
 import { oneLine } from "../internal/text.ts"
 
 /**
@@ -23,23 +26,24 @@ import { oneLine } from "../internal/text.ts"
  * @category hints
  * @since 0.1.0
  */
-export const Start: HookHints.Key<bigint> = HookHints.key<bigint>("effect-openfeature.timing.start")
+export const Start: HookHints.Key<bigint> = HookHints.key(
+  "effect-openfeature.timing.start",
+  Predicate.isBigInt
+)
 
 /**
  * The options of a timing hook.
- *
- * **Details**
- *
- * - `slowerThan`: logs evaluations that take longer than this duration. By
- *   default none are logged.
- * - `logLevel`: the level of that log record, `"Warn"` by default.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
+  /** Logs evaluations that take longer than this duration. By default none are logged. */
   readonly slowerThan?: Duration.Input | undefined
+  /** The level of that log record, `"Warn"` by default. */
   readonly logLevel?: Severity | undefined
+  /** The logger of that log record. By default, that of the caller. */
+  readonly logger?: Logger | undefined
 }
 
 /**
@@ -102,8 +106,10 @@ export const elapsed = (hints: HookHints.HookHints): Effect.Effect<Option.Option
 export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   const { logLevel: level = "Warn", slowerThan } = Check.options("TimingHook.make", options, {
     slowerThan: Check.finiteDuration,
-    logLevel: Check.severity
+    logLevel: Check.severity,
+    logger: SdkLogger.rule
   })
+  const logger = SdkLogger.to(options.logger)
   const limit = slowerThan === undefined ? undefined : Duration.fromInputUnsafe(slowerThan)
   return FeatureHook.observe(FeatureHook.make("timing", {
     before: (_context, hints) =>
@@ -113,10 +119,10 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     finally: limit && ((context, _details, hints) => {
       const taken = elapsedBy(clock(), hints)
       if (taken === undefined || Duration.isLessThanOrEqualTo(taken, limit)) return undefined
-      return Effect.annotateLogs(Effect.logWithLevel(level)("slow feature flag evaluation"), {
+      return logger(Effect.annotateLogs(Effect.logWithLevel(level)("slow feature flag evaluation"), {
         flag_key: oneLine(context.flagKey, 256),
         duration_ms: Duration.toMillis(taken)
-      })
+      }))
     })
   }))
 }

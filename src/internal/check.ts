@@ -61,6 +61,10 @@ export const aBoolean: Rule = (owner, name, value) => {
 export const aText = (owner: string, name: string, value: unknown): string =>
   typeof value === "string" && value !== "" ? value : reject(owner, name, "a text that is not empty", value)
 
+export const aString: Rule = (owner, name, value) => {
+  if (typeof value !== "string") reject(owner, name, "a text", value)
+}
+
 // `Duration.fromInput` sorts out texts and objects of the wrong form. It converts NaN to zero.
 const isDurationInput = (input: unknown): input is Duration.Input =>
   typeof input === "string" || typeof input === "bigint" || (typeof input === "object" && input !== null) ||

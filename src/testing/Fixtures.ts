@@ -13,6 +13,7 @@ import * as EvaluationError from "../EvaluationError.ts"
 import type { FeatureHook } from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as HookHints from "../HookHints.ts"
+import * as Check from "../internal/check.ts"
 import * as Registration from "../internal/hook/registration.ts"
 import { View } from "../internal/hook/view.ts"
 import { Evaluation } from "../internal/runner/evaluation.ts"
@@ -35,12 +36,44 @@ import { Stack } from "../internal/runner/stack.ts"
  * @since 0.1.0
  */
 export interface HookContextOptions {
+  /** The key of the flag, `"test-flag"` by default. */
   readonly flagKey?: string | undefined
+  /** The type of the flag, `"boolean"` by default. */
   readonly flagValueType?: SDK.FlagValueType | undefined
+  /** The default value of the flag, `false` by default. */
   readonly defaultValue?: EvaluationDetails.FlagValue | undefined
+  /** The evaluation context, empty by default. */
   readonly context?: EvaluationContext.EvaluationContext | undefined
+  /** The domain of the client, `"test"` by default. */
   readonly domain?: string | undefined
+  /** The name of the provider, `"test"` by default. */
   readonly providerName?: string | undefined
+}
+
+// Names, and what the tester decides. What comes from a provider may have any type, to test a hook with it.
+const checkContext = (owner: string, options: HookContextOptions): void => {
+  Check.options(owner, options, {
+    flagKey: Check.aString,
+    flagValueType: Check.among("boolean", "string", "number", "object"),
+    defaultValue: Check.anything,
+    context: Check.aRecord,
+    domain: Check.aString,
+    providerName: Check.anything
+  })
+}
+
+const checkDetails = (owner: string, options: Partial<EvaluationDetails.EvaluationDetails>): void => {
+  Check.options(owner, options, {
+    flagKey: Check.aString,
+    value: Check.anything,
+    variant: Check.anything,
+    reason: Check.anything,
+    errorCode: (owner, name, value) => {
+      if (!EvaluationError.isErrorCode(value)) Check.reject(owner, name, "an error code of OpenFeature", value)
+    },
+    errorMessage: Check.anything,
+    flagMetadata: Check.anything
+  })
 }
 
 const silent: SDK.Logger = {
@@ -66,6 +99,10 @@ const sdkHookContext = (options: HookContextOptions): SDK.BeforeHookContext => (
 /**
  * Creates a deeply frozen hook context.
  *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when an option is unknown or has the wrong type.
+ *
  * **Example** (Testing a filter)
  *
  * ```ts
@@ -79,11 +116,18 @@ const sdkHookContext = (options: HookContextOptions): SDK.BeforeHookContext => (
  * @category constructors
  * @since 0.1.0
  */
-export const hookContext = (options: HookContextOptions = {}): HookContext => new View({ sdk: sdkHookContext(options) })
+export const hookContext = (options: HookContextOptions = {}): HookContext => {
+  checkContext("Fixtures.hookContext", options)
+  return new View({ sdk: sdkHookContext(options) })
+}
 
 /**
  * Creates deeply frozen evaluation details: by default the value `true` with the
  * variant `on` and the reason `STATIC`.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when a field is unknown or has the wrong type.
  *
  * **Example** (Creating the details of an error)
  *
@@ -100,8 +144,9 @@ export const hookContext = (options: HookContextOptions = {}): HookContext => ne
  */
 export const details = (
   options: Partial<EvaluationDetails.EvaluationDetails> = {}
-): EvaluationDetails.EvaluationDetails =>
-  EvaluationContext.snapshot({
+): EvaluationDetails.EvaluationDetails => {
+  checkDetails("Fixtures.details", options)
+  return EvaluationContext.snapshot({
     flagKey: "test-flag",
     value: true,
     variant: "on",
@@ -109,6 +154,7 @@ export const details = (
     flagMetadata: {},
     ...options
   })
+}
 
 /**
  * The options of a run: the evaluation, and the result of the provider.
@@ -125,7 +171,9 @@ export const details = (
  * @since 0.1.0
  */
 export interface RunOptions {
+  /** The fields of the hook context. */
   readonly context?: HookContextOptions | undefined
+  /** The hook hints, empty by default. */
   readonly hints?: HookHints.HookHints | undefined
   /** The evaluation details that the provider resolves. */
   readonly details?: Partial<EvaluationDetails.EvaluationDetails> | undefined
@@ -146,8 +194,11 @@ export interface RunOptions {
  * @since 0.1.0
  */
 export interface Outcome {
+  /** The evaluation context that the provider received. */
   readonly context: EvaluationContext.EvaluationContext
+  /** The hook hints at the end of the evaluation. */
   readonly hints: HookHints.HookHints
+  /** The evaluation details that the caller gets. */
   readonly details: EvaluationDetails.EvaluationDetails
 }
 
@@ -159,6 +210,10 @@ export interface Outcome {
  *
  * The arguments of the stages are deeply frozen, so a hook that writes to them
  * fails. The hook runs with the services of the test, including its clock.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when an option is unknown or has the wrong type.
  *
  * **Example** (Testing a contribution)
  *
@@ -175,8 +230,9 @@ export interface Outcome {
  * @category running
  * @since 0.1.0
  */
-export const run = <E, R>(hook: FeatureHook<E, R>, options: RunOptions = {}): Effect.Effect<Outcome, never, R> =>
-  Effect.contextWith((services: Context.Context<R>) => {
+export const run = <E, R>(hook: FeatureHook<E, R>, options: RunOptions = {}): Effect.Effect<Outcome, never, R> => {
+  checkRun("Fixtures.run", options)
+  return Effect.contextWith((services: Context.Context<R>) => {
     const evaluation = new Evaluation(services, options.hints ?? HookHints.empty)
     const run = new Run(new Stack([Registration.make(hook.parts, services)]), evaluation)
     const sdk = sdkHookContext(options.context ?? {})
@@ -185,6 +241,20 @@ export const run = <E, R>(hook: FeatureHook<E, R>, options: RunOptions = {}): Ef
       (details): Outcome => ({ context: { ...sdk.context }, hints: evaluation.hints, details })
     )
   })
+}
+
+const checkRun = (owner: string, options: RunOptions): void => {
+  Check.options(owner, options, {
+    context: Check.aRecord,
+    hints: (owner, name, value) => {
+      if (!HookHints.isHookHints(value)) Check.reject(owner, name, "HookHints", value)
+    },
+    details: Check.aRecord,
+    error: Check.anything
+  })
+  if (options.context !== undefined) checkContext(`${owner}: context`, options.context)
+  if (options.details !== undefined) checkDetails(`${owner}: details`, options.details)
+}
 
 const evaluate = async (
   run: Run,

@@ -27,12 +27,19 @@ import type { HookHints } from "../HookHints.ts"
  * @since 0.1.0
  */
 export interface Entry {
+  /** The name of the recording hook. */
   readonly hook: string
+  /** The stage. */
   readonly stage: Stage
+  /** The key of the flag. */
   readonly flagKey: string
+  /** The evaluation context at the time of the stage. */
   readonly context: EvaluationContext
+  /** The hook hints at the time of the stage. */
   readonly hints: HookHints
+  /** The evaluation details, in `after` and `finally`. */
   readonly details?: EvaluationDetails | undefined
+  /** The error, in `error`. */
   readonly error?: EvaluationError | undefined
 }
 
@@ -43,6 +50,7 @@ export interface Entry {
  * @since 0.1.0
  */
 export interface RecordingHook {
+  /** The hook that records. */
   readonly hook: FeatureHook.FeatureHook
   /** All entries so far, in order. */
   readonly entries: Effect.Effect<ReadonlyArray<Entry>>

@@ -10,6 +10,8 @@ import * as EvaluationContext from "../EvaluationContext.ts"
 import type { FlagValue } from "../EvaluationDetails.ts"
 import { toSdkValue } from "../EvaluationDetails.ts"
 import type { ErrorCode } from "../EvaluationError.ts"
+import { isFeatureHook } from "../FeatureHook.ts"
+import * as Check from "../internal/check.ts"
 
 /**
  * The result of the provider for one flag: an effect that can wait, fail, or
@@ -37,19 +39,31 @@ export type Answer = Effect.Effect<SDK.ResolutionDetails<SDK.FlagValue>, unknown
  * @since 0.1.0
  */
 export interface ValueOptions {
+  /** The variant; none by default. */
   readonly variant?: string | undefined
+  /** The reason, `"STATIC"` by default. */
   readonly reason?: string | undefined
+  /** The flag metadata; none by default. */
   readonly flagMetadata?: SDK.FlagMetadata | undefined
 }
 
 /**
  * Creates an answer with a value.
  *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when an option is unknown or has the wrong type.
+ *
  * @category answers
  * @since 0.1.0
  */
 export const value = (value: FlagValue, options: ValueOptions = {}): Answer => {
-  const { flagMetadata, reason = "STATIC", variant } = options
+  const { flagMetadata, reason = "STATIC", variant } = Check.options("TestProvider.value", options, {
+    // A provider can give a variant and a reason of any type, and hooks are tested with it.
+    variant: Check.anything,
+    reason: Check.anything,
+    flagMetadata: Check.aRecord
+  })
   return Effect.sync(() => ({
     value: toSdkValue(value),
     reason,
@@ -104,9 +118,13 @@ export const delayed = (duration: Duration.Input, answer: Answer): Answer => Eff
  * @since 0.1.0
  */
 export interface Call {
+  /** The key of the flag. */
   readonly flagKey: string
+  /** The type of the flag: boolean, string, number or object. */
   readonly flagValueType: SDK.FlagValueType
+  /** The default value of the flag. */
   readonly defaultValue: unknown
+  /** A frozen copy of the evaluation context. */
   readonly context: EvaluationContext.EvaluationContext
 }
 
@@ -134,7 +152,8 @@ export interface TestProvider extends SDK.Provider {
  *
  * **Details**
  *
- * - `flags`: the answers by flag key. Other flags give `FLAG_NOT_FOUND`.
+ * - `flags`: the answers by flag key, or a function that finds them. Other flags
+ *   give `FLAG_NOT_FOUND`.
  * - `name`: the name of the provider, `"test"` by default.
  * - `initialize`: runs when the SDK initialises the provider. If it never ends,
  *   the status stays `NOT_READY`. If it fails with the code `PROVIDER_FATAL`,
@@ -146,10 +165,18 @@ export interface TestProvider extends SDK.Provider {
  * @since 0.1.0
  */
 export interface Script {
-  readonly flags?: Readonly<Record<string, Answer>> | undefined
+  /** The answers by flag key, or a function that finds them. */
+  readonly flags?:
+    | Readonly<Record<string, Answer>>
+    | ((flagKey: string, context: SDK.EvaluationContext) => Answer | undefined)
+    | undefined
+  /** The name of the provider, `"test"` by default. */
   readonly name?: string | undefined
+  /** Runs when the SDK initialises the provider. */
   readonly initialize?: Effect.Effect<void, unknown> | undefined
+  /** Runs when the SDK closes the provider. */
   readonly close?: Effect.Effect<void, unknown> | undefined
+  /** The provider hooks; none by default. */
   readonly hooks?: Array<SDK.Hook> | undefined
 }
 
@@ -160,6 +187,10 @@ export interface Script {
  *
  * Answers run with the services of the fiber that creates the provider. Under a
  * test clock, a delayed answer waits for the test.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when an option is unknown or has the wrong type.
  *
  * **Example** (Evaluating a known and an unknown flag)
  *
@@ -179,9 +210,35 @@ export interface Script {
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(script: Script = {}): Effect.fn.Return<TestProvider> {
+export const make = (script: Script = {}): Effect.Effect<TestProvider> => follow(checked(script))
+
+const checked = (script: Script): Script =>
+  Check.options("TestProvider.make", script, {
+    flags: answersOrFunction,
+    name: Check.aText,
+    initialize: Check.anEffect,
+    close: Check.anEffect,
+    hooks: sdkHooks
+  })
+
+const answersOrFunction: Check.Rule = (owner, name, value) => {
+  if (typeof value === "function") return
+  Check.aRecord(owner, name, value)
+  for (const [flagKey, answer] of Object.entries(Object(value))) Check.anEffect(owner, `${name}["${flagKey}"]`, answer)
+}
+
+const sdkHooks: Check.Rule = (owner, name, value) => {
+  Check.aList(owner, name, value)
+  if (Array.isArray(value) && value.some(isFeatureHook)) {
+    throw new RangeError(`${owner}: ${name} must be hooks of the SDK; OpenFeatureHook.make converts a FeatureHook`)
+  }
+}
+
+const follow = Effect.fnUntraced(function*(script: Script): Effect.fn.Return<TestProvider> {
   const services = yield* Effect.context()
-  const answers = new Map(Object.entries(script.flags ?? {}))
+  const { flags = {} } = script
+  const answers = new Map(typeof flags === "function" ? [] : Object.entries(flags))
+  const find = typeof flags === "function" ? flags : () => undefined
   const journal: Array<Call> = []
   const tracked: Array<string> = []
   let closed = false
@@ -195,7 +252,8 @@ export const make = Effect.fnUntraced(function*(script: Script = {}): Effect.fn.
     context: SDK.EvaluationContext
   ) => {
     journal.push({ flagKey, flagValueType, defaultValue, context: EvaluationContext.snapshot(context) })
-    return run(answers.get(flagKey) ?? error("FLAG_NOT_FOUND", `flag "${flagKey}" is not in the script`))
+    const answer = answers.get(flagKey) ?? find(flagKey, context)
+    return run(answer ?? error("FLAG_NOT_FOUND", `flag "${flagKey}" is not in the script`))
   }
 
   return {

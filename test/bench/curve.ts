@@ -7,7 +7,7 @@ import * as Hooks from "./hooks.ts"
 import type { Batch } from "./measure.ts"
 import type { Samples } from "./samples.ts"
 
-const counts = [0, 1, 2, 5, 10, 20, 50]
+const counts = [0, 1, 2, 3, 5, 7, 10, 20, 50]
 
 /** There are many variants; few batches of each are enough for a line. */
 export const batches = 30
@@ -17,10 +17,17 @@ export const kinds = ["by hand, async", "by hand, synchronous", "effects", "plai
 
 export type Kind = typeof kinds[number]
 
-/** Microseconds per evaluation with a number of hooks, for each kind. */
+/** Microseconds per evaluation: the median, and the quartiles around it. */
+export interface Spread {
+  readonly low: number
+  readonly median: number
+  readonly high: number
+}
+
+/** The time of an evaluation with a number of hooks, for each kind. */
 export interface Point {
   readonly hooks: number
-  readonly micros: Readonly<Record<string, number>>
+  readonly micros: Readonly<Record<string, Spread>>
 }
 
 const hooksOf = (kind: Kind, count: number) => {
@@ -55,5 +62,8 @@ export const variants: Comparison["variants"] = async () => {
 export const pointsOf = (samples: Samples): ReadonlyArray<Point> =>
   counts.map((hooks) => ({
     hooks,
-    micros: Object.fromEntries(kinds.map((kind) => [kind, samples.of(nameOf(kind, hooks)).median / 1000]))
+    micros: Object.fromEntries(kinds.map((kind) => {
+      const { high, low, median } = samples.of(nameOf(kind, hooks))
+      return [kind, { low: low / 1000, median: median / 1000, high: high / 1000 }]
+    }))
   }))

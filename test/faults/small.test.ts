@@ -120,7 +120,7 @@ describe("names with line breaks and controls in them", () => {
           const { client: plain } = yield* plainClient({ flags: answers })
           yield* Effect.promise(() => plain.addHooks(hook).getBooleanDetails("good", false))
         }).pipe(Effect.provide(logsTo(records)))
-        assert.isAtLeast(records.length, 4)
+        assert.isAtLeast(records.length, 2)
         const texts = records.flatMap((
           { annotations, message }
         ) => [message, ...Object.values(annotations).map(String)])

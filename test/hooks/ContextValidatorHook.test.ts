@@ -34,7 +34,11 @@ describe("reject", () => {
         > = [
           [{}, "TARGETING_KEY_MISSING", "the evaluation context has no targeting key"],
           [{ targetingKey: "" }, "TARGETING_KEY_MISSING", "the evaluation context has no targeting key"],
-          [{ targetingKey: "u" }, "INVALID_CONTEXT", "the evaluation context has no attribute \"plan\""],
+          [
+            { targetingKey: "u" },
+            "INVALID_CONTEXT",
+            "the evaluation context has no attribute \"plan\", \"region\""
+          ],
           [
             { targetingKey: "u", plan: "pro" },
             "INVALID_CONTEXT",
@@ -137,10 +141,12 @@ describe("make", () => {
       assert.strictEqual(yield* code("theme"), undefined)
     }))
 
-  it("refuses to check nothing", () => {
-    const expected = "ContextValidatorHook.make: set at least one of requireTargetingKey, requiredAttributes and schema"
-    assert.strictEqual(rangeError(() => ContextValidatorHook.make({})), expected)
-    assert.strictEqual(rangeError(() => ContextValidatorHook.make({ requireTargetingKey: false })), expected)
+  it("without a rule is the hook that does nothing", () => {
+    assert.strictEqual(ContextValidatorHook.make({}), FeatureHook.empty)
+    assert.strictEqual(ContextValidatorHook.make({ requireTargetingKey: false, mode: "reject" }), FeatureHook.empty)
+  })
+
+  it("refuses an empty name", () => {
     assert.strictEqual(
       rangeError(() => ContextValidatorHook.make({ requiredAttributes: ["a", ""] })),
       "ContextValidatorHook.make: requiredAttributes must not contain an empty name"

@@ -17,20 +17,20 @@ describe("the records", () => {
       Effect.gen(function*() {
         const context = { flagKey: "checkout", domain: "shop", providerName: "memory" }
         const hook = change(LoggingHook.make())
-        const common = { provider_name: "memory", flag_key: "checkout", domain: "shop" }
+        const common = { provider_name: "memory", flag_key: "checkout", flag_type: "boolean", domain: "shop" }
         assert.deepStrictEqual(yield* logged(hook, { context, details: { variant: "on", reason: "STATIC" } }), [
           { level: "Debug", message: "evaluating a feature flag", annotations: { stage: "before", ...common } },
           {
-            level: "Debug",
+            level: "Info",
             message: "evaluated a feature flag",
-            annotations: { stage: "after", ...common, reason: "STATIC", variant: "on" }
+            annotations: { stage: "after", ...common, duration_ms: 0, reason: "STATIC", variant: "on" }
           }
         ])
         const error = { code: "PARSE_ERROR", message: "secret" }
         assert.deepStrictEqual((yield* logged(hook, { context, error })).slice(1), [{
           level: "Error",
           message: "a feature flag evaluation failed",
-          annotations: { stage: "error", ...common, error_code: "PARSE_ERROR" }
+          annotations: { stage: "error", ...common, duration_ms: 0, error_code: "PARSE_ERROR" }
         }])
       }))
 
@@ -72,8 +72,12 @@ describe("the records", () => {
       assert.deepStrictEqual(yield* messages({ error: false }, { error: new Error("no") }), ["before"])
       const records: Array<LogRecord> = []
       yield* Effect.provide(Fixtures.run(LoggingHook.make()), logsTo(records, "Info"))
-      assert.deepStrictEqual(records, [])
+      assert.deepStrictEqual(records.map(({ annotations }) => annotations["stage"]), ["after"])
     }))
+
+  it("are none, and need no hook, when all stages are left out", () => {
+    assert.strictEqual(LoggingHook.make({ before: false, after: false, error: false }), FeatureHook.empty)
+  })
 
   it.effect("make no field for a record that nobody sees", () =>
     Effect.gen(function*() {
@@ -82,7 +86,7 @@ describe("the records", () => {
       const hook = LoggingHook.make({ context: ["plan"] })
       const before = hook.parts[0].before!
       const view = { ...Fixtures.hookContext(), flagKey: "a", context }
-      const stage = Effect.sync(() => before({ ...Fixtures.hookContext(), ...view }, HookHints.empty, undefined))
+      const stage = Effect.sync(() => before(view, HookHints.empty, { startedAt: undefined }))
       yield* Effect.provideService(stage, References.MinimumLogLevel, "Info")
       assert.strictEqual(read, 0)
     }))
@@ -204,7 +208,9 @@ describe("make", () => {
         const throwing = Logger.layer([Logger.make(() => {
           throw new Error("logger")
         })])
-        const outcome = yield* Fixtures.run(LoggingHook.make({ before: "Error" })).pipe(Effect.provide(throwing))
+        const outcome = yield* Fixtures.run(LoggingHook.make({ before: "Error", after: false })).pipe(
+          Effect.provide(throwing)
+        )
         assert.strictEqual(outcome.details.value, true)
         assert.deepStrictEqual(failures.map(({ hook, stage }) => `${hook}.${stage}`), ["logging.before"])
       })

@@ -45,6 +45,19 @@ describe("a scripted provider", () => {
       assert.strictEqual(yield* flags.boolean("a", false), false)
     }))
 
+  it.effect("may find its answers with a function, which a set answer overrides", () =>
+    Effect.gen(function*() {
+      const provider = yield* TestProvider.make({
+        flags: (flagKey, { plan }) => flagKey === "sale" ? TestProvider.value(plan === "pro") : undefined
+      })
+      const flags = yield* FeatureFlags.make({ domain: newDomain(), provider: Effect.succeed(provider) })
+      assert.strictEqual(yield* flags.boolean("sale", false, { context: { plan: "pro" } }), true)
+      assert.strictEqual(yield* flags.boolean("sale", true, { context: { plan: "free" } }), false)
+      assert.strictEqual((yield* flags.booleanDetails("other", false)).errorCode, "FLAG_NOT_FOUND")
+      yield* provider.set("sale", TestProvider.value(true))
+      assert.strictEqual(yield* flags.boolean("sale", false), true)
+    }))
+
   it.effect("waits by the clock of the test, or for ever", () =>
     Effect.gen(function*() {
       const { flags } = yield* client({

@@ -1,11 +1,14 @@
 /** Hooks that were registered together, with their services and their lifetime. */
+import type * as SDK from "@openfeature/server-sdk"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import * as Check from "../check.ts"
+import * as SdkLogger from "../sdkLogger.ts"
 import { awaitWithin } from "../wait.ts"
 import type { Part } from "./part.ts"
 
@@ -56,7 +59,8 @@ export class Registration {
   isClosed = false
   hasWarned = false
   readonly #base: Context.Context<unknown>
-  readonly #merged = new WeakMap<Context.Context<never>, Context.Context<unknown>>()
+  readonly #hasLoggers: boolean
+  readonly #merged = new WeakMap<object, Context.Context<unknown>>()
   readonly #tracked = new Set<Tracked>()
 
   constructor(
@@ -67,17 +71,31 @@ export class Registration {
     this.parts = parts
     this.whenClosed = whenClosed
     this.#base = base
+    this.#hasLoggers = base.mapUnsafe.has(References.CurrentLoggers.key)
   }
 
-  /** Returns the services of the caller, merged over those of the registration. */
-  services(caller: Context.Context<never> | undefined): Context.Context<unknown> {
-    if (caller === undefined) return this.#base
-    // A request makes many evaluations with the same services. The map is weak, since a registration
-    // outlives its requests.
-    const known = this.#merged.get(caller)
+  /**
+   * Returns the services of the caller, merged over those of the registration. For a caller without a
+   * fiber, log records go to the logger that the application gave to the SDK.
+   */
+  services(
+    caller: Context.Context<never> | undefined,
+    sdk: { readonly logger: SDK.Logger }
+  ): Context.Context<unknown> {
+    if (caller !== undefined) return this.#merge(caller, (base) => Context.merge(base, caller))
+    const logger = this.#hasLoggers ? undefined : SdkLogger.of(sdk)
+    return logger === undefined
+      ? this.#base
+      : this.#merge(logger, (base) => Context.merge(SdkLogger.services(logger), base))
+  }
+
+  // A request makes many evaluations with the same services. The map is weak, since a registration
+  // outlives its requests.
+  #merge(key: object, merge: (base: Context.Context<unknown>) => Context.Context<unknown>): Context.Context<unknown> {
+    const known = this.#merged.get(key)
     if (known !== undefined) return known
-    const merged = Context.merge(this.#base, caller)
-    this.#merged.set(caller, merged)
+    const merged = merge(this.#base)
+    this.#merged.set(key, merged)
     return merged
   }
 

@@ -139,7 +139,7 @@ export class Run implements Stage.Host, Source {
     const { evaluation, registration } = this
     if (this.#services !== undefined && this.#servicesOf === registration) return this.#services
     this.#servicesOf = registration
-    const services = registration?.services(evaluation.services) ?? Context.makeUnsafe<unknown>(new Map())
+    const services = registration?.services(evaluation.services, this.sdk) ?? Context.makeUnsafe<unknown>(new Map())
     const { budget, depth } = evaluation
     return this.#services = Context.add(services, Nesting, { depth, budget, registration })
   }

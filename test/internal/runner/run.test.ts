@@ -224,9 +224,10 @@ describe("a registration", () => {
     class Region extends Context.Service<Region, string>()("test/Region") {}
     const registration = Registration.make([], Context.make(Region, "base"))
     const caller = Context.make(Region, "caller")
-    assert.strictEqual(registration.services(caller), registration.services(caller))
-    assert.strictEqual(Context.get(registration.services(caller), Region), "caller")
-    assert.strictEqual(Context.get(registration.services(undefined), Region), "base")
+    const sdk = { logger: new SDK.DefaultLogger() }
+    assert.strictEqual(registration.services(caller, sdk), registration.services(caller, sdk))
+    assert.strictEqual(Context.get(registration.services(caller, sdk), Region), "caller")
+    assert.strictEqual(Context.get(registration.services(undefined, sdk), Region), "base")
   })
 })
 

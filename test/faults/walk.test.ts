@@ -1,0 +1,143 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Scope } from "effect"
+import {
+  ContextValidatorHook,
+  FeatureFlags,
+  FeatureHook,
+  HookFailures,
+  LoggingHook,
+  MetricsHook,
+  Privacy,
+  TimingHook
+} from "effect-openfeature"
+import { rangeError } from "../support.ts"
+
+/** The values that an option of a kind refuses. Each kind has the wrong type, null, and what is nearly right. */
+const wrong = {
+  boolean: ["true", "", 0, 1, Number.NaN, null, {}, []],
+  positiveInteger: ["5", "", 0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
+  duration: ["soon", "", "50 Millis", "50", Number.NaN, -1, Number.POSITIVE_INFINITY, null, true, [], () => 1],
+  positiveDuration: ["soon", "", "50 Millis", 0, Number.NaN, -1, Number.POSITIVE_INFINITY, null, true, [], () => 1],
+  severity: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
+  function: ["x", "", 1, Number.NaN, null, true, {}, []],
+  names: ["plan", "", 1, Number.NaN, null, true, {}, [1], ["plan", null]],
+  context: ["plan", "", 1, null, true, [1], {}, { except: "plan" }, { except: [1] }],
+  targetingKey: ["Omit", "RAW", "hash", "", 1, null, true, {}, []],
+  text: ["", 1, Number.NaN, null, true, {}, []],
+  record: ["plan", "", 1, null, true, []],
+  list: ["hook", "", 1, null, true, {}],
+  mode: ["Warn", "REJECT", "", "throw", 1, null, true],
+  onProviderError: ["Fail", "IGNORE", "", 1, null, true],
+  version: ["1.44", "latest", "", 1.45, null, true],
+  logger: ["console", "", 1, null, true, {}, [], { info: () => undefined }],
+  logs: ["logs", "", 1, null, true, {}, []],
+  schema: ["string", "", 1, null, true, {}, () => true],
+  effect: ["provider", "", 1, null, true, {}, () => undefined],
+  meterProvider: ["global", 1, null, true, {}, []],
+  tracerProvider: ["global", 1, null, true, {}, []]
+} satisfies Record<string, ReadonlyArray<unknown>>
+
+type Kind = keyof typeof wrong
+
+const privacy = {
+  values: "boolean",
+  errorMessage: "boolean",
+  context: "context",
+  targetingKey: "targetingKey",
+  maxLength: "positiveInteger",
+  maxDepth: "positiveInteger",
+  maxSize: "positiveInteger",
+  redact: "function"
+} as const
+
+// FeatureFlags fails with a typed error, and everything else throws.
+const flags = (options: object): unknown => {
+  const made = FeatureFlags.make(options).pipe(Effect.provideService(Scope.Scope, Effect.runSync(Scope.make())))
+  const exit = Effect.runSyncExit(Effect.flip(made))
+  if (Exit.isSuccess(exit)) throw new RangeError(exit.value.message)
+  return exit
+}
+
+const constructors: ReadonlyArray<
+  readonly [owner: string, make: (options: never) => unknown, kinds: Readonly<Record<string, Kind>>]
+> = [
+  ["Privacy.make", (options) => Privacy.make("Privacy.make", options), privacy],
+  ["LoggingHook.make", LoggingHook.make, {
+    ...privacy,
+    before: "severity",
+    after: "severity",
+    error: "severity",
+    logger: "logger"
+  }],
+  ["TimingHook.make", TimingHook.make, { slowerThan: "duration", logLevel: "severity", logger: "logger" }],
+  ["ContextValidatorHook.make", ContextValidatorHook.make, {
+    requireTargetingKey: "boolean",
+    requiredAttributes: "names",
+    schema: "schema",
+    flags: "function",
+    mode: "mode",
+    logger: "logger"
+  }],
+  ["MetricsHook.makeMetric", MetricsHook.makeMetric, { maxSeries: "positiveInteger" }],
+  ["HookFailures.make", HookFailures.make, {
+    capacity: "positiveInteger",
+    logCause: "boolean",
+    logInterval: "duration"
+  }],
+  ["FeatureHook.make(\"a\")", (stages) => FeatureHook.make("a", stages), {
+    hookData: "function",
+    before: "function",
+    after: "function",
+    error: "function",
+    finally: "function"
+  }],
+  ["FeatureFlags.make", flags, {
+    domain: "text",
+    version: "text",
+    context: "record",
+    hooks: "list",
+    provider: "effect",
+    initializeTimeout: "duration",
+    onProviderError: "onProviderError",
+    shutdownTimeout: "duration",
+    interruptTimeout: "duration"
+  }]
+]
+
+const listed = (message: string): ReadonlyArray<string> => message.split("the options are ")[1]?.split(", ") ?? []
+
+describe.each(constructors)("%s", (owner, make, kinds) => {
+  const message = (options: unknown): string => rangeError(() => Reflect.apply(make, undefined, [options]))
+
+  it("refuses a name that is no option, and lists those that are", () => {
+    const told = message({ zzzzzzzzzzzzzzzz: 1 })
+    assert.isTrue(told.startsWith(`${owner}: there is no option "zzzzzzzzzzzzzzzz"; `), told)
+    // This also holds the table here to the options that there are.
+    assert.sameMembers([...listed(told)], Object.keys(kinds))
+  })
+
+  it("tells the nearest name", () => {
+    for (const name of Object.keys(kinds)) {
+      for (const misspelt of [`${name}s`, name.toUpperCase(), name.slice(1)]) {
+        if (misspelt === name || misspelt in kinds) continue
+        assert.include(message({ [misspelt]: undefined }), "; did you mean \"", misspelt)
+      }
+      if (!(`${name}x` in kinds)) assert.include(message({ [`${name}x`]: 1 }), `did you mean "${name}"?`)
+    }
+  })
+
+  it("refuses each value that an option must not have, by name", () => {
+    for (const [name, kind] of Object.entries(kinds)) {
+      for (const [index, value] of wrong[kind].entries()) {
+        const told = message({ [name]: value })
+        assert.isTrue(told.startsWith(`${owner}: ${name}`), `${name}, number ${index}: ${told}`)
+      }
+    }
+  })
+
+  it("refuses options that are no object", () => {
+    for (const options of [null, "options", 5, true, [], () => undefined]) {
+      assert.match(message(options), /must be|needs/, String(options))
+    }
+  })
+})
