@@ -9,6 +9,7 @@ const floors = [
   ["the runner", "^src/internal/runner/"],
   ["the hook", "^src/FeatureHook[.]ts$"],
   ["the bridge and the client", "^src/internal/(bridge|client)/"],
+  ["Flag", "^src/Flag[.]ts$"],
   ["OpenFeatureHook", "^src/OpenFeatureHook[.]ts$"],
   ["FeatureFlags", "^src/FeatureFlags[.]ts$"],
   ["the built-in hooks", "^src/hooks/"],
@@ -18,7 +19,7 @@ const floors = [
   ["the root", "^src/index[.]ts$"]
 ]
 const paths = floors.map(([, path]) => path)
-const core = paths.slice(0, 8)
+const core = paths.slice(0, 9)
 
 const error = (name, comment, from, to) => ({ name, comment, severity: "error", from, to })
 

@@ -70,7 +70,7 @@ export const maxMessageLength = 1000
  * **When to use**
  *
  * Use to reject an evaluation from the `before` or `after` stage of a hook. It
- * is also the error of `FeatureFlags.orFail`.
+ * is also the error of `getOrFail`, `valueOrFail` and `orFail` of `FeatureFlags`.
  *
  * **Details**
  *

@@ -2,19 +2,22 @@
  * The Effect client for feature flags.
  *
  * `FeatureFlags` evaluates flags through the OpenFeature SDK: booleans, strings,
- * numbers and objects, as values or as evaluation details. Hooks can be added to
- * the whole SDK (`OpenFeatureHook.layer`), to a client (`layer({ hooks })`,
- * `addHooks`), to a region of a program (`withHooks`), and to a single
- * invocation (the option `hooks`).
+ * numbers and objects, as values or as evaluation details. A flag that is
+ * defined once, with `Flag`, is evaluated with `get` and `details`. Hooks can be
+ * added to the whole SDK (`OpenFeatureHook.layer`), to a client
+ * (`layer({ hooks })`, `addHooks`), to a region of a program (`withHooks`), and
+ * to a single invocation (the option `hooks`).
+ *
+ * The functions of this module use the client that a layer provides, so
+ * `FeatureFlags.boolean("sale", false)` is all that an application writes.
  *
  * An evaluation never fails. If something goes wrong, it returns the default
- * value, and the evaluation details contain the error. `orFail` turns such
- * details into a typed error.
+ * value, and the evaluation details contain the error. `getOrFail`,
+ * `valueOrFail` and `orFail` turn it into a typed error.
  *
  * @since 0.1.0
  */
 import type * as SDK from "@openfeature/server-sdk"
-import { OpenFeature } from "@openfeature/server-sdk"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
@@ -25,21 +28,23 @@ import { cast, dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import * as EvaluationContext from "./EvaluationContext.ts"
 import { type EvaluationDetails, failed, type FlagValue } from "./EvaluationDetails.ts"
 import * as EvaluationError from "./EvaluationError.ts"
 import * as FeatureHook from "./FeatureHook.ts"
+import * as Flag from "./Flag.ts"
 import * as HookHints from "./HookHints.ts"
-import * as Check from "./internal/check.ts"
-import { evaluate, type Outcome } from "./internal/client/evaluate.ts"
+import { ClientHooks } from "./internal/client/clientHooks.ts"
+import { evaluate } from "./internal/client/evaluate.ts"
 import * as Events from "./internal/client/events.ts"
 import * as FlagType from "./internal/client/flagType.ts"
+import { checked, sdkClient } from "./internal/client/options.ts"
 import * as Provider from "./internal/client/provider.ts"
 import { inRegion, Region, requestOf } from "./internal/client/region.ts"
+import type { Outcome } from "./internal/client/resolved.ts"
 import * as Registration from "./internal/hook/registration.ts"
-import * as Stack from "./internal/runner/stack.ts"
-import { tryOr } from "./internal/untrusted.ts"
+import { read, tryOr } from "./internal/untrusted.ts"
 
 /**
  * The options of one invocation.
@@ -62,8 +67,11 @@ import { tryOr } from "./internal/untrusted.ts"
  * @since 0.1.0
  */
 export interface EvaluationOptions<out H extends FeatureHook.Any = never> {
+  /** Overrides the contexts of the API, client and region, attribute by attribute. */
   readonly context?: EvaluationContext.EvaluationContext | undefined
+  /** The invocation hooks, in order. */
   readonly hooks?: ReadonlyArray<H> | undefined
+  /** The hook hints, for hooks of every level. They override those of the region. */
   readonly hints?: HookHints.HookHints | undefined
 }
 
@@ -79,20 +87,81 @@ export interface EvaluationOptions<out H extends FeatureHook.Any = never> {
  * @since 0.1.0
  */
 export interface ObjectOptions<A, out H extends FeatureHook.Any = never> extends EvaluationOptions<H> {
+  /** Decodes the flag value. Hooks see the encoded value, and the caller gets the decoded one. */
   readonly schema: Schema.Codec<A, FlagValue>
 }
 
-type Evaluate<A> = <H extends FeatureHook.Any = never>(
+type Evaluate<A, R = never> = <H extends FeatureHook.Any = never>(
   flagKey: string,
   defaultValue: A,
   options?: EvaluationOptions<H> | undefined
-) => Effect.Effect<A, never, FeatureHook.Services<H>>
+) => Effect.Effect<A, never, R | FeatureHook.Services<H>>
 
-type EvaluateDetails<A> = <H extends FeatureHook.Any = never>(
+type EvaluateDetails<A, R = never> = <H extends FeatureHook.Any = never>(
   flagKey: string,
   defaultValue: A,
   options?: EvaluationOptions<H> | undefined
-) => Effect.Effect<EvaluationDetails<A>, never, FeatureHook.Services<H>>
+) => Effect.Effect<EvaluationDetails<A>, never, R | FeatureHook.Services<H>>
+
+interface EvaluateObject<R = never> {
+  <A, H extends FeatureHook.Any = never>(
+    flagKey: string,
+    defaultValue: A,
+    options: ObjectOptions<A, H>
+  ): Effect.Effect<A, never, R | FeatureHook.Services<H>>
+  <H extends FeatureHook.Any = never>(
+    flagKey: string,
+    defaultValue: FlagValue,
+    options?: EvaluationOptions<H> | undefined
+  ): Effect.Effect<FlagValue, never, R | FeatureHook.Services<H>>
+}
+
+interface EvaluateObjectDetails<R = never> {
+  <A, H extends FeatureHook.Any = never>(
+    flagKey: string,
+    defaultValue: A,
+    options: ObjectOptions<A, H>
+  ): Effect.Effect<EvaluationDetails<A>, never, R | FeatureHook.Services<H>>
+  <H extends FeatureHook.Any = never>(
+    flagKey: string,
+    defaultValue: FlagValue,
+    options?: EvaluationOptions<H> | undefined
+  ): Effect.Effect<EvaluationDetails, never, R | FeatureHook.Services<H>>
+}
+
+type Get<R = never> = <A, H extends FeatureHook.Any = never>(
+  flag: Flag.Flag<A>,
+  options?: EvaluationOptions<H> | undefined
+) => Effect.Effect<A, never, R | FeatureHook.Services<H>>
+
+type GetOrFail<R = never> = <A, H extends FeatureHook.Any = never>(
+  flag: Flag.Flag<A>,
+  options?: EvaluationOptions<H> | undefined
+) => Effect.Effect<A, EvaluationError.EvaluationError, R | FeatureHook.Services<H>>
+
+type Details<R = never> = <A, H extends FeatureHook.Any = never>(
+  flag: Flag.Flag<A>,
+  options?: EvaluationOptions<H> | undefined
+) => Effect.Effect<EvaluationDetails<A>, never, R | FeatureHook.Services<H>>
+
+/**
+ * The options of a tracking event.
+ *
+ * **Details**
+ *
+ * - `context`: overrides the evaluation contexts of the API, client and region,
+ *   attribute by attribute.
+ * - `details`: the value of the event, and other data for the provider.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface TrackOptions {
+  /** Overrides the contexts of the API, client and region, attribute by attribute. */
+  readonly context?: EvaluationContext.EvaluationContext | undefined
+  /** The value of the event, and other data for the provider. */
+  readonly details?: SDK.TrackingEventDetails | undefined
+}
 
 /**
  * An event of the provider, with its type and its details.
@@ -114,7 +183,9 @@ export interface ProviderEvent extends Events.ProviderEvent {}
  * @since 0.1.0
  */
 export class ProviderError extends Data.TaggedError("ProviderError")<{
+  /** The domain of the client, or `undefined` for the default domain. */
   readonly domain: string | undefined
+  /** The error of the provider, or a `Cause.TimeoutError`. */
   readonly cause: unknown
 }> {
   override get message(): string {
@@ -127,6 +198,12 @@ export class ProviderError extends Data.TaggedError("ProviderError")<{
 /**
  * The service for the evaluation of feature flags.
  *
+ * **When to use**
+ *
+ * Use in types, and to provide another client. To evaluate flags, use the
+ * functions of this module: `FeatureFlags.boolean("sale", false)` requires this
+ * service and calls its method.
+ *
  * **Details**
  *
  * `boolean`, `string`, `number` and `object` return the flag value. The
@@ -136,7 +213,8 @@ export class ProviderError extends Data.TaggedError("ProviderError")<{
  *
  * If the value has the wrong type, or does not match the schema, the evaluation
  * returns the default value with `TYPE_MISMATCH`, and hooks run their `error`
- * stage. The SDK alone would return such a value.
+ * stage. With a schema, the error message says where the value does not match.
+ * The SDK alone would return such a value.
  *
  * Interrupting an evaluation interrupts its running stage. The `error` and
  * `finally` stages still run. The interruption waits for them up to
@@ -158,10 +236,7 @@ export class ProviderError extends Data.TaggedError("ProviderError")<{
  * const provider = new InMemoryProvider({
  *   "new-checkout": { variants: { on: true, off: false }, defaultVariant: "on", disabled: false }
  * })
- * const program = Effect.gen(function*() {
- *   const flags = yield* FeatureFlags.FeatureFlags
- *   return yield* flags.boolean("new-checkout", false, { context: { targetingKey: "user-1" } })
- * })
+ * const program = FeatureFlags.boolean("new-checkout", false, { context: { targetingKey: "user-1" } })
  * const FlagsLive = FeatureFlags.layer({
  *   domain: "checkout",
  *   provider: Effect.succeed(provider),
@@ -187,31 +262,15 @@ export class FeatureFlags extends Context.Service<FeatureFlags, {
   /** Evaluates a number flag and returns the evaluation details. */
   readonly numberDetails: EvaluateDetails<number>
   /** Evaluates an object flag, with an optional schema. */
-  readonly object: {
-    <A, H extends FeatureHook.Any = never>(
-      flagKey: string,
-      defaultValue: A,
-      options: ObjectOptions<A, H>
-    ): Effect.Effect<A, never, FeatureHook.Services<H>>
-    <H extends FeatureHook.Any = never>(
-      flagKey: string,
-      defaultValue: FlagValue,
-      options?: EvaluationOptions<H> | undefined
-    ): Effect.Effect<FlagValue, never, FeatureHook.Services<H>>
-  }
+  readonly object: EvaluateObject
   /** Evaluates an object flag, with an optional schema, and returns the evaluation details. */
-  readonly objectDetails: {
-    <A, H extends FeatureHook.Any = never>(
-      flagKey: string,
-      defaultValue: A,
-      options: ObjectOptions<A, H>
-    ): Effect.Effect<EvaluationDetails<A>, never, FeatureHook.Services<H>>
-    <H extends FeatureHook.Any = never>(
-      flagKey: string,
-      defaultValue: FlagValue,
-      options?: EvaluationOptions<H> | undefined
-    ): Effect.Effect<EvaluationDetails, never, FeatureHook.Services<H>>
-  }
+  readonly objectDetails: EvaluateObjectDetails
+  /** Evaluates a flag by its definition. */
+  readonly get: Get
+  /** Evaluates a flag by its definition, and fails with an `EvaluationError` instead of returning the default value. */
+  readonly getOrFail: GetOrFail
+  /** Evaluates a flag by its definition and returns the evaluation details. */
+  readonly details: Details
   /**
    * Adds client hooks until the scope closes. They use the services of the caller, and those of the
    * current fiber for services that the caller does not have. For running evaluations,
@@ -229,10 +288,7 @@ export class FeatureFlags extends Context.Service<FeatureFlags, {
   /** The status of the provider. */
   readonly status: Effect.Effect<SDK.ServerProviderStatus>
   /** Sends a tracking event to the provider (specification 6.1). */
-  readonly track: (name: string, options?: {
-    readonly context?: EvaluationContext.EvaluationContext | undefined
-    readonly details?: SDK.TrackingEventDetails | undefined
-  }) => Effect.Effect<void>
+  readonly track: (name: string, options?: TrackOptions | undefined) => Effect.Effect<void>
   /** The metadata of the client, with its domain. */
   readonly metadata: Effect.Effect<SDK.ClientMetadata>
   /** The client of the SDK, for features that this service does not have. */
@@ -266,14 +322,23 @@ export class FeatureFlags extends Context.Service<FeatureFlags, {
  * @since 0.1.0
  */
 export interface Options<out E = never, out R = never, out H extends FeatureHook.Any = never> {
+  /** The domain of the client. The default domain by default. */
   readonly domain?: string | undefined
+  /** The version of the client. It requires a domain. */
   readonly version?: string | undefined
+  /** The evaluation context of the client. */
   readonly context?: EvaluationContext.EvaluationContext | undefined
+  /** The client hooks, in order. */
   readonly hooks?: ReadonlyArray<H> | undefined
+  /** Creates the provider, which the client owns. The SDK's provider for the domain by default. */
   readonly provider?: Effect.Effect<SDK.Provider, E, R> | undefined
+  /** The maximum time to wait for the provider to be ready. 30 seconds by default. */
   readonly initializeTimeout?: Duration.Input | undefined
+  /** What happens when the provider is not ready in time. `"fail"` by default. */
   readonly onProviderError?: "fail" | "ignore" | undefined
+  /** The maximum time to wait for the provider to close. 3 seconds by default. */
   readonly shutdownTimeout?: Duration.Input | undefined
+  /** The maximum time that an interrupted evaluation waits for its hooks. 1 second by default. */
   readonly interruptTimeout?: Duration.Input | undefined
 }
 
@@ -288,6 +353,7 @@ export interface Options<out E = never, out R = never, out H extends FeatureHook
  * @since 0.2.0
  */
 export class OptionsError extends Data.TaggedError("OptionsError")<{
+  /** Names the option, and the values it can have. */
   readonly message: string
 }> {}
 
@@ -333,7 +399,7 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
   R | FeatureHook.Services<H> | Scope.Scope
 > {
   const { domain, initializeTimeout, interruptTimeout, onProviderError, shutdownTimeout } = yield* Effect.try({
-    try: () => checked(options),
+    try: () => checked("FeatureFlags.make", options),
     catch: (error) => new OptionsError({ message: error instanceof RangeError ? error.message : unreadable })
   })
   if (options.provider !== undefined) {
@@ -345,36 +411,10 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
       )
     )
   }
-  const client = makeClient(options)
+  const client = sdkClient(options)
   const target = { client, domain, interruptTimeout }
-
-  const registered = new Set<
-    { readonly hooks: ReadonlyArray<FeatureHook.Any>; readonly of: Registration.Registration }
-  >()
-  let stack = Stack.empty
-  const compile = () => {
-    stack = new Stack.Stack(Array.from(registered, ({ of }) => of))
-  }
-  const addHooks = <H2 extends FeatureHook.Any>(
-    ...hooks: ReadonlyArray<H2>
-  ): Effect.Effect<void, never, FeatureHook.Services<H2> | Scope.Scope> =>
-    hooks.length === 0
-      ? Effect.void
-      : Effect.flatMap(Registration.scoped<FeatureHook.Services<H2>>(FeatureHook.combineAll(hooks).parts), (of) => {
-        const entry = { hooks, of }
-        return Effect.acquireRelease(
-          Effect.sync(() => {
-            registered.add(entry)
-            compile()
-          }),
-          () =>
-            Effect.sync(() => {
-              registered.delete(entry)
-              compile()
-            })
-        )
-      })
-  yield* addHooks(...options.hooks ?? [])
+  const clientHooks = new ClientHooks()
+  yield* clientHooks.add(options.hooks ?? [])
 
   const selecting = <A, B, H extends FeatureHook.Any>(
     type: FlagType.FlagType<A>,
@@ -385,7 +425,7 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
   ): Effect.Effect<B, never, FeatureHook.Services<H>> =>
     Effect.callback((resume) => {
       const services = Fiber.getCurrent()?.context ?? Context.empty()
-      const request = tryOr(() => requestOf(Context.get(services, Region), stack, options), () => undefined)
+      const request = tryOr(() => requestOf(Context.get(services, Region), clientHooks.stack, options), () => undefined)
       const settle = (outcome: Outcome<A>) => resume(Exit.succeed(select(outcome)))
       return request === undefined
         ? settle({ value: defaultValue, details: failed(flagKey, defaultValue, unreadableOptions) })
@@ -405,9 +445,18 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
     defaultValue: FlagValue,
     options?: EvaluationOptions<H> | ObjectOptions<FlagValue, H> | undefined
   ) =>
-    options !== undefined && "schema" in options
+    hasSchema(options)
       ? selecting(FlagType.schema(options.schema), flagKey, defaultValue, options, detailsOf)
       : selecting(FlagType.object, flagKey, defaultValue, options, detailsOf)
+
+  const detailsBy = <A, H extends FeatureHook.Any>(
+    owner: string,
+    flag: Flag.Flag<A>,
+    options: EvaluationOptions<H> | undefined
+  ) => {
+    const { defaultValue, flagKey, type } = Flag.questionOf(owner, flag)
+    return selecting(type, flagKey, defaultValue, options, detailsOf)
+  }
 
   return FeatureFlags.of({
     boolean,
@@ -422,12 +471,15 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
       defaultValue: FlagValue,
       options?: EvaluationOptions<H> | ObjectOptions<FlagValue, H> | undefined
     ) => Effect.map(objectDetails(flagKey, defaultValue, options), valueOf),
-    addHooks,
-    hooks: Effect.sync(() => Array.from(registered).flatMap(({ hooks }) => hooks)),
-    clearHooks: Effect.sync(() => {
-      registered.clear()
-      compile()
-    }),
+    get: (flag, options) => {
+      const { defaultValue, flagKey, type } = Flag.questionOf("FeatureFlags.get", flag)
+      return selecting(type, flagKey, defaultValue, options, valueOf)
+    },
+    getOrFail: (flag, options) => valueOrFail(detailsBy("FeatureFlags.getOrFail", flag, options)),
+    details: (flag, options) => detailsBy("FeatureFlags.details", flag, options),
+    addHooks: (...hooks) => clientHooks.add(hooks),
+    hooks: Effect.sync(() => clientHooks.all),
+    clearHooks: Effect.sync(() => clientHooks.clear()),
     events: Events.make(client),
     status: Effect.sync(() => client.providerStatus),
     track: (name, options) =>
@@ -450,44 +502,10 @@ const detailsOf = <A>({ details }: { readonly details: A }): A => details
 
 const unreadable = "the options cannot be read"
 
-const checked = (options: Options<unknown, unknown, FeatureHook.Any>) => {
-  const owner = "FeatureFlags.make"
-  const {
-    domain,
-    hooks = [],
-    initializeTimeout = "30 seconds",
-    interruptTimeout = "1 second",
-    onProviderError = "fail",
-    shutdownTimeout = "3 seconds",
-    version
-  } = Check.options(owner, options, {
-    domain: Check.aText,
-    version: Check.aText,
-    context: Check.aRecord,
-    hooks: Check.aList,
-    provider: Check.anEffect,
-    initializeTimeout: Check.finiteDuration,
-    onProviderError: Check.among("fail", "ignore"),
-    shutdownTimeout: Check.finiteDuration,
-    interruptTimeout: Check.finiteDuration
-  })
-  if (version !== undefined && domain === undefined) throw new RangeError(`${owner}: version needs a domain`)
-  FeatureHook.combineAll(hooks)
-  return { domain, initializeTimeout, interruptTimeout, shutdownTimeout, onProviderError }
-}
-
 const unreadableOptions = new EvaluationError.EvaluationError({
   code: "GENERAL",
   message: "the options of the evaluation are not EvaluationOptions"
 })
-
-const makeClient = (options: Options<unknown, unknown, FeatureHook.Any>): SDK.Client => {
-  const context = EvaluationContext.toSdk(options.context ?? EvaluationContext.empty)
-  if (options.domain === undefined) return OpenFeature.getClient(context)
-  return options.version === undefined
-    ? OpenFeature.getClient(options.domain, context)
-    : OpenFeature.getClient(options.domain, options.version, context)
-}
 
 /**
  * Provides a client for feature flags.
@@ -517,10 +535,7 @@ const makeClient = (options: Options<unknown, unknown, FeatureHook.Any>): SDK.Cl
  * import { Effect } from "effect"
  * import { FeatureFlags } from "effect-openfeature"
  *
- * const program = Effect.gen(function*() {
- *   const flags = yield* FeatureFlags.FeatureFlags
- *   return yield* flags.stringDetails("theme", "light")
- * })
+ * const program = FeatureFlags.stringDetails("theme", "light")
  * const details = await Effect.runPromise(Effect.provide(program, FeatureFlags.layer({ domain: "web" })))
  * details.value // => "light"
  * details.errorCode // => "PROVIDER_NOT_READY"
@@ -535,27 +550,269 @@ export const layer = <E = never, R = never, H extends FeatureHook.Any = never>(
   Layer.effect(FeatureFlags, make(options))
 
 /**
- * Fails with an `EvaluationError` if the evaluation details contain an error.
+ * Evaluates a boolean flag with the provided client.
  *
- * **When to use**
- *
- * Use when the default value is not good enough.
- *
- * **Example** (Requiring a flag)
+ * **Example** (Reading a flag)
  *
  * ```ts
  * import { Effect } from "effect"
  * import { FeatureFlags } from "effect-openfeature"
  *
  * const program = Effect.gen(function*() {
- *   const flags = yield* FeatureFlags.FeatureFlags
- *   return yield* flags.numberDetails("price-limit", 0).pipe(
- *     FeatureFlags.orFail,
- *     Effect.map((details) => `limit ${details.value}`),
- *     Effect.catchTag("EvaluationError", (error) => Effect.succeed(`no limit: ${error.code}`))
- *   )
+ *   return (yield* FeatureFlags.boolean("new-checkout", false)) ? "new" : "old"
  * })
+ * await Effect.runPromise(Effect.provide(program, FeatureFlags.layer())) // => "old"
+ * ```
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
+export const boolean: Evaluate<boolean, FeatureFlags> = (flagKey, defaultValue, options) =>
+  FeatureFlags.use((flags) => flags.boolean(flagKey, defaultValue, options))
+
+/**
+ * Evaluates a boolean flag with the provided client and returns the evaluation
+ * details.
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
+export const booleanDetails: EvaluateDetails<boolean, FeatureFlags> = (flagKey, defaultValue, options) =>
+  FeatureFlags.use((flags) => flags.booleanDetails(flagKey, defaultValue, options))
+
+/**
+ * Evaluates a string flag with the provided client.
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
+export const string: Evaluate<string, FeatureFlags> = (flagKey, defaultValue, options) =>
+  FeatureFlags.use((flags) => flags.string(flagKey, defaultValue, options))
+
+/**
+ * Evaluates a string flag with the provided client and returns the evaluation
+ * details.
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
+export const stringDetails: EvaluateDetails<string, FeatureFlags> = (flagKey, defaultValue, options) =>
+  FeatureFlags.use((flags) => flags.stringDetails(flagKey, defaultValue, options))
+
+/**
+ * Evaluates a number flag with the provided client.
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
+export const number: Evaluate<number, FeatureFlags> = (flagKey, defaultValue, options) =>
+  FeatureFlags.use((flags) => flags.number(flagKey, defaultValue, options))
+
+/**
+ * Evaluates a number flag with the provided client and returns the evaluation
+ * details.
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
+export const numberDetails: EvaluateDetails<number, FeatureFlags> = (flagKey, defaultValue, options) =>
+  FeatureFlags.use((flags) => flags.numberDetails(flagKey, defaultValue, options))
+
+/**
+ * Evaluates an object flag with the provided client, with an optional schema.
+ *
+ * **Example** (Decoding a value)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { FeatureFlags } from "effect-openfeature"
+ *
+ * const Limits = Schema.Struct({ daily: Schema.Number })
+ * const program = FeatureFlags.object("limits", { daily: 100 }, { schema: Limits })
+ * await Effect.runPromise(Effect.provide(program, FeatureFlags.layer())) // => { daily: 100 }
+ * ```
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
+export const object: EvaluateObject<FeatureFlags> = <H extends FeatureHook.Any>(
+  flagKey: string,
+  defaultValue: FlagValue,
+  options?: EvaluationOptions<H> | ObjectOptions<FlagValue, H> | undefined
+) =>
+  FeatureFlags.use((flags) =>
+    hasSchema(options)
+      ? flags.object(flagKey, defaultValue, options)
+      : flags.object(flagKey, defaultValue, options)
+  )
+
+/**
+ * Evaluates an object flag with the provided client, with an optional schema,
+ * and returns the evaluation details.
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
+export const objectDetails: EvaluateObjectDetails<FeatureFlags> = <H extends FeatureHook.Any>(
+  flagKey: string,
+  defaultValue: FlagValue,
+  options?: EvaluationOptions<H> | ObjectOptions<FlagValue, H> | undefined
+) =>
+  FeatureFlags.use((flags) =>
+    hasSchema(options)
+      ? flags.objectDetails(flagKey, defaultValue, options)
+      : flags.objectDetails(flagKey, defaultValue, options)
+  )
+
+const hasSchema = <H extends FeatureHook.Any>(
+  options: EvaluationOptions<H> | ObjectOptions<FlagValue, H> | undefined
+): options is ObjectOptions<FlagValue, H> => read(options, "schema") !== undefined
+
+/**
+ * Evaluates a flag by its definition, with the provided client.
+ *
+ * **Details**
+ *
+ * The value has the type of the definition. `Flag.evaluate` does the same for a
+ * client of the plain SDK.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when `flag` is not a `Flag`.
+ *
+ * **Example** (Evaluating a defined flag)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FeatureFlags, Flag } from "effect-openfeature"
+ *
+ * const MaxItems = Flag.integer("max-items", { default: 20 })
+ *
+ * const program = FeatureFlags.get(MaxItems, { context: { targetingKey: "user-1" } })
+ * await Effect.runPromise(Effect.provide(program, FeatureFlags.layer())) // => 20
+ * ```
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
+export const get: Get<FeatureFlags> = (flag, options) => FeatureFlags.use((flags) => flags.get(flag, options))
+
+/**
+ * Evaluates a flag by its definition, with the provided client, and fails with
+ * an `EvaluationError` instead of returning the default value.
+ *
+ * **When to use**
+ *
+ * Use when the default value is not good enough. For a flag without a
+ * definition, use `valueOrFail`.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when `flag` is not a `Flag`.
+ *
+ * **Example** (Requiring a defined flag)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FeatureFlags, Flag } from "effect-openfeature"
+ *
+ * const PriceLimit = Flag.number("price-limit", { default: 0 })
+ *
+ * const program = FeatureFlags.getOrFail(PriceLimit).pipe(
+ *   Effect.map((limit) => `limit ${limit}`),
+ *   Effect.catchTag("EvaluationError", (error) => Effect.succeed(`no limit: ${error.code}`))
+ * )
  * await Effect.runPromise(Effect.provide(program, FeatureFlags.layer())) // => "no limit: PROVIDER_NOT_READY"
+ * ```
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
+export const getOrFail: GetOrFail<FeatureFlags> = (flag, options) =>
+  FeatureFlags.use((flags) => flags.getOrFail(flag, options))
+
+/**
+ * Evaluates a flag by its definition, with the provided client, and returns the
+ * evaluation details.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when `flag` is not a `Flag`.
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
+export const details: Details<FeatureFlags> = (flag, options) =>
+  FeatureFlags.use((flags) => flags.details(flag, options))
+
+/**
+ * Sends a tracking event to the provider of the provided client (specification
+ * 6.1).
+ *
+ * **Example** (Tracking an order)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FeatureFlags } from "effect-openfeature"
+ *
+ * const program = FeatureFlags.track("order", {
+ *   context: { targetingKey: "user-1" },
+ *   details: { value: 49.9 }
+ * })
+ * await Effect.runPromise(Effect.provide(program, FeatureFlags.layer()))
+ * ```
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
+export const track = (name: string, options?: TrackOptions | undefined): Effect.Effect<void, never, FeatureFlags> =>
+  FeatureFlags.use((flags) => flags.track(name, options))
+
+/**
+ * The status of the provider of the provided client.
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
+export const status: Effect.Effect<SDK.ServerProviderStatus, never, FeatureFlags> = FeatureFlags.use((flags) =>
+  flags.status
+)
+
+/**
+ * The events of the provider of the provided client.
+ *
+ * **Details**
+ *
+ * A stream starts with an event for the present status.
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
+export const events: Stream.Stream<ProviderEvent, never, FeatureFlags> = Stream.unwrap(
+  FeatureFlags.useSync((flags) => flags.events)
+)
+
+/**
+ * Fails with an `EvaluationError` if the evaluation details contain an error, and
+ * returns the details otherwise.
+ *
+ * **When to use**
+ *
+ * Use when the default value is not good enough, and you want the variant, the
+ * reason or the metadata too. For the value alone, use `valueOrFail`.
+ *
+ * **Example** (Requiring the variant of a flag)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FeatureFlags } from "effect-openfeature"
+ *
+ * const program = FeatureFlags.stringDetails("theme", "light").pipe(
+ *   FeatureFlags.orFail,
+ *   Effect.map((details) => `variant ${details.variant}`),
+ *   Effect.catchTag("EvaluationError", (error) => Effect.succeed(`no variant: ${error.code}`))
+ * )
+ * await Effect.runPromise(Effect.provide(program, FeatureFlags.layer())) // => "no variant: PROVIDER_NOT_READY"
  * ```
  *
  * @category error handling
@@ -568,6 +825,36 @@ export const orFail = <A, E, R>(
     const error = EvaluationError.fromDetails(details)
     return error === undefined ? Effect.succeed(details) : Effect.fail(error)
   })
+
+/**
+ * Returns the value of evaluation details, and fails with an `EvaluationError` if
+ * they contain an error.
+ *
+ * **When to use**
+ *
+ * Use when the default value is not good enough. For a flag that is defined with
+ * `Flag`, `getOrFail` is shorter.
+ *
+ * **Example** (Requiring a flag)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FeatureFlags } from "effect-openfeature"
+ *
+ * const program = FeatureFlags.numberDetails("price-limit", 0).pipe(
+ *   FeatureFlags.valueOrFail,
+ *   Effect.map((limit) => `limit ${limit}`),
+ *   Effect.catchTag("EvaluationError", (error) => Effect.succeed(`no limit: ${error.code}`))
+ * )
+ * await Effect.runPromise(Effect.provide(program, FeatureFlags.layer())) // => "no limit: PROVIDER_NOT_READY"
+ * ```
+ *
+ * @category error handling
+ * @since 0.2.0
+ */
+export const valueOrFail = <A, E, R>(
+  self: Effect.Effect<EvaluationDetails<A>, E, R>
+): Effect.Effect<A, E | EvaluationError.EvaluationError, R> => Effect.map(orFail(self), valueOf)
 
 /**
  * Adds hooks to all evaluations in a region of a program.
@@ -591,10 +878,7 @@ export const orFail = <A, E, R>(
  * const audit = FeatureHook.make("audit", {
  *   finally: (context) => Effect.sync(() => void seen.push(context.flagKey))
  * })
- * const request = Effect.gen(function*() {
- *   const flags = yield* FeatureFlags.FeatureFlags
- *   return yield* flags.boolean("new-checkout", false)
- * })
+ * const request = FeatureFlags.boolean("new-checkout", false)
  * await Effect.runPromise(
  *   request.pipe(FeatureFlags.withHooks(audit), Effect.provide(FeatureFlags.layer()))
  * )
@@ -632,10 +916,9 @@ export const withHooks = <H extends FeatureHook.Any>(...hooks: ReadonlyArray<H>)
  * import { Effect } from "effect"
  * import { FeatureFlags } from "effect-openfeature"
  *
- * const program = Effect.gen(function*() {
- *   const flags = yield* FeatureFlags.FeatureFlags
- *   return yield* flags.boolean("new-checkout", false)
- * }).pipe(FeatureFlags.withContext({ targetingKey: "user-1", plan: "pro" }))
+ * const program = FeatureFlags.boolean("new-checkout", false).pipe(
+ *   FeatureFlags.withContext({ targetingKey: "user-1", plan: "pro" })
+ * )
  *
  * await Effect.runPromise(Effect.provide(program, FeatureFlags.layer())) // => false
  * ```
@@ -679,10 +962,7 @@ export const withContext: {
  *     seen.push(HookHints.getOrUndefined(hints, AuditId))
  *   }
  * })
- * const request = Effect.gen(function*() {
- *   const flags = yield* FeatureFlags.FeatureFlags
- *   return yield* flags.boolean("new-checkout", false, { hooks: [audit] })
- * })
+ * const request = FeatureFlags.boolean("new-checkout", false, { hooks: [audit] })
  * await Effect.runPromise(request.pipe(
  *   FeatureFlags.withHints(HookHints.make(AuditId, "12345")),
  *   Effect.provide(FeatureFlags.layer())

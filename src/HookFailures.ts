@@ -343,11 +343,7 @@ export const HookFailures: Context.Reference<HookFailures> = Context.Reference<H
  * import { Effect } from "effect"
  * import { FeatureFlags, HookFailures } from "effect-openfeature"
  *
- * const program = Effect.gen(function*() {
- *   const flags = yield* FeatureFlags.FeatureFlags
- *   return yield* flags.boolean("new-checkout", false)
- * })
- * const withCauses = program.pipe(
+ * const withCauses = FeatureFlags.boolean("new-checkout", false).pipe(
  *   Effect.provide(FeatureFlags.layer()),
  *   Effect.provide(HookFailures.layer({ logCause: true }))
  * )

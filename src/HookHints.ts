@@ -30,7 +30,7 @@ export interface Key<A> {
   readonly name: string
   /** The key that stores the value among the typed hints. */
   readonly slot: Context.Key<A, A>
-  /** Whether a value that a caller of the plain SDK set under this name is a hint. */
+  /** Accepts a value that a caller of the plain SDK set under this name. */
   readonly is: Refinement<unknown, A>
 }
 

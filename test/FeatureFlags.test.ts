@@ -1,6 +1,6 @@
 import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Schema, Scope, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Option, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { expectTypeOf } from "vitest"
 import {
@@ -9,6 +9,7 @@ import {
   EvaluationError,
   FeatureFlags,
   FeatureHook,
+  Flag,
   HookHints,
   OpenFeatureHook
 } from "effect-openfeature"
@@ -202,7 +203,7 @@ describe("an object flag with a schema", () => {
         })
         assert.strictEqual(details.value, byDefault)
         assert.strictEqual(details.errorCode, "TYPE_MISMATCH")
-        assert.strictEqual(details.errorMessage, "the flag's value is not what the schema describes")
+        assert.strictEqual(details.errorMessage, `the flag's value is not what the schema describes, at ["color"]`)
         assert.deepStrictEqual(yield* recording.stages, ["r.before", "r.error", "r.finally"])
       }))
   }
@@ -225,6 +226,88 @@ describe("orFail", () => {
       assert.instanceOf(error, EvaluationError.EvaluationError)
       assert.deepStrictEqual([error.code, error.message, error.flagKey], ["PARSE_ERROR", "cannot parse", "bad"])
     }))
+})
+
+describe("valueOrFail", () => {
+  it.effect("gives the value, or fails with the reason", () =>
+    Effect.gen(function*() {
+      const { flags } = yield* client(all)
+      assert.strictEqual(yield* FeatureFlags.valueOrFail(flags.numberDetails("number", 0)), 5)
+      const error = yield* Effect.flip(FeatureFlags.valueOrFail(flags.stringDetails("bad", "")))
+      assert.deepStrictEqual([error._tag, error.code, error.flagKey], ["EvaluationError", "PARSE_ERROR", "bad"])
+    }))
+
+  it("adds one failure, and takes nothing away", () => {
+    const details = Effect.fail("other") as Effect.Effect<EvaluationDetails.EvaluationDetails<Date>, "other", Region>
+    expectTypeOf(FeatureFlags.valueOrFail(details)).toEqualTypeOf<
+      Effect.Effect<Date, "other" | EvaluationError.EvaluationError, Region>
+    >()
+  })
+})
+
+describe("the functions of the module", () => {
+  const Theme = Schema.Struct({ color: Schema.String })
+  const Bool = Flag.boolean("bool", { default: false })
+  const Bad = Flag.boolean("bad", { default: false })
+
+  it.effect("do what the methods of the provided client do", () =>
+    Effect.gen(function*() {
+      const { flags, provider } = yield* client({ ...all, theme: TestProvider.value({ color: "blue" }) })
+      const same = Effect.fnUntraced(function*<A, E>(
+        accessor: Effect.Effect<A, E, FeatureFlags.FeatureFlags>,
+        method: Effect.Effect<A, E>
+      ) {
+        const provided = yield* Effect.exit(Effect.provideService(accessor, FeatureFlags.FeatureFlags, flags))
+        assert.deepStrictEqual(provided, yield* Effect.exit(method))
+        const [first, second] = (yield* provider.calls).slice(-2)
+        assert.deepStrictEqual(first, second)
+      })
+      const options = { context: { plan: "pro" } }
+      const withSchema = { ...options, schema: Theme }
+      const grey = { color: "grey" }
+      yield* same(FeatureFlags.boolean("bool", false, options), flags.boolean("bool", false, options))
+      yield* same(FeatureFlags.booleanDetails("bool", false, options), flags.booleanDetails("bool", false, options))
+      yield* same(FeatureFlags.string("text", "red", options), flags.string("text", "red", options))
+      yield* same(FeatureFlags.stringDetails("text", "red", options), flags.stringDetails("text", "red", options))
+      yield* same(FeatureFlags.number("number", 0, options), flags.number("number", 0, options))
+      yield* same(FeatureFlags.numberDetails("number", 0, options), flags.numberDetails("number", 0, options))
+      yield* same(FeatureFlags.object("object", {}, options), flags.object("object", {}, options))
+      yield* same(FeatureFlags.objectDetails("object", {}, options), flags.objectDetails("object", {}, options))
+      yield* same(FeatureFlags.object("theme", grey, withSchema), flags.object("theme", grey, withSchema))
+      yield* same(FeatureFlags.objectDetails("theme", grey, withSchema), flags.objectDetails("theme", grey, withSchema))
+      yield* same(FeatureFlags.get(Bool, options), flags.get(Bool, options))
+      yield* same(FeatureFlags.details(Bool, options), flags.details(Bool, options))
+      yield* same(FeatureFlags.getOrFail(Bool, options), flags.getOrFail(Bool, options))
+      yield* same(FeatureFlags.getOrFail(Bad, options), flags.getOrFail(Bad, options))
+      yield* same(FeatureFlags.status, flags.status)
+      assert.isTrue((yield* provider.calls).every(({ context }) => context["plan"] === "pro"))
+
+      yield* FeatureFlags.track("order", { details: { value: 5 } }).pipe(
+        Effect.provideService(FeatureFlags.FeatureFlags, flags)
+      )
+      assert.deepStrictEqual(yield* provider.tracked, ["order"])
+      const first = yield* FeatureFlags.events.pipe(
+        Stream.runHead,
+        Effect.provideService(FeatureFlags.FeatureFlags, flags)
+      )
+      assert.deepStrictEqual(Option.map(first, ({ type }) => type), Option.some(SDK.ProviderEvents.Ready))
+    }))
+
+  it("require the client, and the services of their hooks", () => {
+    const hook = FeatureHook.make("region", { before: () => Effect.asVoid(Region) })
+    expectTypeOf(FeatureFlags.boolean("bool", false)).toEqualTypeOf<
+      Effect.Effect<boolean, never, FeatureFlags.FeatureFlags>
+    >()
+    expectTypeOf(FeatureFlags.get(Bool, { hooks: [hook] })).toEqualTypeOf<
+      Effect.Effect<boolean, never, FeatureFlags.FeatureFlags | Region>
+    >()
+    expectTypeOf(FeatureFlags.object("theme", { color: "grey" }, { schema: Theme, hooks: [hook] })).toEqualTypeOf<
+      Effect.Effect<{ readonly color: string }, never, FeatureFlags.FeatureFlags | Region>
+    >()
+    expectTypeOf(FeatureFlags.getOrFail(Bool)).toEqualTypeOf<
+      Effect.Effect<boolean, EvaluationError.EvaluationError, FeatureFlags.FeatureFlags>
+    >()
+  })
 })
 
 describe("the context", () => {

@@ -200,10 +200,10 @@ export interface Script {
  * import { TestProvider } from "effect-openfeature/testing"
  *
  * const provider = TestProvider.make({ flags: { "new-checkout": TestProvider.value(true) } })
- * const program = Effect.gen(function*() {
- *   const flags = yield* FeatureFlags.FeatureFlags
- *   return [yield* flags.boolean("new-checkout", false), yield* flags.boolean("missing", false)]
- * })
+ * const program = Effect.all([
+ *   FeatureFlags.boolean("new-checkout", false),
+ *   FeatureFlags.boolean("missing", false)
+ * ])
  * await Effect.runPromise(Effect.provide(program, FeatureFlags.layer({ domain: "docs", provider }))) // => [true, false]
  * ```
  *

@@ -3,10 +3,8 @@ import * as SDK from "@openfeature/server-sdk"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as EvaluationContext from "../../EvaluationContext.ts"
-import * as EvaluationDetails from "../../EvaluationDetails.ts"
-import * as EvaluationError from "../../EvaluationError.ts"
+import type * as EvaluationError from "../../EvaluationError.ts"
 import type { HookHints } from "../../HookHints.ts"
 import { stackOf } from "../bridge/sdkHook.ts"
 import { type Begun, Evaluation, toSdkHints } from "../runner/evaluation.ts"
@@ -15,7 +13,7 @@ import { Run } from "../runner/run.ts"
 import type { Stack } from "../runner/stack.ts"
 import { tryOr } from "../untrusted.ts"
 import { waitFor } from "../wait.ts"
-import type { FlagType } from "./flagType.ts"
+import { gaveUp, type Outcome, type Question, Resolved } from "./resolved.ts"
 
 export interface Target {
   readonly client: SDK.Client
@@ -24,10 +22,7 @@ export interface Target {
   readonly interruptTimeout: Duration.Input
 }
 
-export interface Request<A> {
-  readonly type: FlagType<A>
-  readonly flagKey: string
-  readonly defaultValue: A
+export interface Request<A> extends Question<A> {
   readonly context: EvaluationContext.EvaluationContext
   readonly hints: HookHints
   /** The hooks of the client, the region and the invocation. */
@@ -35,13 +30,6 @@ export interface Request<A> {
 }
 
 type SdkDetails = SDK.EvaluationDetails<SDK.FlagValue>
-type Details<A> = EvaluationDetails.EvaluationDetails<A>
-
-/** What an evaluation came to. */
-export interface Outcome<A> {
-  readonly value: A
-  readonly details: EvaluationDetails.EvaluationDetails<A>
-}
 
 /** Starts an evaluation. Returns what to do when the caller is interrupted. */
 export const evaluate = <A>(
@@ -68,7 +56,7 @@ export const evaluate = <A>(
   resolution.then(
     (details) => settle(resolved.with(details)),
     // The SDK rejects when a hook throws something hostile. It then skips stages that other hooks rely on.
-    () => finish(gaveUp(request)).then(() => settle(resolved))
+    () => finish(gaveUp(request.flagKey)).then(() => settle(resolved))
   )
   return giveUp(target, request.flagKey, evaluation, resolution, finish)
 }
@@ -159,73 +147,3 @@ const giveUp = Effect.fnUntraced(function*(
   const error = general("the evaluation was interrupted", { flagKey })
   yield* waitFor(Effect.tryPromise(() => finish(error)), interruptTimeout)
 })
-
-const gaveUp = ({ flagKey }: { readonly flagKey: string }): EvaluationError.EvaluationError =>
-  general("the SDK gave up on the evaluation", { flagKey })
-
-/** Checks the type of a value once: before the first `after` stage, or at the end. */
-class Resolved<A> implements Outcome<A> {
-  readonly #request: Request<A>
-  #decoded: Option.Option<A> | undefined = undefined
-  #details: SdkDetails | undefined = undefined
-
-  constructor(request: Request<A>) {
-    this.#request = request
-  }
-
-  /** Throws if the value has the wrong type. */
-  accept(details: SdkDetails): void {
-    if (Option.isNone(this.#decode(details))) throw this.#mismatch()
-  }
-
-  with(details: SdkDetails): this {
-    this.#details = details
-    return this
-  }
-
-  get value(): A {
-    const details = this.#details
-    try {
-      const decoded = details === undefined || details.errorCode ? Option.none<A>() : this.#decode(details)
-      if (Option.isSome(decoded)) return decoded.value
-    } catch {
-      // The default is all that is left.
-    }
-    return this.#request.defaultValue
-  }
-
-  get details(): Details<A> {
-    const details = this.#details
-    const { defaultValue, flagKey } = this.#request
-    if (details === undefined) return EvaluationDetails.failed(flagKey, defaultValue, gaveUp(this.#request))
-    return tryOr(() => {
-      if (details.errorCode) return EvaluationDetails.withValue(EvaluationDetails.normalized(details), defaultValue)
-      const decoded = this.#decode(details)
-      return Option.isNone(decoded)
-        ? EvaluationDetails.failed(flagKey, defaultValue, this.#mismatch())
-        : EvaluationDetails.withValue(details, decoded.value)
-    }, () => {
-      const error = general("the evaluation details cannot be read", { flagKey })
-      return EvaluationDetails.failed(flagKey, defaultValue, error)
-    })
-  }
-
-  #decode(details: SdkDetails): Option.Option<A> {
-    try {
-      return this.#decoded ??= this.#request.type.decode(details.value)
-    } catch {
-      return this.#decoded = Option.none()
-    }
-  }
-
-  #mismatch(): EvaluationError.EvaluationError {
-    const { flagKey, type } = this.#request
-    return Object.freeze(
-      new EvaluationError.EvaluationError({
-        code: "TYPE_MISMATCH",
-        message: `the flag's value is not ${type.expected}`,
-        flagKey
-      })
-    )
-  }
-}
