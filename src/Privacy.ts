@@ -30,7 +30,10 @@ export interface Options {
    * their names, which can contain `targetingKey`, or `{ except: [...] }` for all
    * but the named ones and the targeting key.
    */
-  readonly context?: ReadonlyArray<string> | { readonly except: ReadonlyArray<string> } | undefined
+  readonly context?: ReadonlyArray<string> | {
+    /** The attributes to leave out, besides the targeting key. */
+    readonly except: ReadonlyArray<string>
+  } | undefined
   /**
    * `"omit"`, `"raw"`, or a function that formats the targeting key, such as
    * `Privacy.hmac`. By default it is left out, unless `context` names it.
