@@ -11,7 +11,6 @@ import { must, need, root, temporary } from "./support.mjs"
 
 const pictures = [
   { file: "prometheus-requests.png", panel: "Requests per second by flag", isStacked: true, height: 980 },
-  { file: "prometheus-errors.png", panel: "Errors per second by type", isStacked: true, height: 910 },
   { file: "prometheus-duration.png", panel: "95th percentile of the duration by flag", inMillis: true, height: 980 }
 ]
 const limit = 300_000

@@ -50,15 +50,6 @@ import { read, tryOr } from "./internal/untrusted.ts"
 /**
  * The options of one invocation.
  *
- * **Details**
- *
- * - `context`: overrides the evaluation contexts of the API, client and region,
- *   attribute by attribute.
- * - `hooks`: the invocation hooks. Their `before` stages run after those of the
- *   API, client and region, and their later stages run first.
- * - `hints`: the hook hints, for hooks of every level. They override those of
- *   the region.
- *
  * **Gotchas**
  *
  * If an option is unknown, has an invalid value or cannot be read, the evaluation
@@ -68,9 +59,12 @@ import { read, tryOr } from "./internal/untrusted.ts"
  * @since 0.1.0
  */
 export interface EvaluationOptions<out H extends FeatureHook.Any = never> {
-  /** Overrides the contexts of the API, client and region, attribute by attribute. */
+  /** Overrides the evaluation contexts of the API, client and region, attribute by attribute. */
   readonly context?: EvaluationContext.EvaluationContext | undefined
-  /** The invocation hooks, in order. */
+  /**
+   * The invocation hooks. Their `before` stages run after those of the API,
+   * client and region, and their later stages run first.
+   */
   readonly hooks?: ReadonlyArray<H> | undefined
   /** The hook hints, for hooks of every level. They override those of the region. */
   readonly hints?: HookHints.HookHints | undefined
@@ -78,11 +72,6 @@ export interface EvaluationOptions<out H extends FeatureHook.Any = never> {
 
 /**
  * The options of one invocation for an object flag with a schema.
- *
- * **Details**
- *
- * - `schema`: decodes the flag value. Hooks see the encoded value, and the
- *   caller gets the decoded one.
  *
  * @category models
  * @since 0.1.0
@@ -148,17 +137,11 @@ type Details<R = never> = <A, H extends FeatureHook.Any = never>(
 /**
  * The options of a tracking event.
  *
- * **Details**
- *
- * - `context`: overrides the evaluation contexts of the API, client and region,
- *   attribute by attribute.
- * - `details`: the value of the event, and other data for the provider.
- *
  * @category models
  * @since 0.2.0
  */
 export interface TrackOptions {
-  /** Overrides the contexts of the API, client and region, attribute by attribute. */
+  /** Overrides the evaluation contexts of the API, client and region, attribute by attribute. */
   readonly context?: EvaluationContext.EvaluationContext | undefined
   /** The value of the event, and other data for the provider. */
   readonly details?: SDK.TrackingEventDetails | undefined
@@ -174,11 +157,6 @@ export interface ProviderEvent extends Events.ProviderEvent {}
 
 /**
  * The provider of a layer failed to initialise, or was not ready in time.
- *
- * **Details**
- *
- * - `domain`: the domain of the client, or `undefined` for the default domain.
- * - `cause`: the error of the provider, or a `Cause.TimeoutError`.
  *
  * @category errors
  * @since 0.1.0
@@ -299,31 +277,11 @@ export class FeatureFlags extends Context.Service<FeatureFlags, {
 /**
  * The options of a client.
  *
- * **Details**
- *
- * - `domain`: the domain of the client (specification 1.1.6); the default domain
- *   by default.
- * - `version`: the version of the client. It requires a domain.
- * - `context`: the evaluation context of the client.
- * - `hooks`: the client hooks, in order.
- * - `provider`: creates the provider. The layer owns it: it registers it, waits
- *   until it is ready, and closes it. Without this option, the client uses the
- *   SDK's provider for the domain.
- * - `initializeTimeout`: the maximum time to wait for the provider to be ready,
- *   30 seconds by default.
- * - `onProviderError`: `"fail"`, the default, fails with a `ProviderError` when
- *   the provider is not ready in time. `"ignore"` goes on, and evaluations
- *   return default values until it is ready.
- * - `shutdownTimeout`: the maximum time to wait for the provider to close, 3
- *   seconds by default.
- * - `interruptTimeout`: the maximum time that an interrupted evaluation waits
- *   for its hooks, 1 second by default.
- *
  * @category models
  * @since 0.1.0
  */
 export interface Options<out E = never, out R = never, out H extends FeatureHook.Any = never> {
-  /** The domain of the client. The default domain by default. */
+  /** The domain of the client (specification 1.1.6); the default domain by default. */
   readonly domain?: string | undefined
   /** The version of the client. It requires a domain. */
   readonly version?: string | undefined
@@ -331,11 +289,19 @@ export interface Options<out E = never, out R = never, out H extends FeatureHook
   readonly context?: EvaluationContext.EvaluationContext | undefined
   /** The client hooks, in order. */
   readonly hooks?: ReadonlyArray<H> | undefined
-  /** Creates the provider, which the client owns. The SDK's provider for the domain by default. */
+  /**
+   * Creates the provider. The layer owns it: it registers it, waits until it
+   * is ready, and closes it. Without this option, the client uses the SDK's
+   * provider for the domain.
+   */
   readonly provider?: Effect.Effect<SDK.Provider, E, R> | undefined
   /** The maximum time to wait for the provider to be ready. 30 seconds by default. */
   readonly initializeTimeout?: Duration.Input | undefined
-  /** What happens when the provider is not ready in time. `"fail"` by default. */
+  /**
+   * `"fail"`, the default, fails with a `ProviderError` when the provider is
+   * not ready in time. `"ignore"` goes on, and evaluations return default
+   * values until it is ready.
+   */
   readonly onProviderError?: "fail" | "ignore" | undefined
   /** The maximum time to wait for the provider to close. 3 seconds by default. */
   readonly shutdownTimeout?: Duration.Input | undefined
@@ -345,10 +311,6 @@ export interface Options<out E = never, out R = never, out H extends FeatureHook
 
 /**
  * The error of invalid client options.
- *
- * **Details**
- *
- * - `message`: names the option, and the values it can have.
  *
  * @category errors
  * @since 0.2.0

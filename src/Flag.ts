@@ -144,16 +144,14 @@ export interface Options<out A> {
 /**
  * The options of the definition of an object flag with a schema.
  *
- * **Details**
- *
- * - `schema`: decodes the value of the flag, and encodes the default value for
- *   the provider and the hooks. Its encoded form is an object.
- *
  * @category models
  * @since 0.2.0
  */
 export interface ObjectOptions<A> extends Options<NoInfer<A>> {
-  /** Decodes the value of the flag. Its encoded form is an object. */
+  /**
+   * Decodes the value of the flag, and encodes the default value for the
+   * provider and the hooks. Its encoded form is an object.
+   */
   readonly schema: Schema.Codec<A, FlagValue>
 }
 

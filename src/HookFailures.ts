@@ -33,13 +33,6 @@ export type Stage = "before" | "after" | "error" | "finally"
 /**
  * A failure of a hook.
  *
- * **Details**
- *
- * - `hook`: the name of the hook.
- * - `stage`: the stage that failed.
- * - `flagKey`: the key of the evaluated flag.
- * - `cause`: the original cause.
- *
  * **Gotchas**
  *
  * The cause can contain any data that the hook put into its errors. The log line
@@ -49,9 +42,13 @@ export type Stage = "before" | "after" | "error" | "finally"
  * @since 0.1.0
  */
 export interface HookFailure {
+  /** The name of the hook. */
   readonly hook: string
+  /** The stage that failed. */
   readonly stage: Stage
+  /** The key of the evaluated flag. */
   readonly flagKey: string
+  /** The original cause. */
   readonly cause: Cause.Cause<unknown>
 }
 
@@ -65,7 +62,12 @@ export interface HookFailures {
   /** All failures from the subscription on. A reader that is too slow loses the newest failures. */
   readonly stream: Stream.Stream<HookFailure>
   /** The number of reported failures, and of those dropped because a reader was too slow. */
-  readonly counts: Effect.Effect<{ readonly reported: number; readonly dropped: number }>
+  readonly counts: Effect.Effect<{
+    /** The number of reported failures. */
+    readonly reported: number
+    /** The number of failures that a reader lost because it was too slow. */
+    readonly dropped: number
+  }>
   /** Takes a failure. Never fails, and never waits for a reader. */
   readonly report: (failure: HookFailure) => Effect.Effect<void>
 }

@@ -22,15 +22,6 @@ import * as Privacy from "../Privacy.ts"
 /**
  * A flag that a request has evaluated.
  *
- * **Details**
- *
- * - `flagKey`: the key of the flag.
- * - `variant`: the variant, if the provider gave one.
- * - `value`: the value if it is a boolean, or any value as text if the option
- *   `values` is set. An error has no value.
- * - `errorCode`: the error code after an error.
- * - `errorMessage`: the message of the error, if the option of that name is set.
- *
  * @category models
  * @since 0.2.0
  */
@@ -39,7 +30,7 @@ export interface RequestFlag {
   readonly flagKey: string
   /** The variant, if the provider gave one. */
   readonly variant?: string
-  /** The value, if it is a boolean or the option `values` is set. */
+  /** The value if it is a boolean, or any value as text if the option `values` is set. An error has no value. */
   readonly value?: string | number | boolean
   /** The error code after an error. */
   readonly errorCode?: ErrorCode
@@ -52,12 +43,6 @@ export interface RequestFlag {
  *
  * **Details**
  *
- * - `maxFlags`: the maximum number of flags per request, 100 by default. Beyond
- *   it, the flag whose evaluation is the longest ago is dropped.
- * - `request`: returns an object that stands for the current request, such as the
- *   store of an `AsyncLocalStorage` of the application. Read the flags of that
- *   object with `of`. By default, and if it returns `undefined`, the request is
- *   the innermost `withScope`, or else `run`.
  * - `context`, `targetingKey`: have no effect. An error tracker has a user of its
  *   own.
  *
@@ -65,9 +50,17 @@ export interface RequestFlag {
  * @since 0.2.0
  */
 export interface Options extends Privacy.Options {
-  /** The maximum number of flags per request, 100 by default. */
+  /**
+   * The maximum number of flags per request, 100 by default. Beyond it, the
+   * flag whose evaluation is the longest ago is dropped.
+   */
   readonly maxFlags?: number | undefined
-  /** Returns an object that stands for the current request. */
+  /**
+   * Returns an object that stands for the current request, such as the store
+   * of an `AsyncLocalStorage` of the application. Read the flags of that
+   * object with `of`. By default, and if it returns `undefined`, the request
+   * is the innermost `withScope`, or else `run`.
+   */
   readonly request?: (() => object | undefined) | undefined
 }
 

@@ -40,12 +40,19 @@ import * as Vocabulary from "./internal/vocabulary.ts"
  * @since 0.1.0
  */
 export interface LoggerProvider {
+  /** Returns the logger of a scope. */
   readonly getLogger: (name: string, version?: string) => {
+    /** Takes a log record. */
     readonly emit: (record: {
+      /** The name of the event, `feature_flag.evaluation`. */
       readonly eventName: string
+      /** The severity as a number from 1 to 24. */
       readonly severityNumber: number
+      /** The severity as text, such as `INFO`. */
       readonly severityText: string
+      /** The attributes of the event. */
       readonly attributes: Attributes
+      /** The context of the caller, with its span. */
       readonly context: Otel.Context
     }) => void
   }
@@ -56,9 +63,6 @@ export interface LoggerProvider {
  *
  * **Details**
  *
- * - `logs`: the destination of log records; Effect's logger by default.
- * - `level`: the severity after a success, `"Info"` by default.
- * - `errorLevel`: the severity after an error, `"Warn"` by default.
  * - `attributes`, `dimensions`, `exclude`, `rewrite`, `version`: as in
  *   `OtelTracingHook.Options`.
  *

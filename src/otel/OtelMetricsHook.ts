@@ -19,7 +19,6 @@ import { CurrentMeter } from "./internal/otelMeter.ts"
  *
  * **Details**
  *
- * - `duration`: whether to record durations; `true` by default.
  * - `maxSeries`: the maximum number of attribute sets, 1,000 by default. It
  *   applies to requests and results separately. Further evaluations share one
  *   series with the attribute `otel.metric.overflow`, so totals stay exact.
@@ -61,20 +60,17 @@ export interface MetricOptions extends Labels.Options {
 /**
  * The options of a metrics hook for OpenTelemetry.
  *
- * **Details**
- *
- * - `meterProvider`: by default the global one at the time of each evaluation.
- * - `whenUnread`: the level of the log record that tells, once, that there is
- *   still no meter provider ten seconds after the first evaluation; `"Warn"` by
- *   default. `false` turns it off.
- *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends MetricOptions {
   /** The meter provider; by default the global one at the time of each evaluation. */
   readonly meterProvider?: Otel.MeterProvider | undefined
-  /** The level of the log record when nothing reads the metrics, `"Warn"` by default, or `false`. */
+  /**
+   * The level of the log record that tells, once, that there is still no meter
+   * provider ten seconds after the first evaluation; `"Warn"` by default.
+   * `false` turns it off.
+   */
   readonly whenUnread?: Severity | false | undefined
 }
 

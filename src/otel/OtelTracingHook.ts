@@ -41,16 +41,6 @@ import { Watch } from "./internal/watch.ts"
  *   runs for those that the span starts with, for all of them at the end, and
  *   for those of an exception. If it throws, none are written.
  * - `version`: the version of the attribute names, `"1.45"` by default.
- * - `setStatus`: whether a failed evaluation sets the error status of its span;
- *   `true` by default.
- * - `recordException`: whether a failed evaluation adds an `exception` event with
- *   the class of the error; `false` by default. With `errorMessage`, the event
- *   also has the message and the stack, which `redact` receives as `error_stack`.
- *   Effect's own exporter adds one to every failed span.
- * - `maxDuration`: the maximum duration of a span when the evaluation hangs, 30
- *   seconds by default. The span then ends with the error type `timeout`.
- * - `tracerProvider`: by default Effect's tracer if one is installed, otherwise
- *   the global provider of the OpenTelemetry API.
  *
  * **Gotchas**
  *
@@ -63,11 +53,19 @@ import { Watch } from "./internal/watch.ts"
 export interface Options extends Vocabulary.Options {
   /** Whether a failed evaluation sets the error status of its span; `true` by default. */
   readonly setStatus?: boolean | undefined
-  /** Whether a failed evaluation adds an `exception` event; `false` by default. */
+  /**
+   * Whether a failed evaluation adds an `exception` event with the class of
+   * the error; `false` by default. With `errorMessage`, the event also has the
+   * message and the stack, which `redact` receives as `error_stack`. Effect's
+   * own exporter adds one to every failed span.
+   */
   readonly recordException?: boolean | undefined
-  /** The maximum duration of a span when the evaluation hangs, 30 seconds by default. */
+  /**
+   * The maximum duration of a span when the evaluation hangs, 30 seconds by
+   * default. The span then ends with the error type `timeout`.
+   */
   readonly maxDuration?: Duration.Input | undefined
-  /** By default Effect's tracer if one is installed, otherwise the global provider. */
+  /** By default Effect's tracer if one is installed, otherwise the global provider of the OpenTelemetry API. */
   readonly tracerProvider?: Otel.TracerProvider | undefined
 }
 
@@ -77,10 +75,6 @@ export interface Options extends Vocabulary.Options {
  *
  * **Details**
  *
- * - `span`: `"current"` for the caller's span, which is the default, or `"root"`
- *   for the topmost span above it in this process. With the OpenTelemetry API,
- *   that needs a `rootSpanProcessor`.
- * - `maxFlags`: the maximum number of flags per span, 100 by default.
  * - `attributes`, `exclude`, `rewrite`, `version`: as in `Options`. Additional
  *   attributes have their own names on the span, so those of the latest
  *   evaluation stay.
@@ -93,7 +87,11 @@ export interface Options extends Vocabulary.Options {
  * @since 0.1.0
  */
 export interface AttributeOptions extends Vocabulary.Options {
-  /** The span to write on, `"current"` by default. */
+  /**
+   * `"current"` for the caller's span, which is the default, or `"root"` for
+   * the topmost span above it in this process. With the OpenTelemetry API,
+   * that needs a `rootSpanProcessor`.
+   */
   readonly span?: "current" | "root" | undefined
   /** The maximum number of flags per span, 100 by default. */
   readonly maxFlags?: number | undefined

@@ -52,19 +52,15 @@ export type RequirementLevel = "required" | "conditionally required" | "recommen
 /**
  * An attribute of the conventions.
  *
- * **Details**
- *
- * - `level`: the requirement level.
- * - `note`: the condition of the requirement, or the meaning of the attribute.
- * - `names`: the name in each version.
- *
  * @category models
  * @since 0.1.0
  */
 export interface Attribute {
+  /** The requirement level. */
   readonly level: RequirementLevel
   /** The condition of the requirement, or the meaning of the attribute. */
   readonly note: string
+  /** The name in each version. */
   readonly names: Readonly<Record<Version, string>>
 }
 

@@ -17,10 +17,6 @@ import type { HookHints } from "../HookHints.ts"
  * **Details**
  *
  * - `flagValueType`, `defaultValue`: the type and the default value of the flag.
- * - `context`: the evaluation context at the end of the evaluation, with that of
- *   every level and the contributions of hooks.
- * - `hints`: the hook hints at the end of the evaluation. Hints that were given
- *   to a client of the SDK are in `hints.raw`.
  *
  * @category models
  * @since 0.2.0
@@ -30,9 +26,15 @@ export interface Entry extends EvaluationDetails {
   readonly flagValueType: SDK.FlagValueType
   /** The default value of the flag. */
   readonly defaultValue: FlagValue
-  /** The evaluation context at the end of the evaluation. */
+  /**
+   * The evaluation context at the end of the evaluation, with that of every
+   * level and the contributions of hooks.
+   */
   readonly context: EvaluationContext
-  /** The hook hints at the end of the evaluation. */
+  /**
+   * The hook hints at the end of the evaluation. Hints that were given to a
+   * client of the SDK are in `hints.raw`.
+   */
   readonly hints: HookHints
 }
 

@@ -23,15 +23,6 @@ import { Stack } from "../internal/runner/stack.ts"
 /**
  * The fields of a hook context. Missing ones have a default.
  *
- * **Details**
- *
- * - `flagKey`: `"test-flag"` by default.
- * - `flagValueType`: `"boolean"` by default.
- * - `defaultValue`: `false` by default.
- * - `context`: the evaluation context, empty by default.
- * - `domain`: the domain of the client, `"test"` by default.
- * - `providerName`: the name of the provider, `"test"` by default.
- *
  * @category models
  * @since 0.1.0
  */
@@ -159,14 +150,6 @@ export const details = (
 /**
  * The options of a run: the evaluation, and the result of the provider.
  *
- * **Details**
- *
- * - `context`: the hook context.
- * - `hints`: the hook hints, empty by default.
- * - `details`: the evaluation details that the provider resolves; the defaults
- *   are those of `Fixtures.details`.
- * - `error`: the error that the provider throws instead.
- *
  * @category models
  * @since 0.1.0
  */
@@ -175,7 +158,7 @@ export interface RunOptions {
   readonly context?: HookContextOptions | undefined
   /** The hook hints, empty by default. */
   readonly hints?: HookHints.HookHints | undefined
-  /** The evaluation details that the provider resolves. */
+  /** The evaluation details that the provider resolves; the defaults are those of `Fixtures.details`. */
   readonly details?: Partial<EvaluationDetails.EvaluationDetails> | undefined
   /** The error that the provider throws instead. */
   readonly error?: unknown
@@ -183,12 +166,6 @@ export interface RunOptions {
 
 /**
  * The result of a run.
- *
- * **Details**
- *
- * - `context`: the evaluation context that the provider received.
- * - `hints`: the hook hints at the end of the evaluation.
- * - `details`: the evaluation details that the caller gets.
  *
  * @category models
  * @since 0.1.0

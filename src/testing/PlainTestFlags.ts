@@ -66,15 +66,6 @@ export interface PlainTestFlags {
 /**
  * The options of the client and the provider that `make` creates.
  *
- * **Details**
- *
- * - `hooks`: the hooks of the client, in order: those of this library and those
- *   of the SDK; none by default.
- * - `context`: the evaluation context of the client, empty by default.
- * - `providerName`: the name of the provider, `"test"` by default.
- * - `domain`: the domain, for code that evaluates flags on a fixed one; a domain
- *   that nothing else uses by default.
- *
  * **Gotchas**
  *
  * Tests with the same `domain` must not run at the same time.
@@ -206,8 +197,14 @@ class Plain implements PlainTestFlags {
  * @since 0.2.0
  */
 export type Test =
-  | { readonly after: Register }
-  | { readonly onTestFinished: Register }
+  | {
+    /** Registers a function that runs after the test. */
+    readonly after: Register
+  }
+  | {
+    /** Registers a function that runs when the test has finished. */
+    readonly onTestFinished: Register
+  }
   | Register
 
 /**

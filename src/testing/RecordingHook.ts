@@ -17,11 +17,7 @@ import type { HookHints } from "../HookHints.ts"
  *
  * **Details**
  *
- * - `hook`: the name of the recording hook.
- * - `stage`: the stage.
  * - `flagKey`, `context`, `hints`: the evaluation, at the time of the stage.
- * - `details`: the evaluation details, in `after` and `finally`.
- * - `error`: the error, in `error`.
  *
  * @category models
  * @since 0.1.0

@@ -112,7 +112,6 @@ export const delayed = (duration: Duration.Input, answer: Answer): Answer => Eff
  * **Details**
  *
  * - `flagKey`, `flagValueType`, `defaultValue`: the evaluated flag.
- * - `context`: a frozen copy of the evaluation context.
  *
  * @category models
  * @since 0.1.0
@@ -150,29 +149,22 @@ export interface TestProvider extends SDK.Provider {
 /**
  * The script of a test provider.
  *
- * **Details**
- *
- * - `flags`: the answers by flag key, or a function that finds them. Other flags
- *   give `FLAG_NOT_FOUND`.
- * - `name`: the name of the provider, `"test"` by default.
- * - `initialize`: runs when the SDK initialises the provider. If it never ends,
- *   the status stays `NOT_READY`. If it fails with the code `PROVIDER_FATAL`,
- *   the status becomes `FATAL`.
- * - `close`: runs when the SDK closes the provider.
- * - `hooks`: the provider hooks; none by default.
- *
  * @category models
  * @since 0.1.0
  */
 export interface Script {
-  /** The answers by flag key, or a function that finds them. */
+  /** The answers by flag key, or a function that finds them. Other flags give `FLAG_NOT_FOUND`. */
   readonly flags?:
     | Readonly<Record<string, Answer>>
     | ((flagKey: string, context: SDK.EvaluationContext) => Answer | undefined)
     | undefined
   /** The name of the provider, `"test"` by default. */
   readonly name?: string | undefined
-  /** Runs when the SDK initialises the provider. */
+  /**
+   * Runs when the SDK initialises the provider. If it never ends, the status
+   * stays `NOT_READY`. If it fails with the code `PROVIDER_FATAL`, the status
+   * becomes `FATAL`.
+   */
   readonly initialize?: Effect.Effect<void, unknown> | undefined
   /** Runs when the SDK closes the provider. */
   readonly close?: Effect.Effect<void, unknown> | undefined

@@ -1,15 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Predicate, Scope } from "effect"
 import {
   ContextValidatorHook,
   FeatureFlags,
   FeatureHook,
+  Flag,
   HookFailures,
   LoggingHook,
   MetricsHook,
   Privacy,
+  RequestFlags,
   TimingHook
 } from "effect-openfeature"
+import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
+import { TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
 
 /** The values that an option of a kind refuses. Each kind has the wrong type, null, and what is nearly right. */
@@ -31,6 +35,11 @@ const wrong = {
   version: ["1.44", "latest", "", 1.45, null, true],
   logger: ["console", "", 1, null, true, {}, [], { info: () => undefined }],
   logs: ["logs", "", 1, null, true, {}, []],
+  attributes: ["team", "", 1, null, true, [], { team: {} }, { team: Number.NaN }],
+  span: ["Root", "CURRENT", "", "parent", 1, null, true],
+  severityOrFalse: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
+  expiry: ["soon", "", "2027-13-01", "2027-01-31T18:00:00", Number.NaN, 1, null, true, {}, new Date(Number.NaN)],
+  aBoolean: ["true", "", 0, Number.NaN, null, {}],
   schema: ["string", "", 1, null, true, {}, () => true],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
   meterProvider: ["global", 1, null, true, {}, []],
@@ -58,7 +67,7 @@ const flags = (options: object): unknown => {
   return exit
 }
 
-const constructors: ReadonlyArray<
+const constructors: Array<
   readonly [owner: string, make: (options: never) => unknown, kinds: Readonly<Record<string, Kind>>]
 > = [
   ["Privacy.make", (options) => Privacy.make("Privacy.make", options), privacy],
@@ -103,6 +112,61 @@ const constructors: ReadonlyArray<
     interruptTimeout: "duration"
   }]
 ]
+
+const vocabulary = {
+  ...privacy,
+  attributes: "attributes",
+  dimensions: "names",
+  exclude: "names",
+  rewrite: "function",
+  version: "version"
+} as const
+
+const metrics = { ...vocabulary, maxSeries: "positiveInteger", duration: "boolean" } as const
+
+// Each definition needs a default value, which is no mistake here.
+const withDefault = (options: Flag.Options<boolean>): Flag.Options<boolean> =>
+  Predicate.isObject(options) ? Object.assign({ default: false }, options) : options
+
+constructors.push(
+  ["OtelMetricsHook.make", OtelMetricsHook.make, {
+    ...metrics,
+    meterProvider: "meterProvider",
+    whenUnread: "severityOrFalse"
+  }],
+  ["OtelMetricsHook.makeMetric", OtelMetricsHook.makeMetric, metrics],
+  ["OtelTracingHook.make", OtelTracingHook.make, {
+    ...vocabulary,
+    setStatus: "boolean",
+    recordException: "boolean",
+    maxDuration: "positiveDuration",
+    tracerProvider: "tracerProvider"
+  }],
+  ["OtelTracingHook.makeAttributes", OtelTracingHook.makeAttributes, {
+    ...vocabulary,
+    span: "span",
+    maxFlags: "positiveInteger"
+  }],
+  ["OtelEventHook.make", OtelEventHook.make, {
+    ...vocabulary,
+    logs: "logs",
+    level: "severity",
+    errorLevel: "severity"
+  }],
+  ["RequestFlags.make", RequestFlags.make, { ...privacy, maxFlags: "positiveInteger", request: "function" }],
+  ["Flag.boolean", (options) => Flag.boolean("a", withDefault(options)), {
+    default: "aBoolean",
+    description: "text",
+    owner: "text",
+    expiry: "expiry"
+  }],
+  ["TestFlags.layer", (options) => TestFlags.layer({}, options), {
+    hooks: "list",
+    context: "record",
+    providerName: "text",
+    domain: "text"
+  }]
+)
 
 const listed = (message: string): ReadonlyArray<string> => message.split("the options are ")[1]?.split(", ") ?? []
 

@@ -2,16 +2,13 @@
  * The names of the semantic conventions, and the metrics of every OpenFeature
  * SDK. `SemanticConventions` documents them.
  */
-import * as Check from "../../internal/check.ts"
 import { oneLine } from "../../internal/text.ts"
 
 export type Version = "1.45" | "1.37" | "1.31"
 
-const versions: ReadonlyArray<Version> = ["1.45", "1.37", "1.31"]
+export const versions: ReadonlyArray<Version> = ["1.45", "1.37", "1.31"]
 
 export const newestVersion: Version = "1.45"
-
-export const rule: Check.Rule = Check.among(...versions)
 
 /** The attribute names of one version. */
 export interface Names {

@@ -42,7 +42,7 @@ export const rules: Check.Rules<Options> = {
   dimensions: Check.names,
   exclude: Check.names,
   rewrite: Check.aFunction,
-  version: Conventions.rule
+  version: Check.among(...Conventions.versions)
 }
 
 /** Options that a hook has checked. */
