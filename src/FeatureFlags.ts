@@ -37,6 +37,7 @@ import * as Flag from "./Flag.ts"
 import * as HookHints from "./HookHints.ts"
 import { ClientHooks } from "./internal/client/clientHooks.ts"
 import { evaluate } from "./internal/client/evaluate.ts"
+import * as Check from "./internal/check.ts"
 import * as Events from "./internal/client/events.ts"
 import * as FlagType from "./internal/client/flagType.ts"
 import { checked, sdkClient } from "./internal/client/options.ts"
@@ -389,13 +390,18 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
     Effect.callback((resume) => {
       const services = Fiber.getCurrent()?.context ?? Context.empty()
       const settle = (outcome: Outcome<A>) => resume(Exit.succeed(select(outcome)))
+      // No hook sees an evaluation with wrong options, so the log must tell.
+      const refuse = (message: string | undefined) => {
+        const error = new EvaluationError.EvaluationError({ code: "GENERAL", message: message ?? unreadable })
+        const result = select({ value: defaultValue, details: failed(flagKey, defaultValue, error) })
+        resume(message === undefined ? Exit.succeed(result) : Effect.as(Effect.logWarning(message), result))
+      }
       const request = tryOr(
         () => requestOf(Context.get(services, Region), clientHooks.stack, options),
-        optionsErrorOf
+        (error) => refuse(rangeMessageOf(error)) ?? null
       )
-      return request instanceof EvaluationError.EvaluationError
-        ? settle({ value: defaultValue, details: failed(flagKey, defaultValue, request) })
-        : evaluate(target, { type, flagKey, defaultValue, ...request }, services, settle)
+      if (request === undefined) return refuse(undefined)
+      if (request !== null) return evaluate(target, { type, flagKey, defaultValue, ...request }, services, settle)
     })
 
   const typed = <A>(type: FlagType.FlagType<A>): readonly [Evaluate<A>, EvaluateDetails<A>] => [
@@ -450,13 +456,18 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
     status: Effect.sync(() => client.providerStatus),
     track: (name, options) =>
       Effect.withFiber((fiber) =>
-        tryOr(() => {
-          const region = fiber.getRef(Region)
-          if (region.isUnreadable) return Effect.logWarning(unreadable)
-          const context = EvaluationContext.merge(region.context, options?.context)
-          client.track(name, EvaluationContext.toSdk(context), options?.details)
-          return Effect.void
-        }, () => Effect.logWarning("a tracking event was not sent: its context cannot be read"))
+        tryOr(
+          () => {
+            const region = fiber.getRef(Region)
+            if (region.isUnreadable) return Effect.logWarning(unreadable)
+            if (options !== undefined) Check.knownNames("the tracking event", options, { context: true, details: true })
+            const context = EvaluationContext.merge(region.context, options?.context)
+            client.track(name, EvaluationContext.toSdk(context), options?.details)
+            return Effect.void
+          },
+          (error) =>
+            Effect.logWarning(`a tracking event was not sent: ${rangeMessageOf(error) ?? "its context cannot be read"}`)
+        )
       ),
     metadata: Effect.sync(() => client.metadata),
     client
@@ -469,11 +480,8 @@ const detailsOf = <A>({ details }: { readonly details: A }): A => details
 const unreadable = "the options cannot be read"
 
 // The messages of range errors are about options. Other errors can contain anything.
-const optionsErrorOf = (error: unknown): EvaluationError.EvaluationError =>
-  new EvaluationError.EvaluationError({
-    code: "GENERAL",
-    message: tryOr(() => error instanceof RangeError ? oneLine(error.message, 500) : unreadable, () => unreadable)
-  })
+const rangeMessageOf = (error: unknown): string | undefined =>
+  tryOr(() => error instanceof RangeError ? oneLine(error.message, 500) : undefined, () => undefined)
 
 /**
  * Provides a client for feature flags.

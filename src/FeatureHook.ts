@@ -328,7 +328,9 @@ export const make = <
  * **Gotchas**
  *
  * The program is a fiber that is suspended between the stages. When the caller
- * is interrupted, the program is too, and its finalizers run once.
+ * is interrupted in code of the program, the program is interrupted too. While it
+ * waits for `evaluate`, `evaluate` fails with `GENERAL` instead, so
+ * `Effect.onInterrupt` does not run. Its finalizers run once in both cases.
  *
  * An inner hook can still fail after this program saw a success. A span of this
  * program is not the parent of spans of the provider.

@@ -147,17 +147,21 @@ const verbs: Record<Kind, string> = {
 export const describe = (failure: Pick<HookFailure, "hook" | "stage" | "cause">): string =>
   `hook "${oneLine(failure.hook, 128)}" ${verbs[kind(failure.cause)]} in its ${failure.stage} stage`
 
-// What a stage gave that the runner cannot use. The author of the hook must be told, and nobody else.
-const misuse = (cause: Cause.Cause<unknown>): string => {
+// The author of the hook must be told what a stage gave that cannot be used, and nobody else.
+const misuse = ({ cause, hook, stage }: HookFailure): string | undefined => {
   const found = cause.reasons.find(Cause.isDieReason)?.defect
-  return tryOr(() => found instanceof Check.Misuse ? `: ${found.message}` : "", () => "")
+  return tryOr(
+    () =>
+      found instanceof Check.Misuse ? `hook "${oneLine(hook, 128)}" ${found.message} in its ${stage} stage` : undefined,
+    () => undefined
+  )
 }
 
 const log = (failure: HookFailure, withCause: boolean, suppressed = 0): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     const level = fiber.getRef(UnhandledLogLevel)
     if (level === undefined) return Effect.void
-    const text = describe(failure) + misuse(failure.cause)
+    const text = misuse(failure) ?? describe(failure)
     const message = withCause ? [text, failure.cause] : [text]
     return Effect.logWithLevel(level)(...message).pipe(
       Effect.annotateLogs({
@@ -190,10 +194,11 @@ class LogLines {
     return Effect.withFiber((fiber) => {
       const clock = fiber.getRef(Clock.Clock)
       const loggers = fiber.getRef(CurrentLoggers)
-      const key = `${failure.hook}\n${failure.stage}\n${fiber.getRef(UnhandledLogLevel)}`
+      const key = `${failure.hook}\n${failure.stage}\n${kind(failure.cause)}\n${fiber.getRef(UnhandledLogLevel)}`
       const last = this.#last.get(key)
       const at = clock.monotonicTimeNanosUnsafe()
-      if (last?.clock === clock && last.loggers === loggers && at - last.at < this.#interval) {
+      const isSame = last?.clock === clock && last.loggers === loggers
+      if (isSame && at - last.at < this.#interval) {
         last.suppressed++
         return Effect.void
       }
@@ -202,7 +207,7 @@ class LogLines {
       const [oldest] = this.#last.size < maxLogged ? [] : this.#last.keys()
       if (oldest !== undefined) this.#last.delete(oldest)
       this.#last.set(key, { clock, loggers, at, suppressed: 0 })
-      return log(failure, withCause, last?.suppressed)
+      return log(failure, withCause, isSame ? last.suppressed : 0)
     })
   }
 }
@@ -253,8 +258,8 @@ export interface Options {
    */
   readonly logCause?: boolean | undefined
   /**
-   * The minimum time between two log lines of one hook and stage, 10 seconds by
-   * default. The next line has the number of those left out as `suppressed`.
+   * The minimum time between two log lines of one hook, stage and kind, 10 seconds
+   * by default. The next line has the number of those left out as `suppressed`.
    * Zero logs every failure.
    */
   readonly logInterval?: Duration.Input | undefined
@@ -296,7 +301,7 @@ export const make = (options: Options = {}): Effect.Effect<HookFailures> => {
  * **Details**
  *
  * Failures are logged at `References.UnhandledLogLevel`, at most one line for
- * each hook and stage in 10 seconds (`logInterval`). Set that reference to
+ * each hook, stage and kind in 10 seconds (`logInterval`). Set that reference to
  * `undefined` to silence the log line.
  *
  * **Example** (Reading the first failure)

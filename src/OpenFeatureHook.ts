@@ -341,6 +341,8 @@ export const add = <T>(
   target: Target<T>,
   ...hooks: ReadonlyArray<FeatureHook.FeatureHook<unknown>>
 ): () => void => {
+  const owner = "OpenFeatureHook.add"
+  Check.withMethods("addHooks", "getHooks", "clearHooks")(owner, "target", target)
   const hook = make(...hooks)
   target.addHooks(hook)
   return () => remove(target, hook)

@@ -14,7 +14,7 @@ import {
   OpenFeatureHook
 } from "effect-openfeature"
 import { RecordingHook, TestProvider } from "effect-openfeature/testing"
-import { client, collectFailures, deferred, newDomain, paths, turns, until } from "./support.ts"
+import { client, collectFailures, deferred, type LogRecord, logsTo, newDomain, paths, turns, until } from "./support.ts"
 
 class Region extends Context.Service<Region, string>()("test/Region") {}
 
@@ -105,12 +105,14 @@ describe("an evaluation", () => {
   it.effect("with a misspelt option gives the default value, and says which it is", () =>
     Effect.gen(function*() {
       const { flags, provider } = yield* client({ a: TestProvider.value(true) })
+      const records: Array<LogRecord> = []
       const details = yield* flags.booleanDetails(
         "a",
         false,
         // @ts-expect-error it is no option
         { contxt: { targetingKey: "u" } }
-      )
+      ).pipe(Effect.provide(logsTo(records)))
+      assert.deepStrictEqual(records.map(({ message }) => message), [details.errorMessage])
       assert.strictEqual(details.value, false)
       assert.strictEqual(
         details.errorMessage,
@@ -872,7 +874,11 @@ describe("make", () => {
         ["FeatureFlags.make: domain must be a text that is not empty, got ", { domain: "" }],
         ["FeatureFlags.make: there is no option \"domains\"; did you mean \"domain\"?", { domains: "" }],
         ["FeatureFlags.make: version needs a domain", { version: "1" }],
-        ["FeatureFlags.make: interruptTimeout must be finite and not negative, got abc", { interruptTimeout: "abc" }],
+        [
+          "FeatureFlags.make: interruptTimeout must be finite and not negative, got abc; " +
+          "write it as \"50 millis\", or as a number of milliseconds",
+          { interruptTimeout: "abc" }
+        ],
         ["FeatureFlags.make: onProviderError must be one of fail, ignore, got Fail", { onProviderError: "Fail" }],
         [
           "hook 1 is a hook of the SDK; convert it with OpenFeatureHook.toFeatureHook(name, hook)",

@@ -136,16 +136,18 @@ describe("the log line", () => {
         for (let i = 0; i < 5; i++) yield* HookFailures.report(failure())
         yield* HookFailures.report({ ...failure(), stage: "before" })
         yield* HookFailures.report({ ...failure(), hook: "other" })
-        assert.deepStrictEqual(linesOf(records), [0, 0, 0])
+        // A timeout must not hide what else goes wrong.
+        yield* HookFailures.report(failure(Cause.fail("down")))
+        assert.deepStrictEqual(linesOf(records), [0, 0, 0, 0])
         yield* TestClock.adjust("9 seconds")
         yield* HookFailures.report(failure())
         yield* TestClock.adjust("1 second")
         yield* HookFailures.report(failure())
         yield* HookFailures.report({ ...failure(), stage: "before" })
-        assert.deepStrictEqual(linesOf(records), [0, 0, 0, 5, 0])
+        assert.deepStrictEqual(linesOf(records), [0, 0, 0, 0, 5, 0])
       }).pipe(Effect.provide(logsTo(records)))
       const failures = yield* HookFailures.HookFailures
-      assert.strictEqual((yield* failures.counts).reported, 10)
+      assert.strictEqual((yield* failures.counts).reported, 11)
     }).pipe(Effect.provide(HookFailures.layer())))
 
   it.effect("is written for every failure with an interval of zero", () =>
@@ -176,9 +178,30 @@ describe("the log line", () => {
       const outcome = yield* Effect.provide(Fixtures.run(bare), logsTo(records))
       assert.deepStrictEqual(outcome.context, {})
       assert.deepStrictEqual(records.map(({ message }) => message), [
-        "hook \"bare\" died in its before stage: the stage gave bare attributes; return { context: { region: … } }"
+        "hook \"bare\" gave an attribute outside of the context, as in { context: { region: … } }, in its before stage"
       ])
     }).pipe(Effect.provide(HookFailures.layer())))
+})
+
+describe("a contribution with something beside the context and the hints", () => {
+  for (const [path, change] of paths) {
+    it.effect(`is taken, and the rest is told once, ${path}`, () =>
+      Effect.gen(function*() {
+        const told = (rest: object) =>
+          Effect.gen(function*() {
+            const records: Array<LogRecord> = []
+            const contribution = { context: { plan: "pro" }, ...rest }
+            const hook = change(FeatureHook.make("enrich", { before: () => contribution }))
+            const run = Effect.provide(Fixtures.run(hook), logsTo(records))
+            assert.deepStrictEqual((yield* run).context, { plan: "pro" })
+            return records.map(({ message }) => message)
+          })
+        assert.deepStrictEqual(yield* told({}), [])
+        assert.deepStrictEqual(yield* told({ hint: {} }), [
+          "hook \"enrich\" gave \"hint\" where \"hints\" was probably meant in its before stage"
+        ])
+      }).pipe(Effect.provide(HookFailures.layer({ logInterval: 0 }))))
+  }
 })
 
 describe("onFailure", () => {

@@ -42,6 +42,27 @@ const Request = Context.Reference<string>("test/Request", { defaultValue: () => 
 
 const good = { a: TestProvider.value(true) }
 
+describe("hooks whose scope is closed", () => {
+  for (const stage of ["before", "after", "error", "finally"] as const) {
+    it.effect(`are told once, when their only stage is ${stage}`, () =>
+      Effect.gen(function*() {
+        const records: Array<LogRecord> = []
+        const { client } = yield* plainClient({ flags: { a: TestProvider.value(true) } })
+        let ran = 0
+        const audit = FeatureHook.make("audit", { [stage]: () => void ran++ })
+        const hook = yield* Effect.scoped(OpenFeatureHook.makeEffect(audit))
+        client.addHooks(hook)
+        const flagKey = stage === "error" ? "missing" : "a"
+        const evaluation = Effect.promise(() => client.getBooleanValue(flagKey, false))
+        yield* evaluation.pipe(Effect.andThen(evaluation), Effect.provide(logsTo(records)))
+        assert.strictEqual(ran, 0)
+        assert.deepStrictEqual(records.map(({ message }) => message), [
+          "hooks are skipped, since the scope they were built in is closed"
+        ])
+      }))
+  }
+})
+
 describe("a hook on the wrong side", () => {
   const hook = FeatureHook.make("audit", { before: () => undefined })
 

@@ -257,6 +257,12 @@ export const of = (request: object): ReadonlyArray<RequestFlag> => {
  * The request is that of the running fiber, or else that of `run`. Outside of
  * both there are no flags.
  *
+ * **Gotchas**
+ *
+ * After an `await` inside of `Effect.promise`, in a timer, and after
+ * `Effect.runPromise` has ended, no fiber is running. Report inside of
+ * `withScope`, for example with `Effect.tapCause`.
+ *
  * @category getters
  * @since 0.2.0
  */

@@ -12,8 +12,8 @@ export type Rule = (owner: string, name: string, value: unknown) => unknown
 /** A rule for each option, so that no option is forgotten. */
 export type Rules<Options> = { readonly [Name in keyof Options]-?: Rule }
 
-export const reject = (owner: string, name: string, expected: string, value: unknown): never => {
-  throw new RangeError(`${owner}: ${name} must be ${expected}, got ${printValue(value, 100)}`)
+export const reject = (owner: string, name: string, expected: string, value: unknown, advice = ""): never => {
+  throw new RangeError(`${owner}: ${name} must be ${expected}, got ${printValue(value, 100)}${advice}`)
 }
 
 /**
@@ -79,11 +79,14 @@ const isDurationInput = (input: unknown): input is Duration.Input =>
 const durationOf = (input: unknown): Duration.Duration | undefined =>
   isDurationInput(input) ? tryOr(() => Option.getOrUndefined(Duration.fromInput(input)), () => undefined) : undefined
 
+const adviceOn = (found: Duration.Duration | undefined): string =>
+  found === undefined ? "; write it as \"50 millis\", or as a number of milliseconds" : ""
+
 export const positiveDuration = (owner: string, name: string, input: unknown): Duration.Duration => {
   const found = durationOf(input)
   return found !== undefined && Duration.isFinite(found) && Duration.isPositive(found)
     ? found
-    : reject(owner, name, "finite and positive", input)
+    : reject(owner, name, "finite and positive", input, adviceOn(found))
 }
 
 /** Allows zero. */
@@ -91,7 +94,7 @@ export const finiteDuration = (owner: string, name: string, input: unknown): Dur
   const found = durationOf(input)
   return found !== undefined && Duration.isFinite(found) && !Duration.isNegative(found)
     ? found
-    : reject(owner, name, "finite and not negative", input)
+    : reject(owner, name, "finite and not negative", input, adviceOn(found))
 }
 
 export const oneOf = <A>(owner: string, name: string, all: ReadonlyArray<A>, value: A): A =>

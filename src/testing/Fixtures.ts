@@ -233,6 +233,31 @@ const checkRun = (owner: string, options: RunOptions): void => {
   if (options.details !== undefined) checkDetails(`${owner}: details`, options.details)
 }
 
+/**
+ * Runs a hook through its stages, as a promise.
+ *
+ * **When to use**
+ *
+ * Use in a test without Effect. With Effect, use `run`, which has the clock and
+ * the services of the test.
+ *
+ * **Example** (Testing a hook without Effect)
+ *
+ * ```ts
+ * import { FeatureHook } from "effect-openfeature"
+ * import { Fixtures } from "effect-openfeature/testing"
+ *
+ * const enrich = FeatureHook.make("enrich", { before: async () => ({ context: { region: "eu" } }) })
+ * const outcome = await Fixtures.runPromise(enrich)
+ * outcome.context // => { region: "eu" }
+ * ```
+ *
+ * @category running
+ * @since 0.2.0
+ */
+export const runPromise = <E>(hook: FeatureHook<E>, options?: RunOptions | undefined): Promise<Outcome> =>
+  Effect.runPromise(run(hook, options))
+
 const evaluate = async (
   run: Run,
   sdk: SDK.BeforeHookContext,

@@ -37,7 +37,7 @@ import * as TestFlags from "./TestFlags.ts"
 export interface PlainTestFlags {
   /** The client of the SDK. */
   readonly client: SDK.Client
-  /** The domain, for code that makes its own client with `OpenFeature.getClient(domain)`. */
+  /** The domain, for code that makes its own client with `OpenFeature.getClient(domain)`. Empty for the default one. */
   readonly domain: string
   /** Adds or replaces a flag. */
   readonly set: (flagKey: string, flag: TestFlags.Flag) => void
@@ -80,8 +80,11 @@ export interface Options {
   readonly context?: SDK.EvaluationContext | undefined
   /** The name of the provider, `"test"` by default. */
   readonly providerName?: string | undefined
-  /** The domain, for code that evaluates flags on a fixed one; a domain that nothing else uses by default. */
-  readonly domain?: string | undefined
+  /**
+   * The domain, for code that evaluates flags on a fixed one, or `null` for the
+   * default one; a domain that nothing else uses by default.
+   */
+  readonly domain?: string | null | undefined
 }
 
 /**
@@ -137,7 +140,7 @@ const open = Effect.fnUntraced(function*(flags: TestFlags.Flags, options: Option
     hooks: Check.aList,
     context: Check.aRecord,
     providerName: Check.aText,
-    domain: Check.aText
+    domain: TestFlags.aDomain
   })
   const sdkHooks = hooks.map(toSdkHook)
   const scope = yield* Scope.make()

@@ -70,8 +70,11 @@ export interface Options<out H extends FeatureHook.Any = never> {
   readonly context?: EvaluationContext.EvaluationContext | undefined
   /** The name of the provider, `"test"` by default. */
   readonly providerName?: string | undefined
-  /** The domain, for code that evaluates flags on a fixed one; a domain that nothing else uses by default. */
-  readonly domain?: string | undefined
+  /**
+   * The domain, for code that evaluates flags on a fixed one, or `null` for the
+   * default one; a domain that nothing else uses by default.
+   */
+  readonly domain?: string | null | undefined
 }
 
 /**
@@ -87,7 +90,7 @@ export interface Options<out H extends FeatureHook.Any = never> {
  * @since 0.2.0
  */
 export class TestFlags extends Context.Service<TestFlags, {
-  /** The domain of the layer. */
+  /** The domain of the layer, which is empty for the default one. */
   readonly domain: string
   /** Adds or replaces a flag. */
   readonly set: (flagKey: string, flag: Flag) => Effect.Effect<void>
@@ -177,13 +180,13 @@ export const layer = <H extends FeatureHook.Any = never>(
     hooks: Check.aList,
     context: Check.aRecord,
     providerName: Check.aText,
-    domain: Check.aText
+    domain: aDomain
   })
   FeatureHook.combineAll(hooks)
   Check.aRecord(owner, "flags", flags)
   for (const [flagKey, flag] of Object.entries(flags)) checkFlag(owner, flagKey, flag)
   return Layer.effectContext(Effect.gen(function*() {
-    const domain = fixed ?? newDomain()
+    const domain = fixed === null ? "" : fixed ?? newDomain()
     const current = new Map(Object.entries(flags))
     const journal = yield* EvaluationJournal.make
     const provider = yield* TestProvider.make({
@@ -195,7 +198,7 @@ export const layer = <H extends FeatureHook.Any = never>(
       hooks: [OpenFeatureHook.make(publishing, journal.hook)]
     })
     const client = yield* Effect.orDie(
-      FeatureFlags.make({ domain, context, hooks, provider: Effect.succeed(provider) })
+      FeatureFlags.make({ domain: domain || undefined, context, hooks, provider: Effect.succeed(provider) })
     )
     const set = (flagKey: string, flag: Flag) => Effect.sync(() => void current.set(flagKey, flag))
     return Context.make(FeatureFlags.FeatureFlags, client).pipe(Context.add(TestFlags, {
@@ -216,6 +219,13 @@ export const layer = <H extends FeatureHook.Any = never>(
     }))
   }))
 }
+
+/**
+ * The check of the option `domain`.
+ *
+ * @internal
+ */
+export const aDomain: Check.Rule = (owner, name, value) => value === null || Check.aText(owner, name, value)
 
 let domains = 0
 

@@ -48,7 +48,7 @@ export const byHand = (): ReadonlyArray<Hook> => {
 // The log level of the caller leaves out what the logging hook would write.
 export const ours = (): ReadonlyArray<FeatureHook.FeatureHook<unknown>> => [
   TimingHook.make(),
-  LoggingHook.make(),
+  LoggingHook.make({ after: "Debug" }),
   ContextValidatorHook.make({ requireTargetingKey: true, requiredAttributes: ["plan"] }),
   MetricsHook.make(({ success }) =>
     Effect.sync(() => {

@@ -28,6 +28,7 @@ const wrong = {
   context: ["plan", "", 1, null, true, [1], {}, { except: "plan" }, { except: [1] }],
   targetingKey: ["Omit", "RAW", "hash", "", 1, null, true, {}, []],
   text: ["", 1, Number.NaN, null, true, {}, []],
+  textOrNull: ["", 1, Number.NaN, true, {}, []],
   record: ["plan", "", 1, null, true, []],
   list: ["hook", "", 1, null, true, {}],
   mode: ["Warn", "REJECT", "", "throw", 1, null, true],
@@ -164,7 +165,7 @@ constructors.push(
     hooks: "list",
     context: "record",
     providerName: "text",
-    domain: "text"
+    domain: "textOrNull"
   }]
 )
 

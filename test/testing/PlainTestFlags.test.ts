@@ -149,6 +149,16 @@ describe("flags for a test", () => {
   })
 })
 
+describe("the default domain", () => {
+  it("has the flags of a test, and none of them afterwards", async () => {
+    const flags = await PlainTestFlags.make({ sale: true }, { domain: null })
+    assert.isTrue(await SDK.OpenFeature.getClient().getBooleanValue("sale", false))
+    assert.isTrue(await SDK.OpenFeature.getClient(flags.domain).getBooleanValue("sale", false))
+    await flags.close()
+    assert.isFalse(await SDK.OpenFeature.getClient().getBooleanValue("sale", false))
+  })
+})
+
 describe("closing", () => {
   it("closes the provider, and leaves no hook and no event handler", async () => {
     const flags = await PlainTestFlags.make({ who: "me" }, { hooks: [{ before: () => {} }] })

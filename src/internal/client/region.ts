@@ -50,7 +50,7 @@ const optionNames = { context: true, hooks: true, hints: true, schema: true }
 
 /** Throws a `RangeError` that names the option. JavaScript callers can pass anything. */
 export const requestOf = (region: Region, client: Stack, options: Options | undefined) => {
-  if (region.isUnreadable) throw new RangeError("the context or the hints of the region cannot be read")
+  if (region.isUnreadable) return undefined
   // A misspelt context would evaluate the flag for a different subject.
   if (isRecord(options)) Check.knownNames("the evaluation", options, optionNames)
   let stack = client

@@ -16,7 +16,7 @@ import * as HookHints from "../../HookHints.ts"
 import { Nesting, type Registration } from "../hook/registration.ts"
 import { Misuse } from "../check.ts"
 import { type Source, View } from "../hook/view.ts"
-import { oneLine } from "../text.ts"
+import { nearest, oneLine } from "../text.ts"
 import { isRecord, tryOr } from "../untrusted.ts"
 import { Evaluation, find, refind } from "./evaluation.ts"
 import * as Failure from "./failure.ts"
@@ -46,6 +46,14 @@ const noHookContext: SdkHookContext = {
   providerMetadata: { name: "" },
   logger: { error: constVoid, warn: constVoid, info: constVoid, debug: constVoid },
   hookData: new Map()
+}
+
+// Names are part of the code of a hook, unlike values.
+const advice = (name: string): string => {
+  const near = nearest(name, ["context", "hints"])
+  return near === undefined
+    ? `gave an attribute outside of the context, as in { context: { ${oneLine(name, 64)}: … } },`
+    : `gave "${oneLine(name, 64)}" where "${near}" was probably meant`
 }
 
 export class Run implements Stage.Host, Source {
@@ -152,8 +160,11 @@ export class Run implements Stage.Host, Source {
     }
     this.registration = registration
     if (!registration.isClosed) return true
-    if (!canReject) return false
-    if (registration.whenClosed === "reject") {
+    // A hook that began with its scope open is not told about.
+    if (!canReject && registration.parts.some(({ after, before }) => after !== undefined || before !== undefined)) {
+      return false
+    }
+    if (canReject && registration.whenClosed === "reject") {
       throw Failure.general("the scope of a hook that guards this evaluation is closed", this.view)
     }
     if (!registration.hasWarned) {
@@ -178,22 +189,21 @@ export class Run implements Stage.Host, Source {
   /** Merges the contribution of a `before`, so that every later hook sees it. */
   take(result: unknown, entry: Entry): void {
     if (result === undefined) return
-    if (!isRecord(result)) return this.#ignore(entry, "something that is not a contribution")
+    if (!isRecord(result)) return this.#ignore(entry, "gave something that is not a contribution")
     // Own keys only, so that a polluted prototype contributes nothing.
     const hints = Object.hasOwn(result, "hints") ? result["hints"] : undefined
     const context = Object.hasOwn(result, "context") ? result["context"] : undefined
-    if (hints === undefined && context === undefined) {
+    if (!entry.hasWarned) {
       const other = Object.keys(result).find((name) => name !== "context" && name !== "hints")
-      if (other !== undefined) this.#ignore(entry, `bare attributes; return { context: { ${oneLine(other, 64)}: … } }`)
-      return
+      if (other !== undefined) this.#ignore(entry, advice(other))
     }
     if (hints !== undefined) {
-      if (!HookHints.isHookHints(hints)) throw new Misuse("the stage gave hints that are not HookHints")
+      if (!HookHints.isHookHints(hints)) throw new Misuse("gave hints that are not HookHints")
       this.evaluation.addHints(hints)
     }
     if (context !== undefined) {
       if (!EvaluationContext.isEvaluationContext(context)) {
-        throw new Misuse("the stage gave a context that is not a record")
+        throw new Misuse("gave a context that is not a record")
       }
       const contributed = EvaluationContext.toSdk(context)
       this.#contributed = this.#contributed === undefined ? contributed : { ...this.#contributed, ...contributed }
@@ -219,7 +229,7 @@ export class Run implements Stage.Host, Source {
   #ignore(entry: Entry, what: string): void {
     if (entry.hasWarned) return
     entry.hasWarned = true
-    const cause = Cause.die(new Misuse(`the stage gave ${what}`))
+    const cause = Cause.die(new Misuse(what))
     Failure.report(this, { hook: entry.name, stage: "before", flagKey: this.view.flagKey, cause })
   }
 
