@@ -64,12 +64,14 @@ export const rule: Check.Rule = Check.withMethods("error", "warn", "info", "debu
 export const to = (logger: SDK.Logger | undefined): (self: Effect.Effect<void>) => Effect.Effect<void> =>
   logger === undefined ? identity : Effect.provideContext(services(logger))
 
-/**
- * Returns the logger that the application has set. The SDK's own one, which has no properties, prints only
- * errors and warnings.
- */
+/** Whether the application has set the logger. The SDK's own one, which has no properties, prints only errors and warnings. */
+export const isSet = (logger: SDK.Logger): boolean => tryOr(() => Object.keys(logger).length > 0, () => false)
+
 export const of = (context: { readonly logger: SDK.Logger }): SDK.Logger | undefined => {
-  const logger = tryOr(() => context.logger, () => undefined)
-  const isOwn = typeof logger !== "object" || tryOr(() => Object.keys(logger).length === 0, () => true)
-  return isOwn ? undefined : logger
+  try {
+    const { logger } = context
+    return typeof logger === "object" && logger !== null ? logger : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -60,7 +60,9 @@ export class Registration {
   hasWarned = false
   readonly #base: Context.Context<unknown>
   readonly #hasLoggers: boolean
-  readonly #merged = new WeakMap<object, Context.Context<unknown>>()
+  #logger: SDK.Logger | undefined = undefined
+  #plain: Context.Context<unknown> | undefined = undefined
+  readonly #merged = new WeakMap<Context.Context<never>, Context.Context<unknown>>()
   readonly #tracked = new Set<Tracked>()
 
   constructor(
@@ -82,21 +84,27 @@ export class Registration {
     caller: Context.Context<never> | undefined,
     sdk: { readonly logger: SDK.Logger }
   ): Context.Context<unknown> {
-    if (caller !== undefined) return this.#merge(caller, (base) => Context.merge(base, caller))
-    const logger = this.#hasLoggers ? undefined : SdkLogger.of(sdk)
-    return logger === undefined
-      ? this.#base
-      : this.#merge(logger, (base) => Context.merge(SdkLogger.services(logger), base))
+    if (caller === undefined) return this.#plainServices(sdk)
+    // A request makes many evaluations with the same services. The map is weak, since a registration
+    // outlives its requests.
+    const known = this.#merged.get(caller)
+    if (known !== undefined) return known
+    const merged = Context.merge(this.#base, caller)
+    this.#merged.set(caller, merged)
+    return merged
   }
 
-  // A request makes many evaluations with the same services. The map is weak, since a registration
-  // outlives its requests.
-  #merge(key: object, merge: (base: Context.Context<unknown>) => Context.Context<unknown>): Context.Context<unknown> {
-    const known = this.#merged.get(key)
-    if (known !== undefined) return known
-    const merged = merge(this.#base)
-    this.#merged.set(key, merged)
-    return merged
+  #plainServices(sdk: { readonly logger: SDK.Logger }): Context.Context<unknown> {
+    if (this.#hasLoggers) return this.#base
+    const logger = SdkLogger.of(sdk)
+    // A process has few loggers, so the last one is nearly always the present one.
+    if (this.#plain === undefined || logger !== this.#logger) {
+      this.#logger = logger
+      this.#plain = logger !== undefined && SdkLogger.isSet(logger)
+        ? Context.merge(SdkLogger.services(logger), this.#base)
+        : this.#base
+    }
+    return this.#plain
   }
 
   add(tracked: Tracked): void {
