@@ -24,7 +24,7 @@ const files = readdirSync(installed, { recursive: true, withFileTypes: true })
 const missing = ["README.md", "CHANGELOG.md", "LICENSE"].filter((file) => !files.includes(file))
 check("the package contains what a reader wants", { ok: missing.length === 0, output: missing.join("\n") })
 const stray = files.filter((file) =>
-  !/^(dist|src|docs)\/|^(README\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(file)
+  !/^(dist|src|docs|examples)\/|^(README\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(file)
 )
 check("the package contains nothing else", { ok: stray.length === 0, output: stray.join("\n") })
 
