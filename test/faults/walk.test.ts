@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Predicate, Scope } from "effect"
 import {
+  BackgroundHook,
   ContextValidatorHook,
   FeatureFlags,
   FeatureHook,
@@ -37,6 +38,7 @@ const wrong = {
   logger: ["console", "", 1, null, true, {}, [], { info: () => undefined }],
   logs: ["logs", "", 1, null, true, {}, []],
   attributes: ["team", "", 1, null, true, [], { team: {} }, { team: Number.NaN }],
+  overflow: ["DropNewest", "drop", "", 1, null, true],
   span: ["Root", "CURRENT", "", "parent", 1, null, true],
   severityOrFalse: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   expiry: ["soon", "", "2027-13-01", "2027-01-31T18:00:00", Number.NaN, 1, null, true, {}, new Date(Number.NaN)],
@@ -153,6 +155,12 @@ constructors.push(
     logs: "logs",
     level: "severity",
     errorLevel: "severity"
+  }],
+  ["BackgroundHook.make", (options) => BackgroundHook.make(LoggingHook.make(), options), {
+    capacity: "positiveInteger",
+    overflow: "overflow",
+    concurrency: "positiveInteger",
+    closeTimeout: "duration"
   }],
   ["RequestFlags.make", RequestFlags.make, { ...privacy, maxFlags: "positiveInteger", request: "function" }],
   ["Flag.boolean", (options) => Flag.boolean("a", withDefault(options)), {

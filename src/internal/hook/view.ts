@@ -93,6 +93,12 @@ export class View implements HookContext {
   static detach(view: View): View {
     return new View({ sdk: view.#source.sdk }, true)
   }
+  /** The SDK's live context can still change, unless it is frozen. */
+  static settle(view: View): View {
+    const settled = View.detach(view)
+    if (!Object.isFrozen(view.#source.sdk.context)) settled.#context = view.context
+    return settled
+  }
   static release(view: View): void {
     const { flagValueType, logger } = view.#source.sdk
     const { clientMetadata, flagKey, providerMetadata } = view
@@ -131,6 +137,9 @@ export const sourceOf = (context: HookContext): Source | undefined =>
 
 /** Returns a view of the same evaluation that can be released separately. */
 export const detach = (context: HookContext): HookContext => context instanceof View ? View.detach(context) : context
+
+/** Returns a view that stays what it is, for a stage that runs later. */
+export const settled = (context: HookContext): HookContext => context instanceof View ? View.settle(context) : context
 
 /** Empties a view, since an abandoned stage can hold it forever. */
 export const release = (context: HookContext): void => {
