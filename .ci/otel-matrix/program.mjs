@@ -57,8 +57,8 @@ await OpenFeature.setProviderAndWait(
 const client = OpenFeature.getClient("matrix")
 client.addHooks(
   OpenFeatureHook.make(
-    OtelMetricsHook.make(given),
-    OtelTracingHook.make(given),
+    OtelMetricsHook.make({ meterProvider: given.meterProvider }),
+    OtelTracingHook.make({ tracerProvider: given.tracerProvider }),
     OtelEventHook.make({ logs: given.loggerProvider })
   ),
   OpenFeatureHook.make(OtelMetricsHook.make(), OtelTracingHook.make(), OtelEventHook.make({ logs }))
