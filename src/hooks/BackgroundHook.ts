@@ -126,47 +126,42 @@ interface Task {
 
 class Background {
   readonly #queue: Queue.Queue<Task, Cause.Done>
-  readonly #waits: boolean
-  readonly #evicts: boolean
-  readonly #metrics: (outcome: Outcome) => Metric.Metric<number, unknown>
+  readonly #overflow: Options["overflow"]
+  readonly #hook: string
+  /** The tasks that wait or run. Each ends once, also when it was given up and ends later. */
+  readonly #pending = new Set<Task>()
   readonly #waiters = new Set<() => void>()
-  #isClosed = false
-  #offered = 0
   readonly #ended: Record<Outcome, number> = { delivered: 0, dropped: 0, failed: 0 }
 
   constructor(name: string, queue: Queue.Queue<Task, Cause.Done>, overflow: Options["overflow"]) {
+    this.#hook = oneLine(name, 128)
     this.#queue = queue
-    this.#waits = overflow === "wait"
-    this.#evicts = overflow === "dropOldest"
-    const hook = oneLine(name, 128)
-    const metrics = new Map<Outcome, Metric.Metric<number, unknown>>()
-    this.#metrics = (outcome) => {
-      const metric = metrics.get(outcome) ?? Metric.withAttributes(counter, { hook, outcome })
-      metrics.set(outcome, metric)
-      return metric
-    }
+    this.#overflow = overflow
   }
 
   get counts(): Counts {
     const { delivered, dropped, failed } = this.#ended
-    return { offered: this.#offered, delivered, dropped, failed, pending: this.#pending }
-  }
-  get #pending(): number {
-    const { delivered, dropped, failed } = this.#ended
-    return this.#offered - delivered - dropped - failed
+    const pending = this.#pending.size
+    return { offered: delivered + dropped + failed + pending, delivered, dropped, failed, pending }
   }
 
   offer(task: Task): Effect.Effect<void> | undefined {
-    this.#offered++
-    if (this.#waits && !this.#isClosed && Queue.isFullUnsafe(this.#queue)) {
-      return Effect.map(Queue.offer(this.#queue, task), (isTaken) => {
-        if (!isTaken) this.#end("dropped", task.services)
-      })
+    this.#pending.add(task)
+    if (Queue.isFullUnsafe(this.#queue)) {
+      if (this.#overflow === "wait") return this.#wait(task)
+      const oldest = this.#overflow === "dropOldest" ? Queue.takeUnsafe(this.#queue) : undefined
+      if (oldest !== undefined && Exit.isSuccess(oldest)) this.#end("dropped", oldest.value)
     }
-    // A sliding queue does not tell that it drops its oldest message.
-    const evicts = this.#evicts && Queue.isFullUnsafe(this.#queue)
-    if (!Queue.offerUnsafe(this.#queue, task) || evicts) this.#end("dropped", task.services)
+    if (!Queue.offerUnsafe(this.#queue, task)) this.#end("dropped", task)
     return undefined
+  }
+
+  #wait(task: Task): Effect.Effect<void> {
+    const drop = Effect.sync(() => this.#end("dropped", task))
+    return Queue.offer(this.#queue, task).pipe(
+      Effect.flatMap((isTaken) => isTaken ? Effect.void : drop),
+      Effect.onInterrupt(() => drop)
+    )
   }
 
   /** Runs the work until the queue has ended. */
@@ -176,37 +171,33 @@ class Background {
 
   #deliver(task: Task): Effect.Effect<void> {
     return Effect.flatMap(run(task), (exit) => {
-      if (Exit.isSuccess(exit)) {
-        this.#end("delivered", task.services)
-        return Effect.void
-      }
-      this.#end("failed", task.services)
-      return Effect.provideContext(HookFailures.report(task.failed(exit.cause)), task.services)
+      this.#end(Exit.isSuccess(exit) ? "delivered" : "failed", task)
+      return Exit.isSuccess(exit)
+        ? Effect.void
+        : Effect.provideContext(HookFailures.report(task.failed(exit.cause)), task.services)
     })
   }
 
   readonly flush: Effect.Effect<void> = Effect.suspend(() =>
-    this.#pending === 0 ? Effect.void : Effect.callback((resume) => {
+    this.#pending.size === 0 ? Effect.void : Effect.callback((resume) => {
       const done = () => resume(Effect.void)
       this.#waiters.add(done)
       return Effect.sync(() => void this.#waiters.delete(done))
     })
   )
 
-  /** Ends the work. Returns the number of stages that were given up. */
+  /** Drops all pending tasks, and returns their number. */
   giveUp(): number {
-    const { dropped } = this.#ended
-    while (this.#pending > 0) this.#end("dropped", Context.empty())
-    this.#isClosed = true
-    return this.#ended.dropped - dropped
+    const { size } = this.#pending
+    for (const task of this.#pending) this.#end("dropped", task)
+    return size
   }
 
-  #end(outcome: Outcome, services: Context.Context<never>): void {
-    // What was given up may still end.
-    if (this.#isClosed && outcome !== "dropped") return
+  #end(outcome: Outcome, task: Task): void {
+    if (!this.#pending.delete(task)) return
     this.#ended[outcome]++
-    this.#metrics(outcome).updateUnsafe(1, services)
-    if (this.#pending > 0) return
+    Metric.withAttributes(counter, { hook: this.#hook, outcome }).updateUnsafe(1, task.services)
+    if (this.#pending.size > 0) return
     for (const done of this.#waiters) done()
     this.#waiters.clear()
   }
@@ -334,8 +325,10 @@ const acquire = Effect.fnUntraced(function*<R>(
   hook: FeatureHook.FeatureHook<never, R>,
   { capacity = 1000, closeTimeout = "3 seconds", concurrency = 1, overflow = "dropNewest" }: Options
 ) {
-  const strategy = ({ dropNewest: "dropping", dropOldest: "sliding", wait: "suspend" } as const)[overflow]
-  const queue = yield* Queue.make<Task, Cause.Done>({ capacity, strategy })
+  const queue = yield* Queue.make<Task, Cause.Done>({
+    capacity,
+    strategy: overflow === "wait" ? "suspend" : "dropping"
+  })
   const background = new Background(hook.name, queue, overflow)
   const workers = Array.from({ length: concurrency }, () => background.work)
   const fiber = yield* Effect.forkDetach(Effect.all(workers, { concurrency: "unbounded", discard: true }))
@@ -359,6 +352,8 @@ const close = Effect.fnUntraced(function*(
   yield* awaitWithin(fiber, limit)
   const dropped = background.giveUp()
   fiber.interruptUnsafe()
+  // Evaluations that wait for a place go on.
+  yield* Queue.shutdown(queue)
   if (dropped === 0) return
   yield* Effect.logWarning("work of a hook in the background was dropped, since it was closed").pipe(
     Effect.annotateLogs({ hook: oneLine(name, 128), dropped })

@@ -215,6 +215,44 @@ describe("a full queue", () => {
     }))
 })
 
+describe("a caller that waits for a full queue", () => {
+  it.effect("and gives up after a timeout, or outlives the hook, is one dropped stage", () =>
+    Effect.gen(function*() {
+      for (const end of ["timeout", "close"] as const) {
+        const scope = yield* Scope.make()
+        const background = yield* Scope.provide(
+          BackgroundHook.make(FeatureHook.make("stuck", { finally: () => Effect.never }), {
+            capacity: 1,
+            overflow: "wait",
+            closeTimeout: "1 second"
+          }),
+          scope
+        )
+        const limited = FeatureHook.observe(FeatureHook.timeout(background.hook, "10 millis"))
+        const hooks = [end === "timeout" ? limited : background.hook]
+        const { flags } = yield* client({ a: TestProvider.value(true) }, { hooks })
+        yield* flags.boolean("a", false)
+        yield* turns()
+        yield* flags.boolean("a", false)
+        const waiting = yield* Effect.forkChild(flags.boolean("a", false))
+        yield* turns()
+        assert.isUndefined(waiting.pollUnsafe())
+        if (end === "timeout") {
+          yield* TestClock.adjust("10 millis")
+          assert.isTrue(yield* Fiber.join(waiting))
+          yield* turns()
+          assert.deepInclude(yield* background.counts, { offered: 3, pending: 2, dropped: 1 })
+        }
+        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(closing)
+        yield* Fiber.await(waiting)
+        yield* turns()
+        assert.deepInclude(yield* background.counts, { offered: 3, pending: 0, dropped: 3 }, end)
+      }
+    }).pipe((program) => collectFailures(() => program)))
+})
+
 describe("the counts", () => {
   it.effect("add up at every moment of random programs", () =>
     Effect.gen(function*() {
