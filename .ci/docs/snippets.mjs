@@ -1,4 +1,5 @@
 // Finds, type-checks and runs the ts fences of the documentation.
+import { build } from "esbuild"
 import { spawn } from "node:child_process"
 import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
@@ -65,16 +66,32 @@ const typecheck = (snippets, errors) => {
   )
 }
 
+// One file for each snippet, with the library in it, starts in half the time.
+const bundle = (snippets) =>
+  build({
+    entryPoints: snippets.map(({ name }) => join(cache, "run", name)),
+    outdir: join(cache, "run"),
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    sourcemap: "inline",
+    tsconfig: join(root, ".ci/docs/tsconfig.json"),
+    plugins: [{
+      name: "packages",
+      setup: (builder) =>
+        builder.onResolve({ filter: /^[^./]/ }, ({ kind, path }) =>
+          kind === "entry-point" || path.startsWith("effect-openfeature") ? undefined : { path, external: true })
+    }]
+  })
+
 const run = (snippet, errors) =>
   new Promise((resolve) => {
-    const child = spawn(process.execPath, ["--import", "tsx", join(cache, "run", snippet.name)], {
+    const file = join(cache, "run", snippet.name.replace(/\.ts$/, ".mjs"))
+    const child = spawn(process.execPath, ["--enable-source-maps", file], {
       cwd: root,
-      env: {
-        ...process.env,
-        NO_COLOR: "1",
-        NODE_NO_WARNINGS: "1",
-        TSX_TSCONFIG_PATH: join(root, ".ci/docs/tsconfig.json")
-      },
+      env: { ...process.env, NO_COLOR: "1", NODE_NO_WARNINGS: "1" },
       stdio: ["ignore", "pipe", "pipe"]
     })
     let output = ""
@@ -100,6 +117,7 @@ export const checkSnippets = async (snippets, errors) => {
   write(snippets, errors)
   typecheck(snippets, errors)
   const queue = snippets.filter((snippet) => !snippet.broken)
+  await bundle(queue)
   await Promise.all(Array.from({ length: availableParallelism() }, async () => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) await run(next, errors)
   }))
