@@ -421,13 +421,14 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
       ? selecting(FlagType.schema(options.schema), flagKey, defaultValue, options, detailsOf)
       : selecting(FlagType.object, flagKey, defaultValue, options, detailsOf)
 
-  const detailsBy = <A, H extends FeatureHook.Any>(
+  const selectingFlag = <A, B, H extends FeatureHook.Any>(
     owner: string,
     flag: Flag.Flag<A>,
-    options: EvaluationOptions<H> | undefined
+    options: EvaluationOptions<H> | undefined,
+    select: (outcome: Outcome<A>) => B
   ) => {
     const { defaultValue, flagKey, type } = Flag.questionOf(owner, flag)
-    return selecting(type, flagKey, defaultValue, options, detailsOf)
+    return selecting(type, flagKey, defaultValue, options, select)
   }
 
   return FeatureFlags.of({
@@ -443,12 +444,9 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
       defaultValue: FlagValue,
       options?: EvaluationOptions<H> | ObjectOptions<FlagValue, H> | undefined
     ) => Effect.map(objectDetails(flagKey, defaultValue, options), valueOf),
-    get: (flag, options) => {
-      const { defaultValue, flagKey, type } = Flag.questionOf("FeatureFlags.get", flag)
-      return selecting(type, flagKey, defaultValue, options, valueOf)
-    },
-    getOrFail: (flag, options) => valueOrFail(detailsBy("FeatureFlags.getOrFail", flag, options)),
-    details: (flag, options) => detailsBy("FeatureFlags.details", flag, options),
+    get: (flag, options) => selectingFlag("FeatureFlags.get", flag, options, valueOf),
+    getOrFail: (flag, options) => valueOrFail(selectingFlag("FeatureFlags.getOrFail", flag, options, detailsOf)),
+    details: (flag, options) => selectingFlag("FeatureFlags.details", flag, options, detailsOf),
     addHooks: (...hooks) => clientHooks.add(hooks),
     hooks: Effect.sync(() => clientHooks.all),
     clearHooks: Effect.sync(() => clientHooks.clear()),

@@ -163,8 +163,6 @@ export type StageError<A> = A extends Effect.Effect<infer _A, infer E, infer _R>
  */
 export type StageServices<A> = A extends Effect.Effect<infer _A, infer _E, infer R> ? R : never
 
-const stageNames: ReadonlyArray<Stage> = ["before", "after", "error", "finally"]
-
 const checkName = (constructor: string, name: string): void => {
   if (typeof name !== "string" || name === "") {
     throw new RangeError(`FeatureHook.${constructor}: name must be a text that is not empty`)
@@ -179,10 +177,10 @@ const checkName = (constructor: string, name: string): void => {
 export const fromPart = <E, R>(constructor: string, part: Part.Part): FeatureHook<E, R> => {
   checkName(constructor, part.name)
   const name = oneLine(part.name, 128)
-  const given = stageNames.filter((key) => part[key] !== undefined)
+  const given = Part.stages.filter((key) => part[key] !== undefined)
   if (given.length === 0) {
     throw new RangeError(
-      `FeatureHook.${constructor}: hook "${name}" needs at least one stage: ${stageNames.join(", ")}`
+      `FeatureHook.${constructor}: hook "${name}" needs at least one stage: ${Part.stages.join(", ")}`
     )
   }
   return new FeatureHookImpl([part])
@@ -438,7 +436,7 @@ export const combineAll = <H extends Any = never>(hooks: Iterable<H>): FeatureHo
 // JavaScript callers can pass any value.
 const partsOf = (hook: unknown, index: number): ReadonlyArray<Part.Part> => {
   if (isFeatureHook(hook)) return hook.parts
-  const isSdkHook = isRecord(hook) && stageNames.some((stage) => typeof read(hook, stage) === "function")
+  const isSdkHook = isRecord(hook) && Part.stages.some((stage) => typeof read(hook, stage) === "function")
   const advice = Array.isArray(hook)
     ? "is a list; pass its hooks one by one, as in (...hooks)"
     : isSdkHook

@@ -23,6 +23,7 @@ import * as FeatureHook from "./FeatureHook.ts"
 import * as Check from "./internal/check.ts"
 import * as Converted from "./internal/bridge/converted.ts"
 import * as SdkHook from "./internal/bridge/sdkHook.ts"
+import * as Part from "./internal/hook/part.ts"
 import * as Registration from "./internal/hook/registration.ts"
 
 /**
@@ -279,7 +280,7 @@ const checkedHook = (hook: SDK.Hook): SDK.Hook => {
   if (typeof hook !== "object" || hook === null) {
     Check.reject("OpenFeatureHook.toFeatureHook", "hook", "an object", hook)
   }
-  for (const stage of ["before", "after", "error", "finally"] as const) {
+  for (const stage of Part.stages) {
     if (hook[stage] !== undefined) Check.aFunction("OpenFeatureHook.toFeatureHook", stage, hook[stage])
   }
   return hook

@@ -6,7 +6,6 @@
  * @since 0.1.0
  */
 import type { Logger } from "@openfeature/server-sdk"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
@@ -125,7 +124,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   }
   const ended = (stage: string, context: HookContext, { startedAt }: Start): Fields => {
     const fields = common(stage, context)
-    if (startedAt !== undefined) fields["duration_ms"] = Number(nanosSince(startedAt, clock()) / 1000n) / 1000
+    if (startedAt !== undefined) fields["duration_ms"] = Number(nanosSince(startedAt, Services.clock()) / 1000n) / 1000
     return fields
   }
   const resolved = (fields: Fields, details: EvaluationDetails): Fields => {
@@ -148,7 +147,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   return FeatureHook.observe(FeatureHook.make("logging", {
     hookData: (): Start => ({ startedAt: undefined }),
     before: (context, _hints, start) => {
-      if (isLogged(after) || isLogged(error)) start.startedAt = clock().monotonicTimeNanosUnsafe()
+      if (isLogged(after) || isLogged(error)) start.startedAt = Services.clock().monotonicTimeNanosUnsafe()
       return log(before, "evaluating a feature flag", () => common("before", context))
     },
     after: after === false ?
@@ -170,5 +169,3 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
 interface Start {
   startedAt: bigint | undefined
 }
-
-const clock = (): Clock.Clock => Context.get(Services.current(), Clock.Clock)

@@ -4,8 +4,7 @@
  * @since 0.1.0
  */
 import type { Logger } from "@openfeature/server-sdk"
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Severity } from "effect/LogLevel"
@@ -114,10 +113,10 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   return FeatureHook.observe(FeatureHook.make("timing", {
     before: (_context, hints) =>
       HookHints.getOrUndefined(hints, Start) === undefined
-        ? { hints: HookHints.make(Start, clock().monotonicTimeNanosUnsafe()) }
+        ? { hints: HookHints.make(Start, Services.clock().monotonicTimeNanosUnsafe()) }
         : undefined,
     finally: limit && ((context, _details, hints) => {
-      const taken = elapsedBy(clock(), hints)
+      const taken = elapsedBy(Services.clock(), hints)
       if (taken === undefined || Duration.isLessThanOrEqualTo(taken, limit)) return undefined
       return logger(Effect.annotateLogs(Effect.logWithLevel(level)("slow feature flag evaluation"), {
         flag_key: oneLine(context.flagKey, 256),
@@ -126,8 +125,6 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     })
   }))
 }
-
-const clock = (): Clock.Clock => Context.get(Services.current(), Clock.Clock)
 
 const elapsedBy = (clock: Clock.Clock, hints: HookHints.HookHints): Duration.Duration | undefined => {
   const start = HookHints.getOrUndefined(hints, Start)

@@ -16,9 +16,15 @@ export const createHmac = (owner: string): typeof NodeCrypto.createHmac => {
   return crypto.createHmac
 }
 
+let foundHooks: typeof NodeAsyncHooks | undefined = undefined
+
+// Stages in the background need it in each evaluation.
+const asyncHooks = (): typeof NodeAsyncHooks | undefined =>
+  foundHooks ??= cast<unknown, typeof NodeAsyncHooks | undefined>(builtin("node:async_hooks"))
+
 /** Captures the current asynchronous context, and returns a function that runs others in it. */
 export const here = (): (run: () => void) => void => {
-  const hooks = cast<unknown, typeof NodeAsyncHooks | undefined>(builtin("node:async_hooks"))
+  const hooks = asyncHooks()
   if (hooks === undefined) return (run) => run()
   const resource = new hooks.AsyncResource("effect-openfeature")
   return (run) => resource.runInAsyncScope(run)
@@ -26,7 +32,7 @@ export const here = (): (run: () => void) => void => {
 
 /** A storage that follows the asynchronous calls of plain code. */
 export const asyncLocalStorage = <A>(owner: string): NodeAsyncHooks.AsyncLocalStorage<A> => {
-  const hooks = cast<unknown, typeof NodeAsyncHooks | undefined>(builtin("node:async_hooks"))
+  const hooks = asyncHooks()
   if (hooks === undefined) throw new RangeError(`${owner}: needs Node.js`)
   return new hooks.AsyncLocalStorage<A>()
 }

@@ -2,6 +2,7 @@
  * The services of the running code. A fiber carries its own. A synchronous stage
  * has no fiber, so its runner holds the services for it.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Fiber from "effect/Fiber"
 
@@ -28,3 +29,5 @@ export const find = (): Context.Context<never> | undefined => {
 }
 
 export const current = (): Context.Context<never> => find() ?? Context.empty()
+
+export const clock = (): Clock.Clock => Context.get(current(), Clock.Clock)

@@ -47,6 +47,8 @@ export interface Part<S = unknown> {
   readonly finally: Stages<S>["finally"] | undefined
 }
 
+export const stages: ReadonlyArray<Stage> = ["before", "after", "error", "finally"]
+
 /** The result of a stage: an effect, or `undefined` when it is done. A known result is an `Exit`. */
 export type Result = Effect.Effect<unknown, unknown, unknown> | undefined
 

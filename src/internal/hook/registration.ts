@@ -107,6 +107,7 @@ export class Registration {
     return this.#plain
   }
 
+  /** Tracks a fiber. Its owner deletes it when it has ended. */
   add(tracked: Tracked): void {
     if (this.isClosed) {
       interrupt(tracked)
