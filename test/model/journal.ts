@@ -24,8 +24,13 @@ export class Journal {
   resolved: Record_ | undefined = undefined
   readonly #listeners = new Map<string, Array<() => void>>()
 
-  /** Does something as soon as a hook is in a stage. */
+  /** Does something as soon as a hook is in a stage, before what already listens. */
   on(hook: string, stage: Stage, listener: () => void): void {
+    const key = `${hook}.${stage}`
+    this.#listeners.set(key, [listener, ...this.#listeners.get(key) ?? []])
+  }
+  /** Does something once all that listens to a hook in a stage is done. */
+  onLast(hook: string, stage: Stage, listener: () => void): void {
     const key = `${hook}.${stage}`
     this.#listeners.set(key, [...this.#listeners.get(key) ?? [], listener])
   }

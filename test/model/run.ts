@@ -69,7 +69,7 @@ const addHooks = Effect.fnUntraced(function*(
     if (slot.scope === undefined || slot.isAgain) together.push(slot)
     else {
       yield* flush
-      yield* registry.scoped(slot.scope, flags.addHooks(...registry.featureHooks(slot)))
+      yield* registry.scoped(slot.scope, slot.hooks, flags.addHooks(...registry.featureHooks(slot)))
     }
   }
   yield* flush

@@ -61,11 +61,18 @@ export class Registry {
     return slot.twice ? [...hooks, ...hooks] : hooks
   }
 
-  /** Runs a registration in a scope that closes when the program says so. */
-  scoped<A, E, R>(spec: ScopeSpec, registration: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Scope.Scope>> {
+  /** Runs the registration of hooks in a scope that closes when the program says so. */
+  scoped<A, E, R>(
+    spec: ScopeSpec,
+    hooks: ReadonlyArray<HookSpec>,
+    registration: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E, Exclude<R, Scope.Scope>> {
     return Effect.flatMap(Scope.make(), (scope) => {
       this.#scopes.push(scope)
-      this.journal.on(spec.closedBy, spec.at, () => void Effect.runFork(Scope.close(scope, Exit.void)))
+      const close = () => void Effect.runFork(Scope.close(scope, Exit.void))
+      // A stage that hangs goes on at once when its own scope closes, and the model closes all scopes at one moment.
+      if (hooks.some(({ name }) => name === spec.closedBy)) this.journal.onLast(spec.closedBy, spec.at, close)
+      else this.journal.on(spec.closedBy, spec.at, close)
       return registration.pipe(
         Effect.provideService(OpenFeatureHook.WhenClosed, spec.whenClosed),
         Scope.provide(scope)
@@ -87,6 +94,6 @@ export class Registry {
   #bridged({ hooks, scope }: Slot): SDK.Hook {
     const made = hooks.map((spec) => featureHook(spec, this.journal))
     if (scope === undefined) return OpenFeatureHook.makeWith(this.services, ...made)
-    return Effect.runSyncWith(this.services)(this.scoped(scope, OpenFeatureHook.makeEffect(...made)))
+    return Effect.runSyncWith(this.services)(this.scoped(scope, hooks, OpenFeatureHook.makeEffect(...made)))
   }
 }
