@@ -7,6 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^effect-openfeature$/, replacement: path("./src/index.ts") },
+      { find: /^effect-openfeature\/node$/, replacement: path("./src/node/index.ts") },
       { find: /^effect-openfeature\/otel$/, replacement: path("./src/otel/index.ts") },
       { find: /^effect-openfeature\/testing$/, replacement: path("./src/testing/index.ts") },
       { find: /^effect-openfeature\/(.+)$/, replacement: `${path("./src")}/$1.ts` }

@@ -12,14 +12,17 @@ const floors = [
   ["Flag", "^src/Flag[.]ts$"],
   ["OpenFeatureHook", "^src/OpenFeatureHook[.]ts$"],
   ["FeatureFlags", "^src/FeatureFlags[.]ts$"],
+  ["the registry of hooks", "^src/(HookRegistry[.]ts$|internal/registry/)"],
+  ["the audit trail", "^src/audit/"],
   ["the built-in hooks", "^src/hooks/"],
   ["the ground of telemetry", "^src/otel/internal/"],
   ["telemetry", "^src/otel/[^/]+$"],
+  ["what only Node has", "^src/node/"],
   ["the test kit", "^src/testing/"],
   ["the root", "^src/index[.]ts$"]
 ]
 const paths = floors.map(([, path]) => path)
-const core = paths.slice(0, 9)
+const core = paths.slice(0, 10)
 
 const error = (name, comment, from, to) => ({ name, comment, severity: "error", from, to })
 
@@ -53,10 +56,13 @@ module.exports = {
       { path: ["^src/index[.]ts$", "^src/testing/"] },
       { path: "@opentelemetry/", reachable: true }
     ),
-    error("no-node", "src does not depend on Node; the keyed hash is the one exception", {
+    error("no-node", "only src/node depends on Node; src/internal/node.ts looks it up", {
       path: "^src/",
-      pathNot: "^src/internal/node[.]ts$"
+      pathNot: ["^src/internal/node[.]ts$", "^src/node/"]
     }, { dependencyTypes: ["core"] }),
+    error("node-apart", "only src/node imports src/node", { path: "^src/", pathNot: "^src/node/" }, {
+      path: "^src/node/"
+    }),
     error("peers-only", "users have the peer dependencies and nothing else", { path: "^src/" }, {
       dependencyTypes: ["npm", "npm-dev", "npm-optional", "npm-no-pkg", "npm-unknown"],
       dependencyTypesNot: ["npm-peer"]

@@ -29,7 +29,7 @@ const headerOf = (module) => {
 
 /** Where a module is imported from: the subpath of its folder, the root, or its own subpath. */
 const specifierOf = (module) =>
-  /^(otel|testing)\//.test(module) ? `${manifest.name}/${module.split("/")[0]}` : manifest.name
+  /^(node|otel|testing)\//.test(module) ? `${manifest.name}/${module.split("/")[0]}` : manifest.name
 const nameOf = (module) => module.split("/").at(-1)
 
 const modules = pagesIn(made).filter((page) => page !== "README.md").map((page) => page.slice(0, -3))
@@ -50,8 +50,8 @@ writeFileSync(
   `# API reference
 
 Every module, with its exports by category, their options and defaults. \`npm run docs:api\` writes these pages from the
-comments in \`src\`. The modules of \`otel\` are exported by \`${manifest.name}/otel\`, those of \`testing\` by
-\`${manifest.name}/testing\`, and all others by \`${manifest.name}\`.
+comments in \`src\`. The modules of \`node\`, \`otel\` and \`testing\` are exported by \`${manifest.name}/node\`,
+\`${manifest.name}/otel\` and \`${manifest.name}/testing\`, and all others by \`${manifest.name}\`.
 
 | module | |
 | --- | --- |
