@@ -454,9 +454,11 @@ const debug = (registry: Registry, options: DebugOptions | false = {}): void => 
   registry.wrap((part, { name }) => Debug.logged(part, name, log))
 }
 
+const isFlags = <T>(target: Target<T>): target is FeatureFlags["Service"] => Predicate.hasProperty(target, "client")
+
 const attach = <T>(registry: Registry, target: Target<T>): () => void => {
   const owner = "HookRegistry.attach"
-  if ("client" in target) {
+  if (isFlags(target)) {
     const hooks = hooksOf(target)
     // A client that other code has made or wrapped has at least a client of the SDK.
     if (hooks === undefined) return attach(registry, target.client)

@@ -28,6 +28,8 @@ export class Member implements Ordered {
   readonly close: Effect.Effect<void>
   readonly failures: Failures
   isEnabled: boolean
+  /** Whether the hooks that were added with it are there, too. */
+  isAdded = false
   hook: FeatureHook.Any = FeatureHook.empty
   /** Its own parts, which those of the registration may be wrapped around. */
   parts: ReadonlyArray<Part> = []

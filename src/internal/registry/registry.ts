@@ -46,9 +46,9 @@ export class Registry implements Live, Stack.Stacked {
     PubSub.publishUnsafe(changes, [undefined])
   }
 
-  /** The hooks that are there, in their running order. */
+  /** In the running order. */
   get members(): ReadonlyArray<Member> {
-    return this.#sorted.filter(({ registration }) => registration !== undefined)
+    return this.#sorted.filter(({ isAdded }) => isAdded)
   }
   get registrations(): ReadonlyArray<Registration> {
     return this.stack.registrations
@@ -58,7 +58,7 @@ export class Registry implements Live, Stack.Stacked {
   }
   get(name: string): Member | undefined {
     const member = this.#members.get(name)
-    return member?.registration === undefined ? undefined : member
+    return member?.isAdded === true ? member : undefined
   }
   has(member: Member): boolean {
     return this.#members.get(member.name) === member
@@ -86,6 +86,7 @@ export class Registry implements Live, Stack.Stacked {
   /** Lets evaluations see the hooks, which are there by now. Returns whether the registry still has them. */
   publish(added: ReadonlyArray<Member>): boolean {
     if (!added.every((member) => this.has(member))) return false
+    for (const member of added) member.isAdded = true
     this.#compile(added)
     return true
   }
