@@ -628,3 +628,230 @@ describe("a registry", () => {
     assert.include(refused({ name: "a", hook, before: "b" }), "HookRegistry.add: before must be a list of names")
   })
 })
+
+const plainRegistry = async <A>(
+  use: (registry: HookRegistry.Running, client: SDK.Client) => Promise<A>
+): Promise<A> => {
+  const registry = HookRegistry.start()
+  const client = SDK.OpenFeature.getClient(newDomain())
+  try {
+    return await use(registry, client)
+  } finally {
+    await registry.close()
+  }
+}
+
+const rejection = async (promise: Promise<unknown>): Promise<string> =>
+  promise.then(() => "nothing", (error: unknown) => String(error))
+
+describe("a registry without Effect", () => {
+  it("adds, disables and removes hooks", () =>
+    plainRegistry(async (registry, client) => {
+      const seen: Array<string> = []
+      const before = (name: string) => FeatureHook.make(name, { before: () => void seen.push(name) })
+      const detach = registry.attach(client)
+      const lists: Array<string> = []
+      const stop = registry.onChange((list) => lists.push(list.map(({ name }) => name).join(" ")))
+      registry.onChange(() => {
+        throw new Error("a listener that throws")
+      })
+      const a = await registry.add({ name: "a", hook: before("a") })
+      const evaluate = () => client.getBooleanValue("sale", false)
+      await registry.add([{ name: "b", hook: before("b"), priority: 1 }, { name: "c", hook: before("c") }])
+      await evaluate()
+      assert.deepStrictEqual(seen.splice(0), ["b", "a", "c"])
+      a.disable()
+      registry.get("b")?.disable()
+      await evaluate()
+      assert.deepStrictEqual(seen.splice(0), ["c"])
+      a.enable()
+      assert.deepStrictEqual(registry.list().map(({ isEnabled }) => isEnabled), [false, true, true])
+      await registry.get("c")?.unregister()
+      await evaluate()
+      assert.deepStrictEqual(seen.splice(0), ["a"])
+      stop()
+      detach()
+      detach()
+      await evaluate()
+      assert.deepStrictEqual(seen, [])
+      assert.deepStrictEqual(client.getHooks(), [])
+      assert.deepStrictEqual(lists, ["a", "b a c", "b a c", "b a c", "b a c", "b a"])
+      await registry.clear()
+      assert.isUndefined(registry.get("a"))
+    }))
+
+  it("has a hook in place at once, unless a function returns a promise", () =>
+    plainRegistry(async (registry) => {
+      const hook = noting("a", [])
+      const names = () => registry.list().map(({ name }) => name)
+      const first = registry.add({ name: "a", hook })
+      const second = registry.add({ name: "b", hook: () => hook })
+      assert.deepStrictEqual(names(), ["a", "b"])
+      const third = registry.add({ name: "c", hook: async () => hook })
+      assert.deepStrictEqual(names(), ["a", "b"])
+      await Promise.all([first, second, third])
+      assert.deepStrictEqual(names(), ["a", "b", "c"])
+    }))
+
+  it("opens what a hook needs when it is added, and closes it when it is removed", () =>
+    plainRegistry(async (registry, client) => {
+      const seen: Array<string> = []
+      registry.attach(client)
+      const owned = (name: string): HookRegistry.Owned => ({
+        hook: FeatureHook.make(name, { before: () => void seen.push(name) }),
+        [Symbol.asyncDispose]: async () => void seen.push(`${name} closed`)
+      })
+      const registration = await registry.add({
+        name: "a",
+        hook: async () => {
+          seen.push("opened")
+          return owned("a")
+        }
+      })
+      await registry.add([{ name: "b", hook: owned("b") }, { name: "c", hook: () => owned("c") }])
+      await client.getBooleanValue("sale", false)
+      assert.deepStrictEqual(seen.splice(0), ["opened", "a", "b", "c"])
+      await registration[Symbol.asyncDispose]()
+      await registration.unregister()
+      assert.deepStrictEqual(seen.splice(0), ["a closed"])
+      assert.match(
+        await rejection(registry.add([{ name: "x", hook: () => owned("x") }, {
+          name: "y",
+          hook: () => Promise.reject(new Error("no connection"))
+        }])),
+        /no connection/
+      )
+      assert.deepStrictEqual(seen.splice(0), ["x closed"])
+      await registry.close()
+      await registry[Symbol.asyncDispose]()
+      assert.sameMembers(seen, ["b closed", "c closed"])
+      assert.deepStrictEqual(client.getHooks(), [])
+      assert.match(await rejection(registry.add({ name: "z", hook: noting("z", []) })), /the registry is closed/)
+    }))
+
+  it("tells each registration the failures of its hook", () =>
+    plainRegistry(async (registry, client) => {
+      registry.attach(client)
+      const failing = FeatureHook.make("failing", { error: async () => Promise.reject(new Error("no")) })
+      const registration = await registry.add({ name: "a", hook: failing })
+      const told: Array<string> = []
+      registration.onFailure(() => {
+        throw new Error("a listener that throws")
+      })
+      const stop = registration.onFailure(({ error, flagKey, kind }) =>
+        told.push(`${flagKey} ${kind} ${String(error)}`)
+      )
+      await client.getBooleanValue("sale", false)
+      stop()
+      await client.getBooleanValue("sale", false)
+      assert.deepStrictEqual(told, ["sale failure Error: no"])
+    }))
+
+  it("logs stages to the logger of the application while the debug log is on", () =>
+    plainRegistry(async (registry, client) => {
+      const records: Array<unknown> = []
+      const write = (...record: ReadonlyArray<unknown>) => void records.push(record)
+      const logger = { error: write, warn: write, info: write, debug: write }
+      registry.attach(client)
+      registry.debug({ logger, logLevel: "Debug" })
+      await registry.add({
+        name: "a\n",
+        hook: FeatureHook.make("enrich", { before: () => ({ context: { "plan\u001b": "pro" } }) })
+      })
+      await client.getBooleanValue("sale", false)
+      registry.debug(false)
+      await client.getBooleanValue("sale", false)
+      assert.strictEqual(records.length, 1)
+      assert.match(
+        JSON.stringify(records),
+        /^\[\["a stage of a hook ran",\{"registered_as":"a\\\\u000a","hook":"enrich","stage":"before","flag_key":"sale","duration_ms":[0-9.]+,"outcome":"success","attributes":"plan\\\\u001b"\}\]\]$/
+      )
+    }))
+
+  it("is not disturbed by a logger that throws", () =>
+    plainRegistry(async (registry, client) => {
+      const broken = () => {
+        throw new Error("a logger that throws")
+      }
+      const seen: Array<string> = []
+      registry.attach(client)
+      registry.debug({ logger: { error: broken, warn: broken, info: broken, debug: broken } })
+      await registry.add({ name: "a", hook: noting("a", seen) })
+      const { errorCode } = await client.getBooleanDetails("sale", false)
+      assert.strictEqual(errorCode, "PROVIDER_NOT_READY")
+      assert.deepStrictEqual(seen, ["a.before", "a.error", "a.finally"])
+    }))
+
+  it("rejects what is no entry", () =>
+    plainRegistry(async (registry) => {
+      const hook = noting("a", [])
+      const refused = (entry: object) => rejection(registry.add(Function.cast<object, HookRegistry.PlainEntry>(entry)))
+      assert.include(await refused({ name: "a", hook, isEnable: true }), "did you mean \"isEnabled\"?")
+      assert.include(await refused({ name: "a", hook: {} }), "HookRegistry.add: hook must be a FeatureHook")
+      assert.include(await refused({ name: "a", hook: () => ({}) }), "HookRegistry.add: the result of hook must be")
+      await registry.add({ name: "a", hook })
+      assert.include(await refused({ name: "a", hook }), "there is a hook \"a\" already")
+      assert.deepStrictEqual(registry.list().map(({ name }) => name), ["a"])
+    }))
+})
+
+class Foreign implements SDK.Hook {
+  before(): void {}
+}
+
+describe("the table of a client", () => {
+  const rows = (client: Parameters<typeof HookRegistry.table>[0]) =>
+    HookRegistry.table(client).split("\n").map((row) => row.split(/ {2,}/))
+
+  it.effect("has the hooks of every level in their running order", () =>
+    Effect.gen(function*() {
+      const registry = yield* HookRegistry.make()
+      const provided = OpenFeatureHook.make(noting("provided", []))
+      const provider = yield* TestProvider.make({ flags: {}, hooks: [provided, { finally: () => {} }] })
+      const flags = yield* FeatureFlags.make({
+        domain: newDomain(),
+        provider: Effect.succeed(provider),
+        hooks: [LoggingHook.make({ error: false })]
+      })
+      yield* OpenFeatureHook.register(SDK.OpenFeature, noting("api", []))
+      flags.client.addHooks(new Foreign())
+      yield* registry.attach(flags)
+      yield* registry.add([
+        { name: "last", hook: noting("pair-1", []).pipe(FeatureHook.combine(noting("pair-2", []))) },
+        { name: "first\u0000", hook: LoggingHook.make(), priority: 5, version: "2", description: "Logs\nlines" },
+        { name: "disabled", hook: noting("disabled", []), isEnabled: false }
+      ])
+      const all = "before, after, error, finally"
+      assert.deepStrictEqual(rows(flags), [
+        ["level", "hook", "stages", "registered as"],
+        ["API", "api", all],
+        ["client", "Foreign (SDK)", "before"],
+        ["client", "logging", "before, after"],
+        ["client", "logging", "before, after, error", "first\\u0000, 2, priority 5, Logs\\u000alines"],
+        ["client", "pair-1", all, "last"],
+        ["client", "pair-2", all, "last"],
+        ["invocation", "(those of the evaluation)"],
+        ["provider", "provided", all],
+        ["provider", "(SDK)", "finally"]
+      ])
+    }))
+
+  it.effect("shows a registry in the place of its hook of the SDK, also empty, and survives hostile hooks", () =>
+    Effect.gen(function*() {
+      const registry = yield* HookRegistry.make()
+      const { client } = yield* plainClient({ flags: {} })
+      yield* registry.attach(client)
+      assert.deepStrictEqual(rows(client).slice(1, 3), [["API", "-"], ["client", "-"]])
+      yield* registry.add({ name: "a", hook: noting("a", []) })
+      const hostile = new Proxy({}, {
+        get: () => {
+          throw new Error("hostile")
+        }
+      })
+      client.addHooks(hostile)
+      assert.deepStrictEqual(rows(client).slice(2, 4), [
+        ["client", "a", "before, after, error, finally", "a"],
+        ["client", "(SDK)"]
+      ])
+    }))
+})
