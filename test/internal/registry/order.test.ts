@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { type Ordered, sort } from "../../../src/internal/registry/order.ts"
 import { random } from "../../support.ts"
+import { byRule, edgesOf, hasCycle } from "./rule.ts"
 
 const hook = (name: string, given: Partial<Ordered> = {}): Ordered => ({
   name,
@@ -51,44 +52,6 @@ describe("the running order", () => {
     assert.include(["a b c a", "b c a b", "c a b c"], found.join(" "))
   })
 })
-
-type Edge = readonly [first: string, second: string]
-
-const edgesOf = (items: ReadonlyArray<Ordered>): ReadonlyArray<Edge> => {
-  const known = new Set(items.map(({ name }) => name))
-  return items.flatMap(({ after, before, name }): ReadonlyArray<Edge> => [
-    ...before.filter((other) => known.has(other)).map((other): Edge => [name, other]),
-    ...after.filter((other) => known.has(other)).map((other): Edge => [other, name])
-  ])
-}
-
-// Takes away what nothing comes before, until nothing is left or everything is in or behind a cycle.
-const hasCycle = (items: ReadonlyArray<Ordered>): boolean => {
-  let edges = edgesOf(items)
-  let left = items.map(({ name }) => name)
-  for (;;) {
-    const free = left.filter((name) => !edges.some(([, second]) => second === name))
-    if (free.length === 0) return left.length > 0
-    left = left.filter((name) => !free.includes(name))
-    edges = edges.filter(([first]) => !free.includes(first))
-  }
-}
-
-// At each position stands the best of those that may stand there: the plain reading of the rule.
-const byRule = (items: ReadonlyArray<Ordered>): ReadonlyArray<string> => {
-  const edges = edgesOf(items)
-  const placed: Array<string> = []
-  for (let index = 0; index < items.length; index++) {
-    let best: Ordered | undefined = undefined
-    for (const item of items) {
-      const mayStand = !placed.includes(item.name) &&
-        edges.every(([first, second]) => second !== item.name || placed.includes(first))
-      if (mayStand && (best === undefined || item.priority > best.priority)) best = item
-    }
-    if (best !== undefined) placed.push(best.name)
-  }
-  return placed
-}
 
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 32))
 
