@@ -98,7 +98,8 @@ export interface Entry<out H extends Source = Source> extends Placement {
  * @category utility types
  * @since 0.2.0
  */
-export type Error<En> = En extends { readonly hook: Effect.Effect<infer _A, infer E, infer _R> } ? E : never
+export type Error<En> = En extends Entry<infer H> ? H extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
+  : never
 
 /**
  * Extracts the requirements of entries: those of the hooks, and those of the
@@ -107,7 +108,7 @@ export type Error<En> = En extends { readonly hook: Effect.Effect<infer _A, infe
  * @category utility types
  * @since 0.2.0
  */
-export type Services<En> = En extends { readonly hook: infer H }
+export type Services<En> = En extends Entry<infer H>
   ? H extends Effect.Effect<infer A, infer _E, infer R> ? Exclude<FeatureHook.Services<A> | R, Scope.Scope>
   : FeatureHook.Services<H>
   : never
@@ -603,10 +604,13 @@ export const layer = (options?: Options | undefined): Layer.Layer<HookRegistry> 
  * @category layers
  * @since 0.2.0
  */
-export const layerHooks = <En extends Entry>(
-  ...entries: ReadonlyArray<En>
-): Layer.Layer<never, AddError | Error<En>, HookRegistry | Exclude<Services<En>, Scope.Scope>> =>
-  Layer.effectDiscard(HookRegistry.use((registry) => registry.addScoped(entries)))
+export const layerHooks = <Entries extends ReadonlyArray<Entry>>(
+  ...entries: Entries
+): Layer.Layer<
+  never,
+  AddError | Error<Entries[number]>,
+  HookRegistry | Exclude<Services<Entries[number]>, Scope.Scope>
+> => Layer.effectDiscard(HookRegistry.use((registry) => registry.addScoped<Entries[number]>(entries)))
 
 /**
  * Attaches the provided registry to the provided `FeatureFlags` while the layer
@@ -877,8 +881,10 @@ export const start = (options: Options = {}): Running => {
  * client.addHooks(OpenFeatureHook.make(TimingHook.make()))
  * registry.attach(client)
  *
- * HookRegistry.table(client).split("\n")
- * // => ["level       hook                       stages                registered as", "API         -", "client      timing                     before", "client      logging                    before, after, error  logging, 1.2.0, priority 10", "invocation  (those of the evaluation)", "provider    -"]
+ * const rows = HookRegistry.table(client).split("\n")
+ * rows[0] // => "level       hook                       stages                registered as"
+ * rows[2] // => "client      timing                     before"
+ * rows[3] // => "client      logging                    before, after, error  logging, 1.2.0, priority 10"
  * ```
  *
  * @category converting

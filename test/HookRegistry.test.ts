@@ -14,6 +14,7 @@ import {
 } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
 import { clients, flagsDetails, sdkDetails } from "./clients.ts"
+import { expectTypeOf } from "vitest"
 import {
   client,
   collectFailures,
@@ -321,7 +322,7 @@ describe("a registry", () => {
       yield* Scope.provide(registry.attach(SDK.OpenFeature), scope)
       yield* flags.boolean("sale", false)
       yield* sdkDetails(plain.client, "sale", false)
-      assert.deepStrictEqual(seen, Array(2).fill(["a.before", "a.after", "a.finally"]).flat())
+      assert.deepStrictEqual(seen, [1, 2].flatMap(() => ["a.before", "a.after", "a.finally"]))
       for (const target of [SDK.OpenFeature, flags] as const) {
         const exit = yield* Effect.exit(Effect.scoped(Effect.andThen(registry.attach(target), registry.attach(target))))
         assert.include(String(exit), "is attached to this")
@@ -616,6 +617,38 @@ describe("a registry", () => {
       )
       assert.deepStrictEqual(SDK.OpenFeature.getHooks(), [])
     }))
+
+  it("has the failures and requirements of its entries in its types", () => {
+    class A extends Context.Service<A, string>()("test/A") {}
+    class B extends Context.Service<B, string>()("test/B") {}
+    const registry = Effect.runSync(Effect.scoped(HookRegistry.make()))
+    const plain = { name: "plain", hook: noting("plain", []) }
+    const needing = FeatureHook.make("needing", { before: () => Effect.asVoid(A) })
+    const made = {
+      name: "made",
+      hook: Effect.as(
+        Effect.andThen(Effect.andThen(B, Effect.addFinalizer(() => Effect.void)), Effect.fail("bad")),
+        needing
+      )
+    }
+    expectTypeOf(registry.add(plain)).toEqualTypeOf<
+      Effect.Effect<HookRegistry.Registration, HookRegistry.AddError>
+    >()
+    expectTypeOf(registry.add({ name: "a", hook: needing })).toEqualTypeOf<
+      Effect.Effect<HookRegistry.Registration, HookRegistry.AddError, A>
+    >()
+    expectTypeOf(registry.add([made, plain])).toEqualTypeOf<
+      Effect.Effect<ReadonlyArray<HookRegistry.Registration>, HookRegistry.AddError | string, A | B>
+    >()
+    expectTypeOf(registry.addScoped(made)).toEqualTypeOf<
+      Effect.Effect<HookRegistry.Registration, HookRegistry.AddError | string, A | B | Scope.Scope>
+    >()
+    expectTypeOf(HookRegistry.layerHooks(made, plain)).toEqualTypeOf<
+      Layer.Layer<never, HookRegistry.AddError | string, A | B | HookRegistry.HookRegistry>
+    >()
+    // @ts-expect-error -- there is no such option
+    assert.throws(() => registry.add({ ...plain, priorty: 1, name: "b" }))
+  })
 
   it("refuses what is no entry, and tells the nearest name", () => {
     const registry = Effect.runSync(Effect.scoped(HookRegistry.make()))

@@ -53,6 +53,7 @@ export const soakRegistry = async (): Promise<boolean> => {
   // The first half is warm-up: code is compiled, and tables grow to their size.
   const perHook = slope(heaps.slice(checkpoints / 2))
   console.log(`registry: ${total} hooks came and went, ${perHook.toFixed(3)} bytes per hook are kept`, counts)
-  return perHook <= 1 && listed === 1 && hooks === 0 && counts.opened === total && counts.closed === total &&
+  // A hook that stays takes thousands.
+  return perHook <= 8 && listed === 1 && hooks === 0 && counts.opened === total && counts.closed === total &&
     counts.ran === (total / 10) * 2
 }
