@@ -34,6 +34,7 @@ import * as Member from "./internal/registry/member.ts"
 import { type Conflict, Registry } from "./internal/registry/registry.ts"
 import * as Table from "./internal/registry/table.ts"
 import * as SdkLogger from "./internal/sdkLogger.ts"
+import { current } from "./internal/services.ts"
 import { oneLine } from "./internal/text.ts"
 import { read, tryOr } from "./internal/untrusted.ts"
 import * as OpenFeatureHook from "./OpenFeatureHook.ts"
@@ -234,6 +235,9 @@ export interface Listed {
  *
  * **Details**
  *
+ * A stage that a filter leaves out is logged, too. What a converted hook of the
+ * SDK writes into the live evaluation context is not.
+ *
  * Of the options of `Privacy`, `context` adds `evaluation_context` with the
  * chosen attributes that the stage contributed, `targetingKey` adds
  * `targeting_key` if the stage contributed one, `values` adds `hint_values`, and
@@ -361,7 +365,8 @@ const infoOf = <En extends Placement>(entry: En, rules: Check.Rules<En>): Member
     rules
   )
   Check.aText(owner, "name", name)
-  return { name, description, version, priority, before, after, isEnabled }
+  // A list that changes later must not change the order.
+  return { name, description, version, priority, before: [...before], after: [...after], isEnabled }
 }
 
 const isSource: Check.Rule = (owner, name, value) => {
@@ -766,8 +771,8 @@ const plainPlanned = (entry: PlainEntry): Planned<never, Scope.Scope> => {
  *
  * **Gotchas**
  *
- * A stage must not wait for the `unregister` of its own hook: it would wait for
- * its own end, up to 3 seconds.
+ * A stage that has waited for something must not wait for the `unregister` of
+ * its own hook then: it would wait for its own end, up to 3 seconds.
  *
  * Throws a `RangeError` that names the option when an option is unknown or has
  * an invalid value.
@@ -806,7 +811,8 @@ export const start = (options: Options = {}): Running => {
   const registry = Effect.runSyncWith(Context.empty())(Scope.provide(open, scope))
   const attached = new Set<() => void>()
   const registration = (member: Member.Member): PlainRegistration => {
-    const unregister = () => run(registry.remove([member]))
+    // Within a stage, its services tell which hook is running.
+    const unregister = () => Effect.runPromiseWith(current())(registry.remove([member]))
     return {
       name: member.name,
       onFailure: (listener) => {
@@ -869,6 +875,10 @@ export const start = (options: Options = {}): Running => {
  * hooks of the SDK have the name of their class. Only hooks that run are printed.
  * Each hook is one line, with control characters escaped.
  *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when the argument is not a client.
+ *
  * **Example** (Printing the hooks at the start)
  *
  * ```ts
@@ -890,4 +900,8 @@ export const start = (options: Options = {}): Running => {
  * @category converting
  * @since 0.2.0
  */
-export const table = (client: SDK.Client | FeatureFlags["Service"]): string => Table.print(client)
+export const table = (client: SDK.Client | FeatureFlags["Service"]): string => {
+  const sdk: unknown = Predicate.hasProperty(client, "client") ? client.client : client
+  Check.withMethods("getHooks")("HookRegistry.table", "client", sdk)
+  return Table.print(client)
+}

@@ -460,7 +460,7 @@ describe("a registry", () => {
       const registry = yield* HookRegistry.make()
       const hook = noting("a", [])
       const released: Array<string> = []
-      yield* registry.add([
+      const [a] = yield* registry.add([
         { name: "a", hook: Effect.acquireRelease(Effect.succeed(hook), () => Effect.die("cannot close")) },
         {
           name: "b",
@@ -470,6 +470,8 @@ describe("a registry", () => {
       assert.include(String(yield* Effect.exit(registry.clear)), "cannot close")
       assert.deepStrictEqual(released, ["b"])
       assert.strictEqual(yield* namesOf(registry), "")
+      // A reader of its failures must not wait for more.
+      assert.deepStrictEqual(yield* Stream.runCollect(a?.failures ?? Stream.never), [])
     }))
 
   it.effect("removes scoped hooks when their scope closes", () =>
@@ -815,6 +817,24 @@ describe("a registry without Effect", () => {
       assert.deepStrictEqual(seen, ["a.before", "a.error", "a.finally"])
     }))
 
+  it("lets a stage wait until its own hook is removed, without waiting for itself", () =>
+    plainRegistry(async (registry, client) => {
+      let runs = 0
+      registry.attach(client)
+      const once = FeatureHook.make("once", {
+        before: async () => {
+          runs++
+          await registry.get("once")?.unregister()
+        }
+      })
+      await registry.add({ name: "once", hook: once })
+      const start = performance.now()
+      await client.getBooleanValue("sale", false)
+      await client.getBooleanValue("sale", false)
+      assert.isBelow(performance.now() - start, 2000)
+      assert.strictEqual(runs, 1)
+    }))
+
   it("rejects what is no entry", () =>
     plainRegistry(async (registry) => {
       const hook = noting("a", [])
@@ -868,6 +888,13 @@ describe("the table of a client", () => {
         ["provider", "(SDK)", "finally"]
       ])
     }))
+
+  it("refuses what is not a client", () => {
+    for (const client of [undefined, null, {}, "client", { client: {} }]) {
+      const table = () => HookRegistry.table(Function.cast<unknown, SDK.Client>(client))
+      assert.include(rangeError(table), "HookRegistry.table: client must be an object with getHooks")
+    }
+  })
 
   it.effect("shows a registry in the place of its hook of the SDK, also empty, and survives hostile hooks", () =>
     Effect.gen(function*() {
