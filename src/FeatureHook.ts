@@ -653,6 +653,14 @@ const caught = <A, E, R>(
   })
 
 /**
+ * Observes a built-in hook, which prints as its name: nobody wrote `observe`.
+ *
+ * @internal
+ */
+export const watcher = <E, R>(self: FeatureHook<E, R>): FeatureHook<never, R> =>
+  new FeatureHookImpl(self.parts.map((part) => Part.decide(part, Part.observed)))
+
+/**
  * What a failure of each stage does.
  *
  * @category models
@@ -712,7 +720,7 @@ export interface HarmlessPolicy extends FailurePolicy {
  * **Example** (Guarding before, and only watching afterwards)
  *
  * ```ts
- * import { OpenFeature } from "@openfeature/server-sdk"
+ * import { InMemoryProvider, OpenFeature } from "@openfeature/server-sdk"
  * import { FeatureHook, OpenFeatureHook } from "effect-openfeature"
  *
  * const quota = FeatureHook.make("quota", {
@@ -724,12 +732,11 @@ export interface HarmlessPolicy extends FailurePolicy {
  *   }
  * }).pipe(FeatureHook.failurePolicy({ after: "report" }))
  *
- * const client = OpenFeature.getClient("policy")
- * client.addHooks(OpenFeatureHook.make(quota))
- * const rejected = await client.getBooleanDetails("sale", false)
- * rejected.errorMessage // => "hook \"quota\" died in its before stage"
- * const resolved = await client.getBooleanDetails("sale", false, { targetingKey: "user-1" })
- * resolved.errorMessage // => undefined
+ * const on = { variants: { on: true }, defaultVariant: "on", disabled: false } as const
+ * await OpenFeature.setProviderAndWait("policy", new InMemoryProvider({ sale: on }))
+ * const client = OpenFeature.getClient("policy").addHooks(OpenFeatureHook.make(quota))
+ * await client.getBooleanValue("sale", false) // => false
+ * await client.getBooleanValue("sale", false, { targetingKey: "user-1" }) // => true
  * ```
  *
  * @category error handling

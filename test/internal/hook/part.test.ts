@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Effect, Function } from "effect"
+import { type Cause, Context, Effect, Function } from "effect"
 import { expectTypeOf } from "vitest"
 import {
   BackgroundHook,
   EvaluationError,
   FeatureFlags,
   FeatureHook,
-  HookFailures,
+  type HookFailures,
   OpenFeatureHook
 } from "effect-openfeature"
 import { Fixtures, TestProvider } from "effect-openfeature/testing"
@@ -157,7 +157,7 @@ describe("failurePolicy", () => {
             const { client: sdk, domain } = yield* plainClient({
               flags: { sale: TestProvider.value(true) }
             })
-            const services = yield* Effect.context<never>()
+            const services = yield* Effect.context()
             const details = client === "sdk"
               ? yield* sdkDetails(sdk, "sale", false, {}, { hooks: [OpenFeatureHook.makeWith(services, ...hooks)] })
               : yield* flagsDetails(yield* FeatureFlags.make({ domain }), "sale", false, { hooks })

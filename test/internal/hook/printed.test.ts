@@ -23,6 +23,8 @@ const c = named("c")
 
 const text = (hook: FeatureHook.Any): string => String(hook).slice("FeatureHook(".length, -1)
 
+const sdkText = (hook: { readonly toString: () => string }): string => hook.toString()
+
 describe("a hook prints", () => {
   it("as it was written, with its combinators in order", () => {
     const retryOnce = <A, E, R>(stage: Effect.Effect<A, E, R>) => Effect.retry(stage, { times: 1 })
@@ -42,7 +44,7 @@ describe("a hook prints", () => {
     )
     assert.strictEqual(
       String(hook),
-      "FeatureHook(timing.pipe(observe) + logging.pipe(observe, when(prefix(\"checkout-\")), " +
+      "FeatureHook(timing + logging.pipe(when(prefix(\"checkout-\")), " +
         "onlyStages(\"after\", \"error\"), timeout(1s 500ms), warnWhenSlow(100ms), transform(retryOnce), transform, " +
         "provide, failurePolicy({ before: \"report\", after: \"ignore\" }), observe))"
     )
@@ -74,7 +76,7 @@ describe("a hook prints", () => {
       assert.strictEqual(text(hook), "(a + b).pipe(observe, background)")
       assert.strictEqual(hook.name, "a + b")
       const validator = ContextValidatorHook.make({ requireTargetingKey: true })
-      assert.strictEqual(text(validator).split(".")[0], "context-validator")
+      assert.strictEqual(text(validator), "context-validator")
     }))
 
   it("with each filter by what it matches", () => {
@@ -139,7 +141,7 @@ describe("a hook prints", () => {
     for (let i = 0; i < 1000; i++) filter = FlagFilter.and(filter, filter)
     for (const hook of [wide, long, deep, piped, FeatureHook.when(a, filter)]) {
       assert.isAtMost(String(hook).length, 1013)
-      assert.isAtMost(String(OpenFeatureHook.make(hook)).length, 1017)
+      assert.isAtMost(sdkText(OpenFeatureHook.make(hook)).length, 1017)
     }
   })
 
@@ -159,7 +161,7 @@ describe("a hook prints", () => {
 describe("an SDK hook made of hooks", () => {
   it("prints them, and has only its stages as properties", () => {
     const hook = OpenFeatureHook.make(a, FeatureHook.observe(b))
-    assert.strictEqual(String(hook), "OpenFeatureHook(a + b.pipe(observe))")
+    assert.strictEqual(sdkText(hook), "OpenFeatureHook(a + b.pipe(observe))")
     assert.strictEqual(inspect([hook]), "[ OpenFeatureHook(a + b.pipe(observe)) ]")
     assert.deepStrictEqual(JSON.parse(JSON.stringify({ hook })).hook.hooks[1], { name: "b", text: "b.pipe(observe)" })
     assert.deepStrictEqual(Object.keys(hook), ["before", "after"])

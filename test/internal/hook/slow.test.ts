@@ -260,7 +260,7 @@ describe("warnWhenSlow", () => {
   it("writes to the logger of the application for a caller of the plain SDK, or to the given one", async () => {
     const lines: Array<string> = []
     const loggerOf = (name: string): SDK.Logger => {
-      const write = (text: unknown) => void lines.push(`${name}: ${text}`)
+      const write = (text: unknown) => void lines.push(`${name}: ${String(text)}`)
       return { error: write, warn: write, info: write, debug: write }
     }
     const audit = FeatureHook.make("audit", {
