@@ -14,12 +14,11 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import { cast, constVoid, dual, identity } from "effect/Function"
+import { constVoid, dual } from "effect/Function"
 import { type Inspectable, NodeInspectSymbol } from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
 import { Class as PipeableClass } from "effect/Pipeable"
@@ -30,18 +29,18 @@ import type { EvaluationError } from "./EvaluationError.ts"
 import type { FlagFilter } from "./FlagFilter.ts"
 import type { HookContext } from "./HookContext.ts"
 import type { Stage } from "./HookFailures.ts"
-import * as HookFailures from "./HookFailures.ts"
 import type { HookHints } from "./HookHints.ts"
 import * as Check from "./internal/check.ts"
 import * as Around from "./internal/hook/around.ts"
+import * as OnlyStages from "./internal/hook/onlyStages.ts"
 import * as Part from "./internal/hook/part.ts"
 import * as Printed from "./internal/hook/printed.ts"
-import * as Registration from "./internal/hook/registration.ts"
 import * as Slow from "./internal/hook/slow.ts"
-import { detach, release } from "./internal/hook/view.ts"
-import { functionName, oneLine, printValue } from "./internal/text.ts"
+import * as Timeout from "./internal/hook/timeout.ts"
+import * as Transform from "./internal/hook/transform.ts"
+import * as When from "./internal/hook/when.ts"
+import { functionName, oneLine } from "./internal/text.ts"
 import { isRecord, read, tryOr } from "./internal/untrusted.ts"
-import { awaitWithin } from "./internal/wait.ts"
 
 const TypeId = "~effect-openfeature/FeatureHook"
 
@@ -501,14 +500,7 @@ const partsOf = (hook: unknown, index: number): ReadonlyArray<Part.Part> => {
  * @category models
  * @since 0.1.0
  */
-export interface StageInfo {
-  /** The name of the hook. */
-  readonly hook: string
-  /** The stage: `"before"`, `"after"`, `"error"` or `"finally"`. */
-  readonly stage: Stage
-  /** The hook context of the evaluation. */
-  readonly context: HookContext
-}
+export interface StageInfo extends Transform.StageInfo {}
 
 /**
  * Transforms the effect of every stage.
@@ -557,47 +549,8 @@ export const transform: {
   f: <A>(stage: Effect.Effect<A, E, R>, info: StageInfo) => Effect.Effect<A | void, E2, R2>
 ): FeatureHook<E2, R2> => {
   const name = functionName(f)
-  return mapParts(self, name === undefined ? "transform" : `transform(${name})`, (part) => transformPart(part, f))
+  return mapParts(self, name === undefined ? "transform" : `transform(${name})`, (part) => Transform.transform(part, f))
 })
-
-// Hook data that is created on first use, inside the stage, where its failure is one of the stage.
-class Lazy {
-  readonly #make: () => unknown
-  #made = false
-  #value: unknown = undefined
-
-  constructor(make: () => unknown) {
-    this.#make = make
-  }
-  get value(): unknown {
-    if (!this.#made) {
-      this.#value = this.#make()
-      this.#made = true
-    }
-    return this.#value
-  }
-}
-
-// The stage runs inside the effect passed to `f`, so `f` also sees its defects. All parts of a hook
-// share its type of failures and requirements.
-const transformPart = <E, R, E2, R2>(
-  part: Part.Part,
-  f: <A>(stage: Effect.Effect<A, E, R>, info: StageInfo) => Effect.Effect<A | void, E2, R2>,
-  viewOf: (context: HookContext) => HookContext = identity
-): Part.Part<Lazy | undefined> => {
-  const { hookData, name: hook, onFailure } = part
-  return Part.mapStages(part, hookData && (() => new Lazy(hookData)), (stage, given, data, run) => {
-    const context = viewOf(given)
-    const info = { hook, stage, context }
-    const effect = Effect.suspend(() => Part.resultOf(run(context, data?.value), stage) ?? Effect.void)
-    return f(
-      cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, E, R>>(
-        onFailure[stage] === undefined ? effect : caught(effect, info, onFailure[stage])
-      ),
-      info
-    )
-  })
-}
 
 /**
  * Prevents a hook from affecting an evaluation. Its failures go to
@@ -638,19 +591,6 @@ const transformPart = <E, R, E2, R2>(
 export const observe = <E, R>(self: FeatureHook<E, R>): FeatureHook<never, R> =>
   // The runner applies the policy, which costs nothing until a stage fails.
   mapParts(self, "observe", (part) => Part.decide(part, Part.observed))
-
-// A combinator around a part must not see a failure that the part reports or ignores. An interruption is
-// for the runner, which knows whether it is a failure.
-const caught = <A, E, R>(
-  stage: Effect.Effect<A, E, R>,
-  { context, hook, stage: name }: StageInfo,
-  onFailure: "report" | "ignore"
-): Effect.Effect<A | void, never, R> =>
-  Effect.catchCause(stage, (cause) => {
-    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cast<Cause.Cause<E>, Cause.Cause<never>>(cause))
-    if (onFailure === "ignore") return Effect.void
-    return HookFailures.report({ hook, stage: name, flagKey: context.flagKey, cause })
-  })
 
 /**
  * Observes a built-in hook, which prints as its name: nobody wrote `observe`.
@@ -819,42 +759,8 @@ export const timeout: {
   <E, R>(self: FeatureHook<E, R>, duration: Duration.Input): FeatureHook<E | Cause.TimeoutError, R>
 } = dual(2, <E, R>(self: FeatureHook<E, R>, duration: Duration.Input): FeatureHook<E | Cause.TimeoutError, R> => {
   const limit = Check.positiveDuration("FeatureHook.timeout", "duration", duration)
-  // The stage needs a view of its own, which can be emptied when the stage is abandoned.
-  return mapParts(
-    self,
-    `timeout(${Duration.format(limit)})`,
-    (part) => transformPart(part, (stage, info) => within(stage, limit, info), detach)
-  )
+  return mapParts(self, `timeout(${Duration.format(limit)})`, (part) => Timeout.timeout(part, limit))
 })
-
-// The stage runs in its own fiber, so abandoning it does not wait for it. No interruption may come
-// between the fork and the deadline.
-const within = <A, E, R>(
-  stage: Effect.Effect<A, E, R>,
-  limit: Duration.Duration,
-  info: StageInfo
-): Effect.Effect<A, E | Cause.TimeoutError, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.forkDetach(restore(stage), { startImmediately: true }), (fiber) => {
-      const exit = fiber.pollUnsafe()
-      if (exit !== undefined) return exit
-      const deadline = Effect.timeoutOrElse(restore(Fiber.join(fiber)), {
-        duration: limit,
-        orElse: () => {
-          fiber.interruptUnsafe()
-          release(info.context)
-          return Effect.fail(new Cause.TimeoutError(`not done within ${Duration.format(limit)}`))
-        }
-      })
-      // An interruption waits for the finalizers of the stage, but no longer than a closing scope does.
-      const interrupt = Effect.withFiber((current) => {
-        fiber.interruptUnsafe()
-        const close = Duration.fromInputUnsafe(current.getRef(Registration.CloseTimeout))
-        return awaitWithin(fiber, Duration.min(limit, close))
-      })
-      return Effect.andThen(Registration.track(fiber), Effect.onInterrupt(restore(deadline), () => interrupt))
-    })
-  )
 
 /**
  * The options of `warnWhenSlow`.
@@ -984,31 +890,9 @@ export const onlyStages: {
   self: FeatureHook<E, R>,
   ...stages: ReadonlyArray<Stage>
 ): FeatureHook<E, R> => {
-  checkStages(self, stages)
-  const parts = self.parts.map((part) => Part.only(part, stages)).filter(Part.hasStages)
-  if (parts.length === 0 && self.parts.length > 0) {
-    const had = Part.stages.filter((stage) => self.parts.some((part) => part[stage] !== undefined))
-    throw new RangeError(
-      `FeatureHook.onlyStages: hook "${oneLine(self.name, 128)}" has no ${stages.join(" or ")}, only ${had.join(", ")}`
-    )
-  }
+  const parts = OnlyStages.onlyStages(self.name, self.parts, stages)
   return derived(self, `onlyStages(${stages.map((stage) => `"${stage}"`).join(", ")})`, parts)
 })
-
-const checkStages = (self: Any, stages: ReadonlyArray<Stage>): void => {
-  const owner = "FeatureHook.onlyStages"
-  if (stages.length === 0) throw new RangeError(`${owner}: at least one stage is needed: ${Part.stages.join(", ")}`)
-  for (const stage of stages) {
-    if (Part.stages.includes(stage)) continue
-    throw new RangeError(`${owner}: ${Check.unknownName("stage", printValue(stage, 64), Part.stages)}`)
-  }
-  const program = self.parts.find(({ isProgram }) => isProgram)
-  if (program !== undefined && Part.stages.some((stage) => !stages.includes(stage))) {
-    throw new RangeError(
-      `${owner}: hook "${oneLine(program.name, 128)}" is one program around the evaluation and needs all its stages`
-    )
-  }
-}
 
 /**
  * Restricts a hook to the evaluations that match a filter.
@@ -1042,32 +926,9 @@ export const when: {
   2,
   <E, R>(self: FeatureHook<E, R>, filter: FlagFilter): FeatureHook<E, R> => {
     Check.aFunction("FeatureHook.when", "filter", filter)
-    return mapParts(self, `when(${functionName(filter) ?? "custom"})`, (part) => whenPart(part, filter))
+    return mapParts(self, `when(${functionName(filter) ?? "custom"})`, (part) => When.when(part, filter))
   }
 )
-
-class Gate {
-  taken: boolean | undefined = undefined
-  data: unknown = undefined
-}
-
-const whenPart = (part: Part.Part, filter: FlagFilter): Part.Part<Gate> => {
-  const { hookData } = part
-  const isOpen = (gate: Gate, context: HookContext): boolean => {
-    if (gate.taken === undefined) {
-      gate.taken = false
-      const taken = filter(context)
-      if (taken) gate.data = hookData?.()
-      gate.taken = taken
-    }
-    return gate.taken
-  }
-  return Part.mapStages(
-    part,
-    () => new Gate(),
-    (_stage, context, gate, run) => isOpen(gate, context) ? run(context, gate.data) : undefined
-  )
-}
 
 /**
  * Provides services to every stage of a hook.
@@ -1105,6 +966,6 @@ export const provide: {
     mapParts(
       self,
       "provide",
-      (part) => transformPart<E, R, E, Exclude<R, R2>>(part, (stage) => Effect.provideContext(stage, services))
+      (part) => Transform.transform<E, R, E, Exclude<R, R2>>(part, (stage) => Effect.provideContext(stage, services))
     )
 )

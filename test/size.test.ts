@@ -31,7 +31,7 @@ const limits: Readonly<Record<string, number>> = {
   index: 78_000,
   "otel/EvaluationEvent": 6_500,
   "otel/OtelEventHook": 28_000,
-  "otel/OtelMetricsHook": 34_500,
+  "otel/OtelMetricsHook": 35_000,
   "otel/OtelTracingHook": 34_500,
   "otel/SemanticConventions": 3_000,
   "otel/index": 44_500,

@@ -70,14 +70,6 @@ export const stages: ReadonlyArray<Stage> = ["before", "after", "error", "finall
 
 export const hasStages = (part: Part): boolean => stages.some((stage) => part[stage] !== undefined)
 
-export const only = (part: Part, kept: ReadonlyArray<Stage>): Part => ({
-  ...part,
-  before: kept.includes("before") ? part.before : undefined,
-  after: kept.includes("after") ? part.after : undefined,
-  error: kept.includes("error") ? part.error : undefined,
-  finally: kept.includes("finally") ? part.finally : undefined
-})
-
 /** The result of a stage: an effect, or `undefined` when it is done. A known result is an `Exit`. */
 export type Result = Effect.Effect<unknown, unknown, unknown> | undefined
 

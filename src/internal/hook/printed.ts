@@ -31,15 +31,13 @@ const nameOf = ({ name }: Part): string => /^[\p{L}\p{N}_./:@#-]+$/u.test(name) 
 const printHook = (hook: ReadonlyArray<Part>, depth: number): string => {
   const labels: Array<string> = []
   let inner = hook
-  for (;;) {
-    const [first] = inner
-    if (first === undefined) return "empty"
-    if (first.written === undefined || first.written.size !== inner.length) break
-    labels.push(first.written.label)
-    inner = first.written.of
+  let written = inner[0]?.written
+  while (written?.size === inner.length) {
+    labels.push(written.label)
+    inner = written.of
+    written = inner[0]?.written
   }
-  const [first] = inner
-  const base = inner.length > 1 ? `(${printAll(inner, depth + 1)})` : first === undefined ? "empty" : nameOf(first)
+  const base = inner.length > 1 ? `(${printAll(inner, depth + 1)})` : inner.map(nameOf).join("")
   return labels.length === 0 ? base : `${base}.pipe(${labels.reverse().join(", ")})`
 }
 
