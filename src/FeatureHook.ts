@@ -780,9 +780,9 @@ export interface SlowOptions extends Slow.Options {}
  *
  * **Details**
  *
- * A stage that waits for something is told while it still runs, so one that
- * never ends is told as well. A stage that blocks the thread is told when it
- * ends. Each run of a stage is told at most once.
+ * The warning comes while the stage still runs, also if it never ends. Only for
+ * a stage that blocks the thread, it comes when the stage ends. Each run of a
+ * stage gives at most one.
  *
  * The log record has the fields `hook`, `stage`, `flag_key` and `duration_ms`,
  * the time until then. It goes to the logger of the caller, as those of
@@ -796,6 +796,9 @@ export interface SlowOptions extends Slow.Options {}
  * before they are slow, if it is shorter.
  *
  * **Gotchas**
+ *
+ * A stage that returns an effect is watched by a fiber, which starts only if the
+ * effect waits for something.
  *
  * Throws a `RangeError` when the duration is not finite and positive, or when an
  * option is invalid or unknown.
@@ -817,7 +820,8 @@ export interface SlowOptions extends Slow.Options {}
  * const client = OpenFeature.getClient("slow")
  * client.addHooks(OpenFeatureHook.make(audit))
  * await client.getBooleanValue("sale", false)
- * warnings // => ["hook \"audit\" is slow in its finally stage"]
+ * // hook "audit" is slow in its finally stage
+ * warnings.length // => 1
  * ```
  *
  * @category timeouts

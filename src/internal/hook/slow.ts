@@ -65,7 +65,7 @@ export class Slow {
       const begun: Begun = { hook, stage, flagKey: context.flagKey, clock, at: clock.monotonicTimeNanosUnsafe() }
       const result = tryOr(() => Part.resultOf(run(context, data), stage), Exit.die)
       if (result !== undefined && !Exit.isExit(result)) return this.#watched(result, begun)
-      // A stage that has blocked the thread can only be told afterwards.
+      // Nothing can warn while a stage blocks the thread.
       if (this.#isSlow(begun)) Effect.runForkWith(Services.current())(this.#warn(begun, "was"))
       return result
     })

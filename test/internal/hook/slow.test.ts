@@ -271,8 +271,11 @@ describe("warnWhenSlow", () => {
       const hook = OpenFeatureHook.make(FeatureHook.warnWhenSlow(audit, "1 millis", options))
       await sdk.getBooleanValue("sale", false, {}, { hooks: [hook] })
     }
-    const line = "hook \"audit\" is slow in its finally stage"
-    assert.deepStrictEqual(lines, [`application: ${line}`, `own: ${line}`])
+    // On a busy machine, the stage may have ended when the timer runs.
+    assert.deepStrictEqual(
+      lines.map((line) => line.replace(" was ", " is ")),
+      ["application", "own"].map((name) => `${name}: hook "audit" is slow in its finally stage`)
+    )
   })
 
   it.effect("keeps a logger that throws from the evaluation", () =>
