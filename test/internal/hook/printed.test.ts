@@ -128,15 +128,15 @@ describe("a hook prints", () => {
   })
 
   it("in a bounded length, however much there is", () => {
-    const wide = FeatureHook.combineAll(Array.from({ length: 100_000 }, () => FeatureHook.observe(a)))
+    const wide = FeatureHook.combineAll(Array.from({ length: 20_000 }, () => FeatureHook.observe(a)))
     const long = FeatureHook.when(
       named("n".repeat(100_000)),
       FlagFilter.oneOf(...Array.from({ length: 1000 }, () => "k"))
     )
     let deep: FeatureHook.FeatureHook = a
-    for (let i = 0; i < 500; i++) deep = FeatureHook.combine(deep, b).pipe(FeatureHook.observe)
+    for (let i = 0; i < 200; i++) deep = FeatureHook.combine(deep, b).pipe(FeatureHook.observe)
     let piped: FeatureHook.FeatureHook = a
-    for (let i = 0; i < 5000; i++) piped = FeatureHook.observe(piped)
+    for (let i = 0; i < 1000; i++) piped = FeatureHook.observe(piped)
     let filter = FlagFilter.all
     for (let i = 0; i < 1000; i++) filter = FlagFilter.and(filter, filter)
     // What is nested deeply is left out, instead of all that is around it.
