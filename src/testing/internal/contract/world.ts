@@ -1,0 +1,270 @@
+/** A client with one hook under test, in which every evaluation is bounded and everything that is emitted is kept. */
+import * as SDK from "@openfeature/server-sdk"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { cast } from "effect/Function"
+import * as Metric from "effect/Metric"
+import * as Random from "effect/Random"
+import * as Scope from "effect/Scope"
+import { type EvaluationContext, snapshot, toSdk } from "../../../EvaluationContext.ts"
+import { type EvaluationDetails, type FlagValue, toSdkValue } from "../../../EvaluationDetails.ts"
+import * as FeatureFlags from "../../../FeatureFlags.ts"
+import * as FeatureHook from "../../../FeatureHook.ts"
+import * as HookFailures from "../../../HookFailures.ts"
+import * as HookHints from "../../../HookHints.ts"
+import * as OpenFeatureHook from "../../../OpenFeatureHook.ts"
+import { VirtualClock } from "./clock.ts"
+import { Sink } from "./sink.ts"
+
+export type Hook = FeatureHook.FeatureHook<unknown>
+
+export type Client = "a client of the SDK" | "FeatureFlags"
+
+export const clients: ReadonlyArray<Client> = ["a client of the SDK", "FeatureFlags"]
+
+/** Something did not end. */
+export class Hung extends Data.TaggedError("Hung")<{ readonly what: string }> {}
+
+export interface Request {
+  readonly flagKey: string
+  readonly defaultValue: FlagValue
+  readonly context?: EvaluationContext | undefined
+  readonly hints?: HookHints.HookHints | undefined
+  /** Returns what the provider returns, or throws what it throws. */
+  readonly answer: () => unknown
+  /** The provider waits for this. Without it, the provider answers at once. */
+  readonly wait?: Effect.Effect<void> | undefined
+}
+
+export interface Outcome {
+  /** `undefined` if the client rejected. */
+  readonly details: EvaluationDetails | undefined
+  /** The evaluation context that the provider received. */
+  readonly context: unknown
+  /** The hints that a later hook received. */
+  readonly hints: SDK.HookHints | undefined
+}
+
+interface Asked {
+  readonly request: Request
+  context: unknown
+  hints: SDK.HookHints | undefined
+}
+
+export interface Setup {
+  readonly client: Client
+  /** Creates the hook under test, or none. */
+  readonly make: Effect.Effect<Hook | undefined, never, Scope.Scope>
+  /** The hooks before it in the stack, and behind it. */
+  readonly outer?: ReadonlyArray<Hook> | undefined
+  readonly inner?: ReadonlyArray<Hook> | undefined
+  /** Whether records are kept, true by default. */
+  readonly isKept?: boolean | undefined
+}
+
+export const turns = (count: number): Effect.Effect<void> => Effect.repeat(Effect.yieldNow, { times: count - 1 })
+
+const live = Context.get(Context.empty(), Clock.Clock)
+
+let domains = 0
+
+/** A provider on a domain of its own, which answers as each request says. */
+export class Lab {
+  readonly domain = `effect-openfeature/contract-${++domains}`
+  readonly asked = new Map<string, Asked>()
+  readonly timeout: Duration.Duration
+
+  constructor(timeout: Duration.Duration) {
+    this.timeout = timeout
+  }
+
+  get open(): Effect.Effect<unknown, FeatureFlags.ProviderError | FeatureFlags.OptionsError, Scope.Scope> {
+    return FeatureFlags.make({ domain: this.domain, provider: Effect.sync(() => this.#provider) })
+  }
+
+  get #provider(): SDK.Provider {
+    const resolve = async (flagKey: string, _defaultValue: unknown, context: unknown): Promise<never> => {
+      const asked = this.asked.get(flagKey)
+      if (asked === undefined) throw new SDK.FlagNotFoundError(flagKey)
+      asked.context = snapshot(context)
+      if (asked.request.wait !== undefined) await Effect.runPromiseWith(Context.empty())(asked.request.wait)
+      // A provider can return anything, and hooks are tested with it.
+      return cast<unknown, never>(asked.request.answer())
+    }
+    return {
+      metadata: { name: "contract" },
+      runsOn: "server",
+      resolveBooleanEvaluation: resolve,
+      resolveStringEvaluation: resolve,
+      resolveNumberEvaluation: resolve,
+      resolveObjectEvaluation: resolve
+    }
+  }
+}
+
+/** Not a failure of the hook under test, but of one beside it. */
+const isOwn = (failure: HookFailures.HookFailure): boolean => !failure.hook.startsWith("contract")
+
+export class World {
+  readonly clock = new VirtualClock()
+  readonly sink: Sink
+  readonly failures: Array<HookFailures.HookFailure> = []
+  /** The number of fibers that have started and not ended. */
+  fibers = 0
+  readonly #lab: Lab
+  readonly #scope = Scope.makeUnsafe()
+  readonly #services: Context.Context<never>
+  #details: (request: Request) => Effect.Effect<EvaluationDetails> = () => Effect.never
+
+  constructor(lab: Lab, isKept: boolean) {
+    this.#lab = lab
+    this.sink = new Sink(isKept)
+    const collector = Effect.runSync(HookFailures.make())
+    this.#services = this.sink.services.pipe(
+      Context.add(Clock.Clock, this.clock),
+      // Chance must not make two runs differ.
+      Context.add(Random.Random, Effect.runSync(Random.withSeed(Random.Random, "effect-openfeature"))),
+      Context.add(Metric.FiberRuntimeMetrics, {
+        recordFiberStart: () => void this.fibers++,
+        recordFiberEnd: () => void this.fibers--
+      }),
+      Context.add(HookFailures.HookFailures, {
+        ...collector,
+        report: (failure) =>
+          Effect.suspend(() => {
+            if (isKept && isOwn(failure)) this.failures.push(failure)
+            return collector.report(failure)
+          })
+      })
+    )
+  }
+
+  /** Creates the hook and its client. */
+  readonly open = (setup: Setup): Effect.Effect<void, Hung> =>
+    this.run(
+      "creating the hook",
+      Scope.provide(
+        Effect.gen({ self: this }, function*() {
+          const hook = yield* setup.make
+          const hooks = [...setup.outer ?? [], ...hook === undefined ? [] : [hook], ...setup.inner ?? [], this.#witness]
+          this.#details = setup.client === "FeatureFlags"
+            ? ofFlags(yield* FeatureFlags.make({ domain: this.#lab.domain, hooks }))
+            : ofSdk(
+              SDK.OpenFeature.getClient(this.#lab.domain)
+                .setLogger(this.sink.logger)
+                .addHooks(yield* OpenFeatureHook.makeEffect(...hooks))
+            )
+        }).pipe(Effect.orDie),
+        this.#scope
+      )
+    )
+
+  /** Sees the hints that the hook under test contributes. */
+  get #witness(): Hook {
+    return FeatureHook.make("contract witness", {
+      before: ({ flagKey }, hints) => {
+        const asked = this.#lab.asked.get(flagKey)
+        if (asked !== undefined) asked.hints = HookHints.toRecord(hints)
+      }
+    })
+  }
+
+  /** One evaluation, to be run by `run`. */
+  readonly evaluation = (request: Request): Effect.Effect<Outcome> =>
+    Effect.suspend(() => {
+      const asked: Asked = { request, context: undefined, hints: undefined }
+      this.#lab.asked.set(request.flagKey, asked)
+      return this.#details(request).pipe(
+        Effect.catchDefect(() => Effect.undefined),
+        Effect.map((details): Outcome => ({ details, context: asked.context, hints: asked.hints })),
+        Effect.ensuring(Effect.sync(() => void this.#lab.asked.delete(request.flagKey)))
+      )
+    })
+
+  readonly evaluate = (request: Request): Effect.Effect<Outcome, Hung> =>
+    this.run(`the evaluation of "${request.flagKey.slice(0, 100)}"`, this.evaluation(request))
+
+  readonly fork = <A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> => Effect.runForkWith(this.#services)(effect)
+
+  /**
+   * Runs an effect with the services of the world. The event loop turns, and
+   * virtual time passes when nothing else happens.
+   */
+  readonly run = <A, E>(what: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E | Hung> =>
+    Effect.suspend(() => this.join(what, this.fork(effect)))
+
+  readonly join = <A, E>(what: string, fiber: Fiber.Fiber<A, E>): Effect.Effect<A, E | Hung> =>
+    Effect.gen({ self: this }, function*() {
+      const since = this.clock.elapsed
+      const started = live.currentTimeMillisUnsafe()
+      const limit = Duration.toMillis(this.#lab.timeout)
+      for (let turn = 1;; turn++) {
+        const exit = fiber.pollUnsafe()
+        if (exit !== undefined) return yield* exit
+        yield* Effect.yieldNow
+        // What needs the event loop or the outside comes first.
+        if (turn < 20 || turn % 4 !== 0 || this.clock.next(since)) continue
+        if (live.currentTimeMillisUnsafe() - started > limit) break
+        yield* live.sleep(Duration.millis(1))
+      }
+      fiber.interruptUnsafe()
+      return yield* new Hung({ what })
+    })
+
+  readonly close: Effect.Effect<void, Hung> = Effect.suspend(() =>
+    this.run("closing the hook", Scope.close(this.#scope, Exit.void))
+  )
+}
+
+/** Uses a world and closes it. */
+export const withWorld = <A>(
+  lab: Lab,
+  setup: Setup,
+  use: (world: World) => Effect.Effect<A, Hung>
+): Effect.Effect<readonly [result: A, world: World], Hung> =>
+  Effect.gen(function*() {
+    const world = new World(lab, setup.isKept !== false)
+    yield* world.open(setup)
+    const exit = yield* Effect.exit(use(world))
+    yield* turns(5)
+    yield* world.close
+    return [yield* exit, world] as const
+  })
+
+type Details = (request: Request) => Effect.Effect<EvaluationDetails>
+
+const ofFlags = (flags: FeatureFlags.FeatureFlags["Service"]): Details => ({ context, defaultValue, flagKey, hints }) => {
+  const options = { context, hints }
+  switch (typeof defaultValue) {
+    case "boolean":
+      return flags.booleanDetails(flagKey, defaultValue, options)
+    case "string":
+      return flags.stringDetails(flagKey, defaultValue, options)
+    case "number":
+      return flags.numberDetails(flagKey, defaultValue, options)
+    default:
+      return flags.objectDetails(flagKey, defaultValue, options)
+  }
+}
+
+const ofSdk = (client: SDK.Client): Details => ({ context: given, defaultValue, flagKey, hints }) =>
+  Effect.promise((): Promise<EvaluationDetails> => {
+    const context = given === undefined ? undefined : toSdk(given)
+    const options = hints === undefined ? {} : { hookHints: HookHints.toRecord(hints) }
+    const value = toSdkValue(defaultValue)
+    switch (typeof value) {
+      case "boolean":
+        return client.getBooleanDetails(flagKey, value, context, options)
+      case "string":
+        return client.getStringDetails(flagKey, value, context, options)
+      case "number":
+        return client.getNumberDetails(flagKey, value, context, options)
+      default:
+        return client.getObjectDetails(flagKey, value, context, options)
+    }
+  })
