@@ -107,15 +107,15 @@ export interface Options {
   readonly allow?: { readonly [Name in RuleName]?: string | undefined } | undefined
   /** Whether the hook may reject an evaluation, `false` by default. */
   readonly mayReject?: boolean | undefined
-  /** Whether the hook may add to the evaluation context and the hints, `false` by default. */
-  readonly mayContribute?: boolean | undefined
+  /** What the hook may change before a flag is resolved. Nothing by default. */
+  readonly mayContribute?: ReadonlyArray<"context" | "hints"> | undefined
   /** The data that the hook emits on purpose. None by default. */
   readonly mayEmit?: ReadonlyArray<Place> | undefined
   /**
    * Returns everything that the hooks created so far have emitted, such as the
-   * lines of a file or the records of an exporter. The rules find lines of
-   * Effect's loggers and of the SDK's, the console, and Effect's metrics and spans
-   * without it.
+   * lines of a file or the records of an exporter, at once or as a promise. The
+   * rules find lines of Effect's loggers and of the SDK's, the console, and
+   * Effect's metrics and spans without it.
    */
   readonly emitted?: (() => unknown) | undefined
   /** Returns how much the hooks created so far have opened and not closed, such as the value of a gauge. */
@@ -129,7 +129,7 @@ export interface Options {
   readonly evaluations?: number | undefined
   /**
    * The real time after which a rule gives up on an evaluation that does not end,
-   * 1 second by default. The clock of Effect is virtual in all rules.
+   * 2 seconds by default. The clock of Effect is virtual in all rules.
    */
   readonly timeout?: Duration.Input | undefined
 }
@@ -203,7 +203,11 @@ const definitions: ReadonlyArray<Definition> = [
     description: "Evaluations at the same time do what they do one after the other.",
     judge: isolation
   },
-  { name: "pairing", description: "What the hook opens in an evaluation it closes, however that ends.", judge: pairing },
+  {
+    name: "pairing",
+    description: "What the hook opens in an evaluation it closes, however that ends.",
+    judge: pairing
+  },
   { name: "writes", description: "The hook does not write to what it is given.", judge: writes },
   { name: "paths", description: "The hook does the same with both clients, at once and later.", judge: paths },
   { name: "privacy", description: "Nothing about a user is in what the hook emits, unless it may.", judge: privacy },
@@ -217,8 +221,8 @@ const owner = "HookContract.check"
 
 const liveClock = Context.get(Context.empty(), Clock.Clock)
 
-const eachPlace: Check.Rule = (owner, name, value) => {
-  for (const place of Check.names(owner, name, value)) Check.oneOf<string>(owner, name, places, place)
+const each = (all: ReadonlyArray<string>): Check.Rule => (owner, name, value) => {
+  for (const one of Check.names(owner, name, value)) Check.oneOf(owner, name, all, one)
 }
 
 const allowances: Check.Rule = (owner, name, value) => {
@@ -232,8 +236,8 @@ const checked = (make: Make, options: Options): void => {
   Check.options(owner, options, {
     allow: allowances,
     mayReject: Check.aBoolean,
-    mayContribute: Check.aBoolean,
-    mayEmit: eachPlace,
+    mayContribute: each(["context", "hints"]),
+    mayEmit: each(places),
     emitted: Check.aFunction,
     balance: Check.aFunction,
     size: Check.aFunction,
@@ -243,10 +247,10 @@ const checked = (make: Make, options: Options): void => {
 }
 
 const benchOf = (make: Make, options: Options): Bench => ({
-  lab: new Lab(Duration.fromInputUnsafe(options.timeout ?? "1 second")),
+  lab: new Lab(Duration.fromInputUnsafe(options.timeout ?? "2 seconds")),
   make: acquire(owner, make),
   mayReject: options.mayReject === true,
-  mayContribute: options.mayContribute === true,
+  mayContribute: options.mayContribute ?? [],
   mayEmit: options.mayEmit ?? [],
   emitted: options.emitted,
   balance: options.balance,
@@ -254,7 +258,10 @@ const benchOf = (make: Make, options: Options): Bench => ({
   evaluations: options.evaluations ?? 100_000
 })
 
-const violationsOf = (bench: Bench, { description, judge, name }: Definition): Effect.Effect<ReadonlyArray<Violation>> =>
+const violationsOf = (
+  bench: Bench,
+  { description, judge, name }: Definition
+): Effect.Effect<ReadonlyArray<Violation>> =>
   judge(bench).pipe(
     Effect.catch(({ what }) => Effect.succeed([`cannot be judged: ${what} did not end`])),
     Effect.map((evidence) =>

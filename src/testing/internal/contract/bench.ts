@@ -1,14 +1,14 @@
 /** What a rule works with. */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { type Client, type Hook, type Hung, type Lab, type Setup, withWorld, type World } from "./world.ts"
+import { type Client, type Hung, type Lab, type Setup, type Subject, withWorld, type World } from "./world.ts"
 
 export interface Bench {
   readonly lab: Lab
   /** Creates a new hook. */
-  readonly make: Effect.Effect<Hook, never, Scope.Scope>
+  readonly make: Effect.Effect<Subject, never, Scope.Scope>
   readonly mayReject: boolean
-  readonly mayContribute: boolean
+  readonly mayContribute: ReadonlyArray<string>
   readonly mayEmit: ReadonlyArray<string>
   readonly emitted: (() => unknown) | undefined
   readonly balance: (() => number) | undefined

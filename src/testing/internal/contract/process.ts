@@ -57,4 +57,3 @@ export const usedHeap: Effect.Effect<number | undefined> = Effect.gen(function*(
   }
   return node.memoryUsage().heapUsed
 })
-

@@ -4,9 +4,11 @@ import type { FlagValue } from "../../../EvaluationDetails.ts"
 import * as HookHints from "../../../HookHints.ts"
 import { type Request, turns } from "./world.ts"
 
-const context = { targetingKey: "user", plan: "pro", address: { city: "Bonn", tags: ["a", "b"] } }
-
-export const hints = HookHints.fromRecord({ source: "test" })
+/** Created anew for each evaluation: a hook may write to it. */
+const common = () => ({
+  context: { targetingKey: "user", plan: "pro", address: { city: "Bonn", tags: ["a", "b"] } },
+  hints: HookHints.fromRecord({ source: "test" })
+})
 
 const giving = (value: unknown, more: object = {}) => (): unknown => ({
   value,
@@ -20,7 +22,7 @@ const throwing = (error: unknown) => (): never => {
   throw error
 }
 
-const kinds: ReadonlyArray<readonly [kind: string, defaultValue: FlagValue, answer: () => unknown]> = [
+const kinds = (): ReadonlyArray<readonly [kind: string, defaultValue: FlagValue, answer: () => unknown]> => [
   ["a boolean", false, giving(true)],
   ["a text", "light", giving("dark")],
   ["a number", 1, giving(2)],
@@ -31,22 +33,24 @@ const kinds: ReadonlyArray<readonly [kind: string, defaultValue: FlagValue, answ
   ["a foreign error", 1, throwing(new Error("no connection"))]
 ]
 
-/** One evaluation of each kind. */
-export const requests: ReadonlyArray<Request & { readonly kind: string }> = kinds.map(
-  ([kind, defaultValue, answer], index) => ({
+export interface Named extends Request {
+  /** What is special about it, for the evidence. */
+  readonly kind: string
+}
+
+/** One evaluation of each kind. Flag keys have no digits, which comparing leaves out. */
+export const requests = (): ReadonlyArray<Named> =>
+  kinds().map(([kind, defaultValue, answer], index) => ({
+    ...common(),
     kind,
     flagKey: `flag-${"abcdefgh"[index]}`,
     defaultValue,
-    context,
-    hints,
     answer
-  })
-)
+  }))
 
-export const success: Request = { flagKey: "flag", defaultValue: false, context, hints, answer: giving(true) }
+export const success = (): Request => ({ ...common(), flagKey: "flag", defaultValue: false, answer: giving(true) })
 
-export const failure: Request = { ...success, answer: throwing(new Error("no connection")) }
+export const failure = (): Request => ({ ...success(), answer: throwing(new Error("no connection")) })
 
 /** The same, with a provider that answers in a later turn of the event loop. */
 export const late = <R extends Request>(request: R, count = 3): R => ({ ...request, wait: turns(count) })
-

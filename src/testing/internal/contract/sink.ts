@@ -65,12 +65,12 @@ export class Sink {
           this.openSpans.delete(ended)
           if (this.#isKept) this.add("span", ended.text)
         })
-        this.openSpans.add(span)
+        if (this.#isKept) this.openSpans.add(span)
         return span
       }
     })
     const logger = Logger.map(Logger.formatJson, (line) => this.add("log", line))
-    return Context.make(Logger.CurrentLoggers, new Set([logger])).pipe(
+    return Context.make(Logger.CurrentLoggers, new Set(this.#isKept ? [logger] : [])).pipe(
       Context.add(References.MinimumLogLevel, "Trace"),
       Context.add(Tracer.Tracer, tracer),
       Context.add(Metric.MetricRegistry, this.#registry)

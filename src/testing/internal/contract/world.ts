@@ -23,6 +23,9 @@ import { Sink } from "./sink.ts"
 
 export type Hook = FeatureHook.FeatureHook<unknown>
 
+/** The hook under test. The SDK runs its own as they are. */
+export type Subject = Hook | SDK.Hook
+
 export type Client = "a client of the SDK" | "FeatureFlags"
 
 export const clients: ReadonlyArray<Client> = ["a client of the SDK", "FeatureFlags"]
@@ -50,6 +53,9 @@ export interface Outcome {
   readonly hints: SDK.HookHints | undefined
 }
 
+export const featureHookOf = (subject: Subject): Hook =>
+  FeatureHook.isFeatureHook(subject) ? subject : OpenFeatureHook.toFeatureHook("hook", subject)
+
 interface Asked {
   readonly request: Request
   context: unknown
@@ -59,7 +65,7 @@ interface Asked {
 export interface Setup {
   readonly client: Client
   /** Creates the hook under test, or none. */
-  readonly make: Effect.Effect<Hook | undefined, never, Scope.Scope>
+  readonly make: Effect.Effect<Subject | undefined, never, Scope.Scope>
   /** The hooks before it in the stack, and behind it. */
   readonly outer?: ReadonlyArray<Hook> | undefined
   readonly inner?: ReadonlyArray<Hook> | undefined
@@ -124,7 +130,7 @@ export class World {
   constructor(lab: Lab, isKept: boolean) {
     this.#lab = lab
     this.sink = new Sink(isKept)
-    const collector = Effect.runSync(HookFailures.make())
+    const collector = Effect.runSync(HookFailures.make({ logInterval: "0 millis" }))
     this.#services = this.sink.services.pipe(
       Context.add(Clock.Clock, this.clock),
       // Chance must not make two runs differ.
@@ -150,15 +156,25 @@ export class World {
       "creating the hook",
       Scope.provide(
         Effect.gen({ self: this }, function*() {
-          const hook = yield* setup.make
-          const hooks = [...setup.outer ?? [], ...hook === undefined ? [] : [hook], ...setup.inner ?? [], this.#witness]
-          this.#details = setup.client === "FeatureFlags"
-            ? ofFlags(yield* FeatureFlags.make({ domain: this.#lab.domain, hooks }))
-            : ofSdk(
-              SDK.OpenFeature.getClient(this.#lab.domain)
-                .setLogger(this.sink.logger)
-                .addHooks(yield* OpenFeatureHook.makeEffect(...hooks))
-            )
+          const { domain } = this.#lab
+          const subject = yield* setup.make
+          const outer = setup.outer ?? []
+          const inner = [...setup.inner ?? [], this.#witness]
+          if (setup.client === "FeatureFlags") {
+            const hooks = [...outer, ...subject === undefined ? [] : [featureHookOf(subject)], ...inner]
+            this.#details = ofFlags(yield* FeatureFlags.make({ domain, hooks }))
+            return
+          }
+          const client = SDK.OpenFeature.getClient(domain).setLogger(this.sink.logger)
+          if (subject === undefined || FeatureHook.isFeatureHook(subject)) {
+            const hooks = [...outer, ...subject === undefined ? [] : [subject], ...inner]
+            client.addHooks(yield* OpenFeatureHook.makeEffect(...hooks))
+          } else {
+            // The first hook of all runs in the turn of the caller, so nothing empty comes before it.
+            if (outer.length > 0) client.addHooks(yield* OpenFeatureHook.makeEffect(...outer))
+            client.addHooks(subject, yield* OpenFeatureHook.makeEffect(...inner))
+          }
+          this.#details = ofSdk(client)
         }).pipe(Effect.orDie),
         this.#scope
       )
@@ -238,19 +254,20 @@ export const withWorld = <A>(
 
 type Details = (request: Request) => Effect.Effect<EvaluationDetails>
 
-const ofFlags = (flags: FeatureFlags.FeatureFlags["Service"]): Details => ({ context, defaultValue, flagKey, hints }) => {
-  const options = { context, hints }
-  switch (typeof defaultValue) {
-    case "boolean":
-      return flags.booleanDetails(flagKey, defaultValue, options)
-    case "string":
-      return flags.stringDetails(flagKey, defaultValue, options)
-    case "number":
-      return flags.numberDetails(flagKey, defaultValue, options)
-    default:
-      return flags.objectDetails(flagKey, defaultValue, options)
+const ofFlags =
+  (flags: FeatureFlags.FeatureFlags["Service"]): Details => ({ context, defaultValue, flagKey, hints }) => {
+    const options = { context, hints }
+    switch (typeof defaultValue) {
+      case "boolean":
+        return flags.booleanDetails(flagKey, defaultValue, options)
+      case "string":
+        return flags.stringDetails(flagKey, defaultValue, options)
+      case "number":
+        return flags.numberDetails(flagKey, defaultValue, options)
+      default:
+        return flags.objectDetails(flagKey, defaultValue, options)
+    }
   }
-}
 
 const ofSdk = (client: SDK.Client): Details => ({ context: given, defaultValue, flagKey, hints }) =>
   Effect.promise((): Promise<EvaluationDetails> => {

@@ -4,7 +4,7 @@ import type { EvaluationContext } from "../../../../EvaluationContext.ts"
 import * as HookHints from "../../../../HookHints.ts"
 import * as HookFailures from "../../../../HookFailures.ts"
 import { type Bench, type Judge, tried } from "../bench.ts"
-import { success } from "../requests.ts"
+import { type Named, success } from "../requests.ts"
 import { type Client, clients, type Hung, type Request, withWorld } from "../world.ts"
 import { changes } from "./transparency.ts"
 
@@ -12,10 +12,16 @@ const thrower = (): never => {
   throw new Error("hostile")
 }
 
-const huge = "x".repeat(200_000)
+const huge = "x".repeat(20_000)
 
 const hostileProxy = (): object =>
-  new Proxy({}, { get: thrower, has: thrower, ownKeys: thrower, getOwnPropertyDescriptor: thrower, getPrototypeOf: thrower })
+  new Proxy({}, {
+    get: thrower,
+    has: thrower,
+    ownKeys: thrower,
+    getOwnPropertyDescriptor: thrower,
+    getPrototypeOf: thrower
+  })
 
 const throwingGetter = (): object =>
   Object.defineProperty({ plan: "pro" }, "email", { enumerable: true, configurable: true, get: thrower })
@@ -45,17 +51,15 @@ const values: Readonly<Record<string, () => unknown>> = {
   "a key that is a symbol": () => ({ [Symbol("hostile")]: 1 }),
   "a bigint": () => 10n,
   "not a number": () => Number.NaN,
-  "null": () => null,
-  "undefined": () => undefined,
+  null: () => null,
+  undefined: () => undefined,
   "a function": () => thrower,
   "an invalid date": () => new Date(Number.NaN),
   "an object without a prototype": () => Object.create(null),
   "a throwing toJSON": () => ({ toJSON: thrower, toString: thrower, [Symbol.toPrimitive]: thrower })
 }
 
-type Named = Request & { readonly kind: string }
-
-const named = (kind: string, more: Partial<Request>): Named => ({ ...success, kind, ...more })
+const named = (kind: string, more: Partial<Request>): Named => ({ ...success(), kind, ...more })
 
 const resolved = { variant: "on", reason: "STATIC", flagMetadata: {} }
 
@@ -92,37 +96,55 @@ const requestsOf = (name: string, make: () => unknown, index: number): ReadonlyA
 
 const flagKeys = ["", "__proto__", "constructor", "toString", huge, "a\r\nlevel=INFO b", "\u202eflag", "flag{a=\"b\"}"]
 
-const all: ReadonlyArray<Named> = [
+const all = (): ReadonlyArray<Named> => [
   ...Object.entries(values).flatMap(([name, make], index) => requestsOf(name, make, index)),
   ...flagKeys.map((flagKey) => named(`the flag key ${JSON.stringify(flagKey.slice(0, 20))}`, { flagKey }))
 ]
 
+/** Removes what was added to all objects, so that the rest of the process goes on. */
+const unpolluted = (own: ReadonlyArray<PropertyKey>): ReadonlyArray<string> =>
+  Reflect.ownKeys(Object.prototype).filter((name) => !own.includes(name)).map((name) => {
+    Reflect.deleteProperty(Object.prototype, name)
+    return `Object.prototype got the property "${String(name)}"`
+  })
+
 const judged = (bench: Bench, client: Client): Effect.Effect<ReadonlyArray<string>, Hung> =>
   Effect.gen(function*() {
-    const own = Reflect.ownKeys(Object.prototype).length
+    const own = Reflect.ownKeys(Object.prototype)
     const [plain] = yield* withWorld(
       bench.lab,
       { client, make: Effect.undefined },
-      (world) => Effect.forEach(all, world.evaluate)
+      (world) => Effect.forEach(all(), world.evaluate)
     )
     const [hooked] = yield* tried(bench, { client }, (world) =>
-      Effect.forEach(all, (request) =>
+      Effect.forEach(all(), (request) =>
         Effect.map(world.evaluate(request), (outcome) => ({
           outcome,
-          failures: world.failures.splice(0).filter(({ cause }) => HookFailures.kind(cause) === "defect")
+          failures: world.failures.splice(0).filter(({ cause }) =>
+            HookFailures.kind(cause) === "defect"
+          )
         }))))
-    const evidence = all.flatMap(({ kind }, index) => {
+    const polluted = unpolluted(own).map((text) =>
+      `with ${client}: ${text}`
+    )
+    const evidence = all().flatMap(({ kind }, index) => {
       const before = plain[index]
       const after = hooked[index]
-      if (before === undefined || after === undefined) return []
-      const changed = changes({ mayContribute: true, mayReject: bench.mayReject }, before, after.outcome)
+      if (before === undefined || after === undefined) {
+        return []
+      }
+      const changed = changes(
+        { mayContribute: ["context", "hints"], mayReject: bench.mayReject },
+        before,
+        after.outcome
+      )
       // A hook that may reject does so on purpose, and not because it died.
       const died = bench.mayReject
         ? after.failures.map(({ stage }) => `its ${stage} stage died`)
         : []
       return [...changed, ...died].map((text) => `${kind}, with ${client}: ${text}`)
     })
-    return Reflect.ownKeys(Object.prototype).length === own ? evidence : [...evidence, "it added to Object.prototype"]
+    return [...polluted, ...evidence]
   })
 
 export const hostility: Judge = (bench) =>

@@ -19,14 +19,21 @@ const requestOf = (name: string, turns: number): Request =>
   }, turns)
 
 // The first to start is the last to end, the second starts and ends in between.
-const all = [requestOf("alice", 9), requestOf("bob", 3), requestOf("carol", 6), success]
+const all = () => [requestOf("alice", 9), requestOf("bob", 3), requestOf("carol", 6), success()]
 
-const observed = (bench: Bench, client: Client, concurrency: 1 | "unbounded"): Effect.Effect<ReadonlyArray<string>, Hung> =>
+const observed = (
+  bench: Bench,
+  client: Client,
+  concurrency: 1 | "unbounded"
+): Effect.Effect<ReadonlyArray<string>, Hung> =>
   Effect.map(
-    tried(bench, { client }, (world) =>
-      world.run("evaluating concurrently", Effect.forEach(all, world.evaluation, { concurrency }))),
+    tried(bench, { client }, (world) => {
+      const one = (request: Request) =>
+        Effect.map(world.evaluation(request), (outcome) => `${request.flagKey}: ${textOf(outcome)}`)
+      return world.run("evaluating concurrently", Effect.forEach(all(), one, { concurrency }))
+    }),
     ([outcomes, { sink }]) => [
-      ...outcomes.map((outcome, index) => `${all[index]?.flagKey}: ${textOf(outcome)}`),
+      ...outcomes,
       ...sink.comparable()
     ]
   )

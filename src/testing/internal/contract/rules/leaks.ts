@@ -17,7 +17,11 @@ const lost = (before: ReadonlyMap<string, number>): ReadonlyArray<string> =>
 
 const settled = (left: () => ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>> =>
   Effect.gen(function*() {
-    for (let waited = 0; left().length > 0 && waited < grace; waited += 10) yield* Effect.sleep("10 millis")
+    for (let waited = 0; left().length > 0 && waited < grace; waited += 5) {
+      yield* Effect.sleep("5 millis")
+      // The timer of the sleep is active while it fires.
+      yield* Effect.yieldNow
+    }
     return left()
   })
 
@@ -28,9 +32,9 @@ const used = (bench: Bench, client: Client): Effect.Effect<ReadonlyArray<string>
     const gate = Deferred.makeUnsafe<void>()
     const [, world] = yield* tried(bench, { client }, (world) =>
       Effect.gen(function*() {
-        yield* world.evaluate(success)
-        yield* world.evaluate(failure)
-        const fiber = world.fork(world.evaluation({ ...success, flagKey: "given-up", wait: Deferred.await(gate) }))
+        yield* world.evaluate(success())
+        yield* world.evaluate(failure())
+        const fiber = world.fork(world.evaluation({ ...success(), flagKey: "given-up", wait: Deferred.await(gate) }))
         yield* Effect.yieldNow
         yield* world.run("the interruption of an evaluation", Fiber.interrupt(fiber))
       }))

@@ -17,13 +17,13 @@ const fails = () => Effect.fail("on purpose")
 const failingBefore = FeatureHook.make("contract failing before", { before: fails })
 const failingAfter = FeatureHook.make("contract failing after", { after: fails })
 
-const evaluating = (request: Request) => (world: World): Effect.Effect<Outcome, Hung> => world.evaluate(request)
+const evaluating = (request: () => Request) => (world: World): Effect.Effect<Outcome, Hung> => world.evaluate(request())
 
 /** Interrupts an evaluation while its provider is asked. */
 const interrupting = (world: World): Effect.Effect<void, Hung> =>
   Effect.gen(function*() {
     const gate = Deferred.makeUnsafe<void>()
-    const fiber = world.fork(world.evaluation({ ...success, wait: Deferred.await(gate) }))
+    const fiber = world.fork(world.evaluation({ ...success(), wait: Deferred.await(gate) }))
     yield* Effect.yieldNow
     yield* world.run("the interruption of an evaluation", Fiber.interrupt(fiber))
     yield* Deferred.succeed(gate, undefined)
@@ -33,7 +33,7 @@ const skipped = "where an earlier hook failed, so its before never ran"
 
 const scenarios: ReadonlyArray<Scenario> = [
   { name: "that succeeds", run: evaluating(success) },
-  { name: "that succeeds later", run: evaluating(late(success)) },
+  { name: "that succeeds later", run: evaluating(() => late(success())) },
   { name: "that fails", run: evaluating(failure) },
   { name: skipped, outer: [failingBefore], run: evaluating(success) },
   { name: "where a later hook failed before", inner: [failingBefore], run: evaluating(success) },

@@ -4,12 +4,12 @@ import { type Judge, tried } from "../bench.ts"
 import { late, requests } from "../requests.ts"
 import type { Channel } from "../sink.ts"
 import { difference, textOf } from "../text.ts"
-import { clients, type Hook, type Outcome, type Request } from "../world.ts"
+import { clients, featureHookOf, type Outcome, type Request, type Subject } from "../world.ts"
 
-const deferred = (hook: Hook): Hook =>
-  FeatureHook.transform(hook, (stage) => Effect.andThen(Effect.yieldNow, stage))
+const deferred = (hook: Subject): Subject =>
+  FeatureHook.transform(featureHookOf(hook), (stage) => Effect.andThen(Effect.yieldNow, stage))
 
-const changes: ReadonlyArray<readonly [name: string, change: (hook: Hook) => Hook]> = [
+const changes: ReadonlyArray<readonly [name: string, change: (hook: Subject) => Subject]> = [
   ["its stages at once", (hook) => hook],
   ["its stages a turn later", deferred]
 ]
@@ -38,7 +38,7 @@ export const paths: Judge = (bench) =>
           const [outcomes, { sink }] = yield* tried(
             bench,
             { client, make: Effect.map(bench.make, change) },
-            (world) => Effect.forEach(requests.map(answering), world.evaluate)
+            (world) => Effect.forEach(requests().map(answering), world.evaluate)
           )
           const contributed = textsOf(outcomes)
           const all = [...contributed, ...sink.comparable()]

@@ -101,8 +101,9 @@ const judged = (bench: Bench, client: Client, inner: ReadonlyArray<Hook>): Effec
     const stop = watchConsole((values) => printed.add("console", textOf(values)))
     return tried(bench, { client, inner }, (world) => Effect.forEach(requests, world.evaluate)).pipe(
       Effect.ensuring(Effect.sync(stop)),
-      Effect.map(([, { sink }]) => {
-        if (bench.emitted !== undefined) printed.add("emitted", textOf(bench.emitted()))
+      Effect.zip(Effect.promise(async () => bench.emitted?.())),
+      Effect.map(([[, { sink }], emitted]) => {
+        printed.add("emitted", textOf(emitted))
         return Array.from(new Set(found([...sink.all, ...printed.records], bench)), (text) => `with ${client}, ${text}`)
       })
     )

@@ -10,10 +10,12 @@ export const rejections: Judge = (bench) =>
     const stop = watchUnhandled((text) => void found.push(text))
     return Effect.forEach(clients, (client) =>
       tried(bench, { client }, (world) =>
-        Effect.forEach(requests.flatMap((request) => [request, late(request)]), world.evaluate))).pipe(
+        Effect.forEach(requests().flatMap((request) => [request, late(request)]), world.evaluate))).pipe(
         // Node tells of a rejection when the microtasks are done.
         Effect.andThen(turns(3)),
-        Effect.map(() => found),
+        Effect.map(() =>
+          found
+        ),
         Effect.ensuring(Effect.sync(stop))
       )
   })

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { type Bench, type Judge, tried } from "../bench.ts"
-import { requests } from "../requests.ts"
+import { type Named, requests } from "../requests.ts"
 import { textOf } from "../text.ts"
 import { type Client, clients, type Hung, type Outcome, type Request, withWorld } from "../world.ts"
 
@@ -16,8 +16,8 @@ export const changes = (
   const isRejected = mayReject && hooked.details?.errorCode !== undefined
   const compared: ReadonlyArray<readonly [name: string, plain: unknown, hooked: unknown, isFree: boolean]> = [
     ["the evaluation details", plain.details, hooked.details, isRejected],
-    ["the evaluation context", plain.context, hooked.context, isRejected || mayContribute],
-    ["the hints", plain.hints, hooked.hints, isRejected || mayContribute]
+    ["the evaluation context", plain.context, hooked.context, isRejected || mayContribute.includes("context")],
+    ["the hints", plain.hints, hooked.hints, isRejected || mayContribute.includes("hints")]
   ]
   return compared.flatMap(([name, plain, hooked, isFree]) => {
     const [from, to] = [textOf(plain), textOf(hooked)]
@@ -26,15 +26,15 @@ export const changes = (
 }
 
 /** Evaluates with and without the hook, and compares. */
-export const compared = (
+const compared = (
   bench: Bench,
   client: Client,
-  requests: ReadonlyArray<Request & { readonly kind: string }>
+  requests: () => ReadonlyArray<Named>
 ): Effect.Effect<ReadonlyArray<string>, Hung> =>
   Effect.gen(function*() {
-    const [plain] = yield* without(bench, client, requests)
-    const [hooked] = yield* tried(bench, { client }, (world) => Effect.forEach(requests, world.evaluate))
-    return requests.flatMap(({ kind }, index) => {
+    const [plain] = yield* without(bench, client, requests())
+    const [hooked] = yield* tried(bench, { client }, (world) => Effect.forEach(requests(), world.evaluate))
+    return requests().flatMap(({ kind }, index) => {
       const [before, after] = [plain[index], hooked[index]]
       if (before === undefined || after === undefined) return []
       return changes(bench, before, after).map((change) => `${kind}, with ${client}: ${change}`)
