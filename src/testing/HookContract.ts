@@ -321,6 +321,7 @@ const runPromise = Effect.runPromiseWith(Context.empty())
  *
  * Tests that run in the same process at the same time can disturb `leaks`,
  * `rejections` and `memory`. Timers without a reference (`unref`) are not found.
+ * `isolation` and `paths` leave out numbers, which differ from run to run.
  *
  * **Example** (Making one test of each rule)
  *
@@ -330,7 +331,7 @@ const runPromise = Effect.runPromiseWith(Context.empty())
  * import { test } from "node:test" // or from "vitest", or "@jest/globals"
  *
  * for (const rule of HookContract.rules) {
- *   test(rule.name, () => rule.check(() => LoggingHook.make(), { evaluations: 1_000, mayEmit: ["variant"] }))
+ *   test(rule.name, () => rule.check(() => LoggingHook.make(), { evaluations: 10_000, mayEmit: ["variant"] }))
  * }
  * ```
  *
@@ -370,7 +371,7 @@ export const rules: ReadonlyArray<Rule> = definitions.map((rule) => ({
  * const audit: Hook = {
  *   finally: ({ context, logger }) => logger.info(`evaluated for ${context.targetingKey}`)
  * }
- * const error = await HookContract.check(() => audit, { evaluations: 1_000 }).catch((error) => error)
+ * const error = await HookContract.check(() => audit, { evaluations: 10_000 }).catch((error) => error)
  * error instanceof HookContract.ContractError // => true
  * error.violations.map(({ rule }: HookContract.Violation) => rule) // => ["privacy"]
  * ```
@@ -401,7 +402,7 @@ export const check = async (make: Make, options: Options = {}): Promise<void> =>
  * import { HookContract } from "effect-openfeature/testing"
  *
  * const audit = FeatureHook.make("audit", { finally: (context) => Effect.logDebug(context.flagKey) })
- * const contract = HookContract.checkEffect(() => BackgroundHook.make(audit), { evaluations: 1_000 })
+ * const contract = HookContract.checkEffect(() => BackgroundHook.make(audit), { evaluations: 10_000 })
  * await Effect.runPromise(contract) // => undefined
  * ```
  *

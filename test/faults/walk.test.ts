@@ -14,7 +14,7 @@ import {
   TimingHook
 } from "effect-openfeature"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
-import { TestFlags } from "effect-openfeature/testing"
+import { HookContract, TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
 
 /** The values that an option of a kind refuses. Each kind has the wrong type, null, and what is nearly right. */
@@ -45,6 +45,9 @@ const wrong = {
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
   schema: ["string", "", 1, null, true, {}, () => true],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
+  places: ["user", "value", "", 1, null, true, {}, [1], ["user"], ["targetingkey"]],
+  contributions: ["context", "", 1, null, true, {}, [1], ["contexts"]],
+  allowances: ["memory", "", 1, null, true, [], { memory: "" }, { memory: true }, { memory: null }],
   meterProvider: ["global", 1, null, true, {}, []],
   tracerProvider: ["global", 1, null, true, {}, []]
 } satisfies Record<string, ReadonlyArray<unknown>>
@@ -168,6 +171,17 @@ constructors.push(
     description: "text",
     owner: "text",
     expiry: "expiry"
+  }],
+  ["HookContract.check", (options) => HookContract.checkEffect(() => LoggingHook.make(), options), {
+    allow: "allowances",
+    mayReject: "boolean",
+    mayContribute: "contributions",
+    mayEmit: "places",
+    emitted: "function",
+    balance: "function",
+    size: "function",
+    evaluations: "positiveInteger",
+    timeout: "positiveDuration"
   }],
   ["TestFlags.layer", (options) => TestFlags.layer({}, options), {
     hooks: "list",

@@ -1,6 +1,6 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import { Effect, Metric } from "effect"
-import { ContextValidatorHook, FeatureHook, LoggingHook } from "effect-openfeature"
+import { ContextValidatorHook, FeatureHook, LoggingHook, MetricsHook } from "effect-openfeature"
 import { HookContract } from "effect-openfeature/testing"
 import { untyped } from "../faults/harness.ts"
 import { rangeError } from "../support.ts"
@@ -66,9 +66,11 @@ const rule = (name: HookContract.RuleName): HookContract.Rule => {
 const growing = (seen: Set<string>) => FeatureHook.make("growing", { before: ({ flagKey }) => void seen.add(flagKey) })
 
 describe("the rule of memory", () => {
-  for (const [name, make] of kept.filter(([name]) => /^(FeatureHook.around|MetricsHook)/.test(name))) {
-    it(`is kept over 100,000 keys by ${name}`, () => rule("memory").check(make), 30_000)
-  }
+  it(
+    "is kept over 100,000 keys by a hook with series of metrics",
+    () => rule("memory").check(() => MetricsHook.makeMetric({ maxSeries: 100 })),
+    30_000
+  )
 
   it("counts entries where the hook tells them, without measuring the heap", async () => {
     let seen = new Set<string>()
@@ -84,7 +86,8 @@ describe("the rule of memory", () => {
 
 describe("checking a hook", () => {
   const logging = FeatureHook.make("logging", {
-    before: ({ context }) => Effect.logInfo(`for ${context.targetingKey}`)
+    before: ({ context: { targetingKey } }) =>
+      Effect.logInfo(typeof targetingKey === "string" ? targetingKey : "nobody")
   })
 
   // It closes what it has never opened.
@@ -181,7 +184,7 @@ describe("each rule", () => {
       results.push(name)
     }
     for (const rule of HookContract.rules) {
-      await test(rule.name, () => rule.check(() => LoggingHook.make(), { mayEmit: ["variant"], evaluations: 1_000 }))
+      await test(rule.name, () => rule.check(() => LoggingHook.make(), { mayEmit: ["variant"], evaluations: 2_000 }))
     }
     assert.strictEqual(results.length, HookContract.rules.length)
   })

@@ -2,7 +2,7 @@
 import type * as SDK from "@openfeature/server-sdk"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as FeatureHook from "../../../FeatureHook.ts"
 import * as Check from "../../../internal/check.ts"
 import * as Part from "../../../internal/hook/part.ts"

@@ -4,8 +4,11 @@ import { usedHeap } from "../process.ts"
 import { success } from "../requests.ts"
 import type { Hung, World } from "../world.ts"
 
-/** An entry of a table with a text as its key takes more, and what a collection of garbage leaves takes less. */
+/** An entry of a table with a text as its key takes several times as much. */
 const bytesPerEvaluation = 16
+
+/** The heap is not the same after two collections of garbage. In bytes. */
+const noise = 256 * 1024
 
 /** The evaluations that have to end within the timeout. */
 const chunk = 100
@@ -34,38 +37,39 @@ const evaluate = (world: World, from: number, to: number): Effect.Effect<void, H
 const measured = ({ size }: Bench): Effect.Effect<number | undefined> =>
   size === undefined ? usedHeap : Effect.sync(size)
 
+/** The most by which the measure may grow over a number of evaluations. */
+const allowed = ({ size }: Bench, evaluations: number): number =>
+  size === undefined ? evaluations * bytesPerEvaluation + noise : evaluations / 100
+
 export const memory: Judge = (bench) =>
   Effect.gen(function*() {
-    const { evaluations, size } = bench
-    const [allowed, unit] = size === undefined ? [bytesPerEvaluation, "bytes"] : [0.01, "entries"]
-    const [growths] = yield* tried(bench, { client: "a client of the SDK", isKept: false }, (world) =>
+    const half = Math.ceil(bench.evaluations / 2)
+    const limit = allowed(bench, half)
+    const growths: Array<number> = []
+    const [isMeasured] = yield* tried(bench, { client: "a client of the SDK", isKept: false }, (world) =>
       Effect.gen(function*() {
         // Caches fill and code is compiled in the first half.
-        yield* evaluate(world, 0, evaluations / 2)
-        const growths: Array<number | undefined> = []
-        for (let round = 1; round <= 2; round++) {
+        yield* evaluate(world, 0, half)
+        // A second look only where the first found something: others use the same heap.
+        for (let round = 1; round <= 2 && (growths.at(-1) ?? Infinity) > limit; round++) {
           const before = yield* measured(bench)
-          yield* evaluate(world, evaluations / 2 * round, evaluations / 2 * (round + 1))
+          yield* evaluate(world, half * round, half * (round + 1))
           const after = yield* measured(bench)
-          const growth = before === undefined || after === undefined ? undefined : (after - before) / (evaluations / 2)
-          growths.push(growth)
-          // A second look only where the first found something: others use the same heap.
-          if (growth !== undefined && growth <= allowed) {
-            break
+          if (before === undefined || after === undefined) {
+            return false
           }
+          growths.push(after - before)
         }
-        return growths
+        return true
       }))
-    if (growths.includes(undefined)) {
+    if (!isMeasured) {
       return ["cannot be measured here: give the option size, or allow it"]
     }
-    return growths.every((growth) =>
-        growth !== undefined && growth > allowed
-      )
-      ? [
-        `each evaluation with another key keeps ${
-          growths.map((growth) => growth?.toFixed(1)).join(", then ")
-        } ${unit}`
-      ]
-      : []
+    if ((growths.at(-1) ?? 0) <= limit) {
+      return []
+    }
+    const each = growths.map((growth) =>
+      (growth / half).toFixed(1)
+    ).join(", then ")
+    return [`each evaluation with another key keeps ${each} ${bench.size === undefined ? "bytes" : "entries"}`]
   })
