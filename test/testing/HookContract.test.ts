@@ -65,6 +65,15 @@ const rule = (name: HookContract.RuleName): HookContract.Rule => {
 
 const growing = (seen: Set<string>) => FeatureHook.make("growing", { before: ({ flagKey }) => void seen.add(flagKey) })
 
+/** `EVALUATIONS=1000000 npx vitest run test/testing/HookContract.test.ts` takes as many as a soak test. */
+const { EVALUATIONS: evaluations = "0" } = process.env
+
+describe.runIf(evaluations !== "0")(`over ${evaluations} keys, memory is bounded of`, () => {
+  for (const [name, make, options] of kept) {
+    it(name, () => rule("memory").check(make, { ...options, evaluations: Number(evaluations) }), 3_600_000)
+  }
+})
+
 describe("the rule of memory", () => {
   it(
     "is kept over 100,000 keys by a hook with series of metrics",

@@ -7,7 +7,7 @@ import { failure, success } from "../requests.ts"
 import { type Client, clients, type Hung } from "../world.ts"
 
 /** What ends by itself soon after closing is no leak. Milliseconds. */
-const grace = 200
+const grace = 100
 
 const lost = (before: ReadonlyMap<string, number>): ReadonlyArray<string> =>
   Array.from(resources()).flatMap(([kind, count]) => {
