@@ -101,6 +101,12 @@ export const kept: ReadonlyArray<Row> = [
         FeatureHook.make("failing", { before: () => Effect.fail("no"), after: () => Effect.die("no") })
       )
   ],
+  ["FeatureHook.failurePolicy", () => {
+    const failing = FeatureHook.make("failing", { before: () => Effect.fail("no"), finally: () => Effect.die("no") })
+    return FeatureHook.failurePolicy(failing, { before: "ignore", finally: "ignore" })
+  }],
+  ["FeatureHook.onlyStages", () => FeatureHook.onlyStages(FeatureHook.combine(enrich(), audit()), "finally")],
+  ["FeatureHook.warnWhenSlow", () => FeatureHook.warnWhenSlow(audit(), "10 millis")],
   ["FeatureHook.transform", () => FeatureHook.transform(audit(), (stage) => Effect.delay(stage, "10 millis")), {
     allow: { memory: "it waits in each evaluation" }
   }],
