@@ -1,7 +1,8 @@
 /** What a rule works with. */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { type Client, type Hung, type Lab, type Setup, type Subject, withWorld, type World } from "./world.ts"
+import type { Lab } from "./lab.ts"
+import { type Client, type Hung, type Setup, type Subject, withWorld, type World } from "./world.ts"
 
 export interface Bench {
   readonly lab: Lab

@@ -2,7 +2,8 @@
 import * as SDK from "@openfeature/server-sdk"
 import type { FlagValue } from "../../../EvaluationDetails.ts"
 import * as HookHints from "../../../HookHints.ts"
-import { type Request, turns } from "./world.ts"
+import type { Request } from "./lab.ts"
+import { turns } from "./world.ts"
 
 /** Created anew for each evaluation: a hook may write to it. */
 const common = () => ({

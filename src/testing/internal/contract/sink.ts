@@ -11,7 +11,7 @@ import { masked, textOf } from "./text.ts"
 
 export type Channel = "log" | "logger of the SDK" | "span" | "metric" | "console" | "emitted"
 
-export interface Record {
+export interface Emission {
   readonly channel: Channel
   readonly text: string
 }
@@ -37,7 +37,7 @@ class RecordedSpan extends Tracer.NativeSpan {
 }
 
 export class Sink {
-  readonly records: Array<Record> = []
+  readonly records: Array<Emission> = []
   readonly openSpans = new Set<Tracer.Span>()
   readonly #registry: Metric.MetricRegistry = new Map()
   readonly #isKept: boolean
@@ -82,10 +82,10 @@ export class Sink {
   }
 
   /** All records, with the metrics as they are now. */
-  get all(): ReadonlyArray<Record> {
+  get all(): ReadonlyArray<Emission> {
     return [
       ...this.records,
-      ...this.metrics.map(({ attributes, id, state }): Record => ({
+      ...this.metrics.map(({ attributes, id, state }): Emission => ({
         channel: "metric",
         text: `${id} ${textOf(attributes)} ${textOf(state)}`
       }))

@@ -7,18 +7,18 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import { cast } from "effect/Function"
 import * as Metric from "effect/Metric"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
-import { type EvaluationContext, snapshot, toSdk } from "../../../EvaluationContext.ts"
-import { type EvaluationDetails, type FlagValue, toSdkValue } from "../../../EvaluationDetails.ts"
+import type { EvaluationDetails } from "../../../EvaluationDetails.ts"
 import * as FeatureFlags from "../../../FeatureFlags.ts"
 import * as FeatureHook from "../../../FeatureHook.ts"
 import * as HookFailures from "../../../HookFailures.ts"
 import * as HookHints from "../../../HookHints.ts"
 import * as OpenFeatureHook from "../../../OpenFeatureHook.ts"
 import { VirtualClock } from "./clock.ts"
+import { type Details, ofFlags, ofSdk } from "./details.ts"
+import type { Asked, Lab, Request } from "./lab.ts"
 import { Sink } from "./sink.ts"
 
 export type Hook = FeatureHook.FeatureHook<unknown>
@@ -33,17 +33,6 @@ export const clients: ReadonlyArray<Client> = ["a client of the SDK", "FeatureFl
 /** Something did not end. */
 export class Hung extends Data.TaggedError("Hung")<{ readonly what: string }> {}
 
-export interface Request {
-  readonly flagKey: string
-  readonly defaultValue: FlagValue
-  readonly context?: EvaluationContext | undefined
-  readonly hints?: HookHints.HookHints | undefined
-  /** Returns what the provider returns, or throws what it throws. */
-  readonly answer: () => unknown
-  /** The provider waits for this. Without it, the provider answers at once. */
-  readonly wait?: Effect.Effect<void> | undefined
-}
-
 export interface Outcome {
   /** `undefined` if the client rejected. */
   readonly details: EvaluationDetails | undefined
@@ -55,12 +44,6 @@ export interface Outcome {
 
 export const featureHookOf = (subject: Subject): Hook =>
   FeatureHook.isFeatureHook(subject) ? subject : OpenFeatureHook.toFeatureHook("hook", subject)
-
-interface Asked {
-  readonly request: Request
-  context: unknown
-  hints: SDK.HookHints | undefined
-}
 
 export interface Setup {
   readonly client: Client
@@ -77,42 +60,6 @@ export const turns = (count: number): Effect.Effect<void> => Effect.repeat(Effec
 
 const live = Context.get(Context.empty(), Clock.Clock)
 
-let domains = 0
-
-/** A provider on a domain of its own, which answers as each request says. */
-export class Lab {
-  readonly domain = `effect-openfeature/contract-${++domains}`
-  readonly asked = new Map<string, Asked>()
-  readonly timeout: Duration.Duration
-
-  constructor(timeout: Duration.Duration) {
-    this.timeout = timeout
-  }
-
-  get open(): Effect.Effect<unknown, FeatureFlags.ProviderError | FeatureFlags.OptionsError, Scope.Scope> {
-    return FeatureFlags.make({ domain: this.domain, provider: Effect.sync(() => this.#provider) })
-  }
-
-  get #provider(): SDK.Provider {
-    const resolve = async (flagKey: string, _defaultValue: unknown, context: unknown): Promise<never> => {
-      const asked = this.asked.get(flagKey)
-      if (asked === undefined) throw new SDK.FlagNotFoundError(flagKey)
-      asked.context = snapshot(context)
-      if (asked.request.wait !== undefined) await Effect.runPromiseWith(Context.empty())(asked.request.wait)
-      // A provider can return anything, and hooks are tested with it.
-      return cast<unknown, never>(asked.request.answer())
-    }
-    return {
-      metadata: { name: "contract" },
-      runsOn: "server",
-      resolveBooleanEvaluation: resolve,
-      resolveStringEvaluation: resolve,
-      resolveNumberEvaluation: resolve,
-      resolveObjectEvaluation: resolve
-    }
-  }
-}
-
 /** Not a failure of the hook under test, but of one beside it. */
 const isOwn = (failure: HookFailures.HookFailure): boolean => !failure.hook.startsWith("contract")
 
@@ -125,7 +72,7 @@ export class World {
   readonly #lab: Lab
   readonly #scope = Scope.makeUnsafe()
   readonly #services: Context.Context<never>
-  #details: (request: Request) => Effect.Effect<EvaluationDetails> = () => Effect.never
+  #details: Details = () => Effect.never
 
   constructor(lab: Lab, isKept: boolean) {
     this.#lab = lab
@@ -224,9 +171,9 @@ export class World {
         if (exit !== undefined) return yield* exit
         yield* Effect.yieldNow
         // What needs the event loop or the outside comes first.
-        if (turn < 20 || turn % 4 !== 0 || this.clock.next(since)) continue
+        if (turn < 20 || turn % 4 !== 0) continue
         if (live.currentTimeMillisUnsafe() - started > limit) break
-        yield* live.sleep(Duration.millis(1))
+        if (!this.clock.next(since)) yield* live.sleep(Duration.millis(1))
       }
       fiber.interruptUnsafe()
       return yield* new Hung({ what })
@@ -250,38 +197,4 @@ export const withWorld = <A>(
     yield* turns(5)
     yield* world.close
     return [yield* exit, world] as const
-  })
-
-type Details = (request: Request) => Effect.Effect<EvaluationDetails>
-
-const ofFlags =
-  (flags: FeatureFlags.FeatureFlags["Service"]): Details => ({ context, defaultValue, flagKey, hints }) => {
-    const options = { context, hints }
-    switch (typeof defaultValue) {
-      case "boolean":
-        return flags.booleanDetails(flagKey, defaultValue, options)
-      case "string":
-        return flags.stringDetails(flagKey, defaultValue, options)
-      case "number":
-        return flags.numberDetails(flagKey, defaultValue, options)
-      default:
-        return flags.objectDetails(flagKey, defaultValue, options)
-    }
-  }
-
-const ofSdk = (client: SDK.Client): Details => ({ context: given, defaultValue, flagKey, hints }) =>
-  Effect.promise((): Promise<EvaluationDetails> => {
-    const context = given === undefined ? undefined : toSdk(given)
-    const options = hints === undefined ? {} : { hookHints: HookHints.toRecord(hints) }
-    const value = toSdkValue(defaultValue)
-    switch (typeof value) {
-      case "boolean":
-        return client.getBooleanDetails(flagKey, value, context, options)
-      case "string":
-        return client.getStringDetails(flagKey, value, context, options)
-      case "number":
-        return client.getNumberDetails(flagKey, value, context, options)
-      default:
-        return client.getObjectDetails(flagKey, value, context, options)
-    }
   })

@@ -5,7 +5,8 @@ import * as HookHints from "../../../../HookHints.ts"
 import * as HookFailures from "../../../../HookFailures.ts"
 import { type Bench, type Judge, tried } from "../bench.ts"
 import { type Named, success } from "../requests.ts"
-import { type Client, clients, type Hung, type Request, withWorld } from "../world.ts"
+import type { Request } from "../lab.ts"
+import { type Client, clients, type Hung, withWorld } from "../world.ts"
 import { changes } from "./transparency.ts"
 
 const thrower = (): never => {

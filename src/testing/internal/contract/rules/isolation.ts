@@ -3,7 +3,8 @@ import * as HookHints from "../../../../HookHints.ts"
 import { type Bench, type Judge, tried } from "../bench.ts"
 import { late, success } from "../requests.ts"
 import { difference, textOf } from "../text.ts"
-import { type Client, clients, type Hung, type Request } from "../world.ts"
+import type { Request } from "../lab.ts"
+import { type Client, clients, type Hung } from "../world.ts"
 
 /** Texts without digits, which comparing leaves alone. */
 const requestOf = (name: string, turns: number): Request =>

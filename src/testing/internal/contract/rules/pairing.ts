@@ -4,7 +4,8 @@ import * as Fiber from "effect/Fiber"
 import * as FeatureHook from "../../../../FeatureHook.ts"
 import { type Bench, type Judge, tried } from "../bench.ts"
 import { failure, late, success } from "../requests.ts"
-import { type Client, clients, type Hook, type Hung, type Outcome, type Request, type World } from "../world.ts"
+import type { Request } from "../lab.ts"
+import { type Client, clients, type Hook, type Hung, type Outcome, type World } from "../world.ts"
 
 interface Scenario {
   readonly name: string

@@ -4,7 +4,8 @@ import { type Judge, tried } from "../bench.ts"
 import { late, requests } from "../requests.ts"
 import type { Channel } from "../sink.ts"
 import { difference, textOf } from "../text.ts"
-import { clients, featureHookOf, type Outcome, type Request, type Subject } from "../world.ts"
+import type { Request } from "../lab.ts"
+import { clients, featureHookOf, type Outcome, type Subject } from "../world.ts"
 
 const deferred = (hook: Subject): Subject =>
   FeatureHook.transform(featureHookOf(hook), (stage) => Effect.andThen(Effect.yieldNow, stage))

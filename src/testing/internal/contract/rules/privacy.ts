@@ -5,9 +5,10 @@ import * as FeatureHook from "../../../../FeatureHook.ts"
 import * as HookHints from "../../../../HookHints.ts"
 import { type Bench, type Judge, tried } from "../bench.ts"
 import { watchConsole } from "../process.ts"
-import { type Record, Sink } from "../sink.ts"
+import { type Emission, Sink } from "../sink.ts"
 import { textOf } from "../text.ts"
-import { type Client, clients, type Hook, type Hung, type Request } from "../world.ts"
+import type { Request } from "../lab.ts"
+import { type Client, clients, type Hook, type Hung } from "../world.ts"
 
 /** The kinds of data of a user in an evaluation. */
 export const places = ["targetingKey", "context", "value", "variant", "metadata", "error", "hints"] as const
@@ -85,7 +86,7 @@ const neighbours: ReadonlyArray<ReadonlyArray<Hook>> = [
 ]
 
 /** What is in the records, where it was in the evaluation, and the text around it. */
-const found = (records: ReadonlyArray<Record>, { mayEmit }: Bench): ReadonlyArray<string> =>
+const found = (records: ReadonlyArray<Emission>, { mayEmit }: Bench): ReadonlyArray<string> =>
   records.flatMap(({ channel, text }) =>
     Array.from(text.toLowerCase().matchAll(/canary-([a-z]*)/g), (match) => {
       const place = places.find((place) => place.toLowerCase() === match[1])

@@ -2,7 +2,8 @@ import * as Effect from "effect/Effect"
 import { type Bench, type Judge, tried } from "../bench.ts"
 import { type Named, requests } from "../requests.ts"
 import { textOf } from "../text.ts"
-import { type Client, clients, type Hung, type Outcome, type Request, withWorld } from "../world.ts"
+import type { Request } from "../lab.ts"
+import { type Client, clients, type Hung, type Outcome, withWorld } from "../world.ts"
 
 const without = ({ lab }: Bench, client: Client, requests: ReadonlyArray<Request>) =>
   withWorld(lab, { client, make: Effect.undefined }, (world) => Effect.forEach(requests, world.evaluate))

@@ -3,7 +3,8 @@ import { clone, snapshot } from "../../../../EvaluationContext.ts"
 import * as HookHints from "../../../../HookHints.ts"
 import { type Bench, type Judge, tried } from "../bench.ts"
 import { textOf } from "../text.ts"
-import { type Client, clients, type Hung, type Request, type World } from "../world.ts"
+import type { Request } from "../lab.ts"
+import { type Client, clients, type Hung, type World } from "../world.ts"
 
 /** What a hook gets to see, with values that it could write to. */
 const given = () => ({
