@@ -18,7 +18,7 @@ const limits: Readonly<Record<string, number>> = {
   Flag: 12_500,
   FlagFilter: 4_500,
   HookContext: 0,
-  HookFailures: 6_500,
+  HookFailures: 7_000,
   HookHints: 4_500,
   OpenFeatureHook: 40_000,
   Privacy: 5_500,
