@@ -3,7 +3,6 @@
  *
  * @since 0.2.0
  */
-import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,7 +10,6 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { cast, dual } from "effect/Function"
 import * as Metric from "effect/Metric"
-import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
@@ -19,10 +17,10 @@ import * as HookFailures from "../HookFailures.ts"
 import * as Check from "../internal/check.ts"
 import * as Part from "../internal/hook/part.ts"
 import { settled } from "../internal/hook/view.ts"
+import * as Work from "../internal/hook/work.ts"
 import { here } from "../internal/node.ts"
 import * as Services from "../internal/services.ts"
 import { oneLine } from "../internal/text.ts"
-import { awaitWithin } from "../internal/wait.ts"
 
 /**
  * The options of a hook in the background.
@@ -43,6 +41,12 @@ export interface Options {
   readonly concurrency?: number | undefined
   /** The maximum time that closing waits for the rest of the work, 3 seconds by default. */
   readonly closeTimeout?: Duration.Input | undefined
+  /**
+   * Returns a key, such as the targeting key. Stages with the same key run one
+   * after the other, in their order, whatever the `concurrency`. Stages without a
+   * key, `undefined`, are in no order. By default no stage has a key.
+   */
+  readonly orderBy?: ((context: HookContext) => string | undefined) | undefined
 }
 
 /**
@@ -114,120 +118,60 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_back
   incremental: true
 })
 
-type Outcome = "delivered" | "dropped" | "failed"
+class StageTask extends Work.Task {
+  readonly services: Context.Context<never> = Services.current()
+  readonly inContext = here()
+  readonly hook: string
+  readonly stage: HookFailures.Stage
+  readonly context: HookContext
+  readonly run: () => Part.Result
 
-interface Task {
-  readonly services: Context.Context<never>
-  /** Runs a function in the asynchronous context of the caller. */
-  readonly inContext: (run: () => void) => void
-  readonly run: Effect.Effect<unknown, unknown>
-  readonly failed: (cause: Cause.Cause<unknown>) => HookFailures.HookFailure
-}
-
-class Background {
-  readonly #queue: Queue.Queue<Task, Cause.Done>
-  readonly #overflow: Options["overflow"]
-  readonly #hook: string
-  /** The tasks that wait or run. Each ends once, also when it was given up and ends later. */
-  readonly #pending = new Set<Task>()
-  readonly #waiters = new Set<() => void>()
-  readonly #ended: Record<Outcome, number> = { delivered: 0, dropped: 0, failed: 0 }
-
-  constructor(name: string, queue: Queue.Queue<Task, Cause.Done>, overflow: Options["overflow"]) {
-    this.#hook = oneLine(name, 128)
-    this.#queue = queue
-    this.#overflow = overflow
-  }
-
-  get counts(): Counts {
-    const { delivered, dropped, failed } = this.#ended
-    const pending = this.#pending.size
-    return { offered: delivered + dropped + failed + pending, delivered, dropped, failed, pending }
-  }
-
-  offer(task: Task): Effect.Effect<void> | undefined {
-    this.#pending.add(task)
-    if (Queue.isFullUnsafe(this.#queue)) {
-      if (this.#overflow === "wait") return this.#wait(task)
-      const oldest = this.#overflow === "dropOldest" ? Queue.takeUnsafe(this.#queue) : undefined
-      if (oldest !== undefined && Exit.isSuccess(oldest)) this.#end("dropped", oldest.value)
-    }
-    if (!Queue.offerUnsafe(this.#queue, task)) this.#end("dropped", task)
-    return undefined
-  }
-
-  #wait(task: Task): Effect.Effect<void> {
-    const drop = Effect.sync(() => this.#end("dropped", task))
-    return Queue.offer(this.#queue, task).pipe(
-      Effect.flatMap((isTaken) => isTaken ? Effect.void : drop),
-      Effect.onInterrupt(() => drop)
-    )
-  }
-
-  /** Runs the work until the queue has ended. */
-  readonly work: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.forever(Effect.flatMap(Queue.take(this.#queue), (task) => this.#deliver(task)))
-  ).pipe(Effect.catchCause(() => Effect.void))
-
-  #deliver(task: Task): Effect.Effect<void> {
-    return Effect.flatMap(run(task), (exit) => {
-      this.#end(Exit.isSuccess(exit) ? "delivered" : "failed", task)
-      return Exit.isSuccess(exit)
-        ? Effect.void
-        : Effect.provideContext(HookFailures.report(task.failed(exit.cause)), task.services)
-    })
-  }
-
-  readonly flush: Effect.Effect<void> = Effect.suspend(() =>
-    this.#pending.size === 0 ? Effect.void : Effect.callback((resume) => {
-      const done = () => resume(Effect.void)
-      this.#waiters.add(done)
-      return Effect.sync(() => void this.#waiters.delete(done))
-    })
-  )
-
-  /** Drops all pending tasks, and returns their number. */
-  giveUp(): number {
-    const { size } = this.#pending
-    for (const task of this.#pending) this.#end("dropped", task)
-    return size
-  }
-
-  #end(outcome: Outcome, task: Task): void {
-    if (!this.#pending.delete(task)) return
-    this.#ended[outcome]++
-    Metric.withAttributes(counter, { hook: this.#hook, outcome }).updateUnsafe(1, task.services)
-    if (this.#pending.size > 0) return
-    for (const done of this.#waiters) done()
-    this.#waiters.clear()
+  constructor(
+    hook: string,
+    stage: HookFailures.Stage,
+    context: HookContext,
+    key: string | undefined,
+    run: () => Part.Result
+  ) {
+    super(key)
+    this.hook = hook
+    this.stage = stage
+    this.context = context
+    this.run = run
   }
 }
 
 // A fiber of its own has the asynchronous context in which it starts.
-const run = (task: Task): Effect.Effect<Exit.Exit<unknown, unknown>> =>
+const run = (task: StageTask): Effect.Effect<Exit.Exit<unknown, unknown>> =>
   Effect.callback((resume) => {
     let fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
     task.inContext(() => {
-      fiber = Effect.runForkWith(task.services)(task.run)
+      // Its requirements are those of the hook, which the services of the stage have.
+      const stage = cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, unknown>>(
+        Effect.suspend(() => task.run() ?? Effect.void)
+      )
+      fiber = Effect.runForkWith(task.services)(stage)
       fiber.addObserver((exit) => resume(Exit.succeed(exit)))
     })
     return Effect.suspend(() => fiber === undefined ? Effect.void : Fiber.interrupt(fiber))
   })
 
+const deliver = ([task]: ReadonlyArray<StageTask>): Effect.Effect<boolean> =>
+  task === undefined ? Effect.succeed(true) : Effect.flatMap(run(task), (exit) => {
+    if (Exit.isSuccess(exit)) return Effect.succeed(true)
+    const { context: { flagKey }, hook, services, stage } = task
+    const report = HookFailures.report({ hook, stage, flagKey, cause: exit.cause })
+    return Effect.as(Effect.provideContext(report, services), false)
+  })
+
 // `before` stays in the evaluation: it can contribute, and later stages rely on it.
-const inBackground = (part: Part.Part, background: Background): Part.Part => {
+const inBackground = (part: Part.Part, work: Work.Work<StageTask>, orderBy: Options["orderBy"]): Part.Part => {
   const { before, hookData, name } = part
   const queued = Part.mapStages(part, hookData, (stage, given, data, run) => {
-    const context: HookContext = settled(given)
-    return background.offer({
-      services: Services.current(),
-      inContext: here(),
-      // Its requirements are those of the hook, which the services of the stage have.
-      run: cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, unknown>>(
-        Effect.suspend(() => Part.resultOf(run(context, data), stage) ?? Effect.void)
-      ),
-      failed: (cause) => ({ hook: name, stage, flagKey: context.flagKey, cause })
-    })
+    const context = settled(given)
+    return work.offer(
+      new StageTask(name, stage, context, orderBy?.(context), () => Part.resultOf(run(context, data), stage))
+    )
   })
   return { ...queued, before, isObserved: true }
 }
@@ -236,10 +180,8 @@ const owner = "BackgroundHook.make"
 
 const checked = (hook: FeatureHook.Any, options: Options): void => {
   Check.options(owner, options, {
-    capacity: Check.positiveInteger,
-    overflow: Check.among("dropNewest", "dropOldest", "wait"),
-    concurrency: Check.positiveInteger,
-    closeTimeout: Check.finiteDuration
+    ...Work.limitRules,
+    orderBy: Check.aFunction
   })
   for (const { after, error, finally: last, isObserved, name } of FeatureHook.combineAll([hook]).parts) {
     const text = `${owner}: hook "${oneLine(name, 128)}"`
@@ -321,43 +263,16 @@ export const make: {
   }
 )
 
-const acquire = Effect.fnUntraced(function*<R>(
-  hook: FeatureHook.FeatureHook<never, R>,
-  { capacity = 1000, closeTimeout = "3 seconds", concurrency = 1, overflow = "dropNewest" }: Options
-) {
-  const queue = yield* Queue.make<Task, Cause.Done>({
-    capacity,
-    strategy: overflow === "wait" ? "suspend" : "dropping"
-  })
-  const background = new Background(hook.name, queue, overflow)
-  const workers = Array.from({ length: concurrency }, () => background.work)
-  const fiber = yield* Effect.forkDetach(Effect.all(workers, { concurrency: "unbounded", discard: true }))
-  yield* Effect.addFinalizer(() => close(hook.name, background, queue, fiber, closeTimeout))
-  const parts = hook.parts.map((part) => FeatureHook.fromPart<never, R>("make", inBackground(part, background)))
+const acquire = Effect.fnUntraced(function*<R>(hook: FeatureHook.FeatureHook<never, R>, options: Options) {
+  const work = yield* Work.make<StageTask>({ ...options, name: hook.name, counter, run: deliver })
+  const parts = hook.parts.map((part) =>
+    FeatureHook.fromPart<never, R>("make", inBackground(part, work, options.orderBy))
+  )
   return {
     hook: FeatureHook.combineAll(parts),
-    counts: Effect.sync(() => background.counts),
-    flush: background.flush
+    counts: Effect.sync(() => work.counts),
+    flush: work.flush
   }
-})
-
-const close = Effect.fnUntraced(function*(
-  name: string,
-  background: Background,
-  queue: Queue.Queue<Task, Cause.Done>,
-  fiber: Fiber.Fiber<void>,
-  limit: Duration.Input
-) {
-  yield* Queue.end(queue)
-  yield* awaitWithin(fiber, limit)
-  const dropped = background.giveUp()
-  fiber.interruptUnsafe()
-  // Evaluations that wait for a place go on.
-  yield* Queue.shutdown(queue)
-  if (dropped === 0) return
-  yield* Effect.logWarning("work of a hook in the background was dropped, since it was closed").pipe(
-    Effect.annotateLogs({ hook: oneLine(name, 128), dropped })
-  )
 })
 
 /**
