@@ -7,7 +7,6 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import { cast, dual } from "effect/Function"
 import * as Metric from "effect/Metric"
 import * as Scope from "effect/Scope"
@@ -141,28 +140,18 @@ class StageTask extends Work.Task {
   }
 }
 
-// A fiber of its own has the asynchronous context in which it starts.
-const run = (task: StageTask): Effect.Effect<Exit.Exit<unknown, unknown>> =>
-  Effect.callback((resume) => {
-    let fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
-    task.inContext(() => {
-      // Its requirements are those of the hook, which the services of the stage have.
-      const stage = cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, unknown>>(
-        Effect.suspend(() => task.run() ?? Effect.void)
-      )
-      fiber = Effect.runForkWith(task.services)(stage)
-      fiber.addObserver((exit) => resume(Exit.succeed(exit)))
-    })
-    return Effect.suspend(() => fiber === undefined ? Effect.void : Fiber.interrupt(fiber))
+const run = (task: StageTask): Effect.Effect<boolean> => {
+  // Its requirements are those of the hook, which the services of the stage have.
+  const stage = cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, unknown>>(
+    Effect.suspend(() => task.run() ?? Effect.void)
+  )
+  return Effect.matchCauseEffect(stage, {
+    onFailure: (cause) => Effect.as(HookFailures.report({ ...failed(task), cause }), false),
+    onSuccess: () => Effect.succeed(true)
   })
+}
 
-const deliver = ([task]: ReadonlyArray<StageTask>): Effect.Effect<boolean> =>
-  task === undefined ? Effect.succeed(true) : Effect.flatMap(run(task), (exit) => {
-    if (Exit.isSuccess(exit)) return Effect.succeed(true)
-    const { context: { flagKey }, hook, services, stage } = task
-    const report = HookFailures.report({ hook, stage, flagKey, cause: exit.cause })
-    return Effect.as(Effect.provideContext(report, services), false)
-  })
+const failed = ({ context: { flagKey }, hook, stage }: StageTask) => ({ hook, stage, flagKey })
 
 // `before` stays in the evaluation: it can contribute, and later stages rely on it.
 const inBackground = (part: Part.Part, work: Work.Work<StageTask>, orderBy: Options["orderBy"]): Part.Part => {
@@ -264,7 +253,13 @@ export const make: {
 )
 
 const acquire = Effect.fnUntraced(function*<R>(hook: FeatureHook.FeatureHook<never, R>, options: Options) {
-  const work = yield* Work.make<StageTask>({ ...options, name: hook.name, counter, run: deliver })
+  const work = yield* Work.make<StageTask>({
+    ...options,
+    name: hook.name,
+    counter,
+    // A fiber has the asynchronous context in which it starts.
+    start: (task) => task.inContext(() => Effect.runForkWith(task.services)(run(task)))
+  })
   const parts = hook.parts.map((part) =>
     FeatureHook.fromPart<never, R>("make", inBackground(part, work, options.orderBy))
   )

@@ -2,14 +2,13 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
+import type * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import * as MutableList from "effect/MutableList"
+import * as Scheduler from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import * as Check from "../check.ts"
 import { oneLine } from "../text.ts"
-import { awaitWithin } from "../wait.ts"
 
 export type Overflow = "dropNewest" | "dropOldest" | "wait"
 
@@ -46,26 +45,23 @@ export abstract class Task {
 export interface Options<T extends Task> extends Limits {
   readonly name: string
   readonly counter: Metric.Counter<number>
-  /** Runs tasks together, and tells whether they succeeded. Reports failures, and has none. */
-  readonly run: (tasks: ReadonlyArray<T>) => Effect.Effect<boolean>
-  /** How many tasks run together, and how long a worker waits for so many. */
+  /** Starts tasks that run together. The result says whether they succeeded. Their failures are reported before. */
+  readonly start: (first: T, tasks: ReadonlyArray<T>) => Fiber.Fiber<boolean>
+  /** How many tasks run together, and how long they wait for others. */
   readonly batch?: { readonly maxSize: number; readonly maxWait: Duration.Input } | undefined
 }
 
-/** Starts workers, which end with the scope. */
+/** Takes tasks until the scope closes. */
 export const make = Effect.fnUntraced(function*<T extends Task>(
   options: Options<T>
 ): Effect.fn.Return<Work<T>, never, Scope.Scope> {
-  const { closeTimeout = "3 seconds", concurrency = 1, name } = options
+  const { closeTimeout = "3 seconds", name } = options
   const work = new Work(options, yield* Effect.context<never>())
-  const workers = Array.from({ length: concurrency }, () => work.worker)
-  const fiber = yield* Effect.forkDetach(Effect.all(workers, { concurrency: "unbounded", discard: true }))
   yield* Effect.addFinalizer(() =>
     Effect.gen(function*() {
       work.end()
-      yield* awaitWithin(fiber, closeTimeout)
+      yield* Effect.timeoutOption(Effect.interruptible(work.flush), closeTimeout)
       const dropped = work.giveUp()
-      fiber.interruptUnsafe()
       if (dropped === 0) return
       yield* Effect.logWarning("work of a hook in the background was dropped, since it was closed").pipe(
         Effect.annotateLogs({ hook: oneLine(name, 128), dropped })
@@ -83,15 +79,18 @@ interface Blocked<T> {
 export class Work<T extends Task> {
   readonly #options: Options<T>
   readonly #capacity: number
+  readonly #concurrency: number
   readonly #maxSize: number
   readonly #metrics: Readonly<Record<Outcome, Metric.Counter<number>>>
   readonly #services: Context.Context<never>
 
   readonly #backlog = MutableList.make<T>()
-  /** Tasks that a worker has found while another one with their key was running. There are no more lanes than workers. */
+  /** Tasks that have left a lane, older than the backlog. */
+  readonly #ready = MutableList.make<T>()
+  /** Tasks that were taken while another one with their key was running. A lane lasts as long as its key has tasks. */
   readonly #lanes = new Map<string, MutableList.MutableList<T>>()
   #waiting = 0
-  readonly #running = new Set<T>()
+  readonly #running = new Map<Fiber.Fiber<boolean>, ReadonlyArray<T>>()
   /** Evaluations that wait for room. */
   readonly #blocked = new Set<Blocked<T>>()
   readonly #flushes = new Set<() => void>()
@@ -99,16 +98,19 @@ export class Work<T extends Task> {
   #offered = 0
   #isOver = false
 
-  // Workers take turns in waiting for a batch.
-  readonly #turn = Semaphore.makeUnsafe(1)
-  readonly #isFilled = Latch.makeUnsafe(false)
-  readonly #isDue = Latch.makeUnsafe(false)
+  // Tasks start in a turn of their own, and not within an evaluation.
+  readonly #dispatcher = new Scheduler.MixedScheduler().makeDispatcher()
+  #isStarting = false
+  #timer: Fiber.Fiber<void> | undefined = undefined
+  #isLate = false
 
   constructor(options: Options<T>, services: Context.Context<never>) {
     this.#options = options
     this.#capacity = options.capacity ?? 1000
+    this.#concurrency = options.concurrency ?? 1
     this.#maxSize = Math.min(options.batch?.maxSize ?? 1, this.#capacity)
-    this.#services = services
+    // That of `runSync` starts tasks in the middle of an evaluation.
+    this.#services = Context.omit(Scheduler.Scheduler)(services)
     const metric = (outcome: Outcome) =>
       Metric.withAttributes(options.counter, { hook: oneLine(options.name, 128), outcome })
     this.#metrics = { delivered: metric("delivered"), dropped: metric("dropped"), failed: metric("failed") }
@@ -141,12 +143,15 @@ export class Work<T extends Task> {
     task.arrival = this.#offered
     this.#waiting++
     MutableList.append(this.#backlog, task)
-    this.#isFilled.openUnsafe()
-    if (this.#waiting >= this.#maxSize) this.#isDue.openUnsafe()
+    this.#schedule()
   }
 
   #wait(task: T): Effect.Effect<void> {
     return Effect.callback((resume) => {
+      if (this.#isOver) {
+        this.#end("dropped", [task])
+        return resume(Effect.void)
+      }
       const blocked = { task, resume: () => resume(Effect.void) }
       this.#blocked.add(blocked)
       return Effect.sync(() => {
@@ -165,13 +170,15 @@ export class Work<T extends Task> {
     }
   }
 
-  // Those in a lane were found before the others, so they are older.
+  // Those that are in a lane, or were, are older than the backlog.
   #takeOldest(): ReadonlyArray<T> {
-    let oldest: MutableList.MutableList<T> | undefined = undefined
+    let oldest = this.#ready
     for (const lane of this.#lanes.values()) {
       if (arrivalIn(lane) < arrivalIn(oldest)) oldest = lane
     }
-    return this.#takeFrom(oldest ?? this.#backlog, 1)
+    const tasks = this.#takeFrom(oldest.length === 0 ? this.#backlog : oldest, 1)
+    if (oldest === this.#ready) this.#leave(tasks[0]?.key)
+    return tasks
   }
 
   #takeFrom(list: MutableList.MutableList<T>, count: number): ReadonlyArray<T> {
@@ -180,70 +187,85 @@ export class Work<T extends Task> {
     return tasks
   }
 
-  /** Runs tasks until all work is done after the end. */
-  readonly worker: Effect.Effect<void> = Effect.gen({ self: this }, function*() {
-    for (;;) {
-      let tasks = yield* this.#turn.withPermit(this.#next)
-      if (tasks.length === 0) return
-      while (tasks.length > 0) {
-        for (const task of tasks) this.#running.add(task)
-        this.#admit()
-        const isDelivered = yield* this.#options.run(tasks)
-        for (const task of tasks) this.#running.delete(task)
-        this.#end(isDelivered ? "delivered" : "failed", tasks)
-        tasks = this.#nextInLane(tasks[0]?.key)
-      }
-    }
-  })
-
-  readonly #next: Effect.Effect<ReadonlyArray<T>> = Effect.gen({ self: this }, function*() {
-    const { batch } = this.#options
-    for (;;) {
-      if (this.#backlog.length === 0) {
-        if (this.#isOver && this.#blocked.size === 0) return []
-        this.#isFilled.closeUnsafe()
-        yield* this.#isFilled.await
-        // Opening the latch runs this fiber at once, in the middle of an evaluation.
-        yield* Effect.yieldNow
-      }
-      if (batch !== undefined && this.#backlog.length < this.#maxSize && !this.#isOver && this.#flushes.size === 0) {
-        this.#isDue.closeUnsafe()
-        yield* Effect.timeoutOption(this.#isDue.await, batch.maxWait)
-        yield* Effect.yieldNow
-      }
-      const tasks = this.#takeReady()
-      if (tasks.length > 0) return tasks
-    }
-  })
-
-  #takeReady(): ReadonlyArray<T> {
-    for (;;) {
-      const tasks = this.#takeFrom(this.#backlog, this.#maxSize)
-      const [first] = tasks
-      if (first?.key === undefined) return tasks
-      const lane = this.#lanes.get(first.key)
-      if (lane === undefined) {
-        this.#lanes.set(first.key, MutableList.make())
-        return tasks
-      }
-      MutableList.append(lane, first)
-      this.#waiting++
-    }
+  #schedule(): void {
+    if (this.#isStarting || this.#running.size >= this.#concurrency) return
+    this.#isStarting = true
+    this.#dispatcher.scheduleTask(this.#startTasks, 0)
   }
 
-  #nextInLane(key: string | undefined): ReadonlyArray<T> {
+  readonly #startTasks = (): void => {
+    this.#isStarting = true
+    let left = maxPerTurn
+    for (; left > 0 && this.#running.size < this.#concurrency && this.#isDue(); left--) {
+      const tasks = this.#takeReady()
+      this.#admit()
+      const [first] = tasks
+      if (first !== undefined) this.#start(first, tasks)
+    }
+    this.#isStarting = false
+    if (left === 0) this.#schedule()
+  }
+
+  #start(first: T, tasks: ReadonlyArray<T>): void {
+    const fiber = this.#options.start(first, tasks)
+    this.#running.set(fiber, tasks)
+    fiber.addObserver((exit) => {
+      this.#running.delete(fiber)
+      this.#leave(first.key)
+      this.#end(exit._tag === "Success" && exit.value ? "delivered" : "failed", tasks)
+      if (!this.#isStarting) this.#startTasks()
+    })
+  }
+
+  // A batch that is not full waits for more, unless nothing else comes or somebody waits for it.
+  #isDue(): boolean {
+    const { batch } = this.#options
+    const size = this.#ready.length + this.#backlog.length
+    if (batch === undefined || size === 0) return size > 0
+    if (size >= this.#maxSize || this.#isLate || this.#isOver || this.#flushes.size > 0) return true
+    const wake = Effect.sync(() => {
+      this.#isLate = true
+      this.#schedule()
+    })
+    this.#timer ??= Effect.runForkWith(this.#services)(Effect.delay(wake, batch.maxWait))
+    return false
+  }
+
+  #takeReady(): ReadonlyArray<T> {
+    if (this.#ready.length > 0) return this.#takeFrom(this.#ready, 1)
+    const tasks = this.#takeFrom(this.#backlog, this.#maxSize)
+    this.#isLate = false
+    this.#timer?.interruptUnsafe()
+    this.#timer = undefined
+    const [first] = tasks
+    return first?.key === undefined || this.#enter(first, first.key) ? tasks : []
+  }
+
+  /** A task waits in the lane of its key while another one with this key runs. */
+  #enter(task: T, key: string): boolean {
+    const lane = this.#lanes.get(key)
+    if (lane === undefined) {
+      this.#lanes.set(key, MutableList.make())
+      return true
+    }
+    MutableList.append(lane, task)
+    this.#waiting++
+    return false
+  }
+
+  #leave(key: string | undefined): void {
     const lane = key === undefined ? undefined : this.#lanes.get(key)
-    if (key === undefined || lane === undefined) return []
-    const tasks = this.#takeFrom(lane, 1)
-    if (tasks.length === 0) this.#lanes.delete(key)
-    return tasks
+    if (key === undefined || lane === undefined) return
+    const next = MutableList.take(lane)
+    if (next === MutableList.Empty) this.#lanes.delete(key)
+    else MutableList.append(this.#ready, next)
   }
 
   readonly flush: Effect.Effect<void> = Effect.suspend(() =>
     this.#pending === 0 ? Effect.void : Effect.callback((resume) => {
       const done = () => resume(Effect.void)
       this.#flushes.add(done)
-      this.#isDue.openUnsafe()
+      this.#schedule()
       return Effect.sync(() => void this.#flushes.delete(done))
     })
   )
@@ -251,15 +273,20 @@ export class Work<T extends Task> {
   /** Takes no more tasks. */
   end(): void {
     this.#isOver = true
-    this.#isFilled.openUnsafe()
-    this.#isDue.openUnsafe()
+    this.#schedule()
   }
 
   /** Drops all tasks that are left, and returns their number. */
   giveUp(): number {
     const pending = this.#pending
-    for (const list of [this.#backlog, ...this.#lanes.values()]) this.#end("dropped", this.#takeFrom(list, list.length))
-    this.#end("dropped", Array.from(this.#running))
+    for (const list of [this.#ready, this.#backlog, ...this.#lanes.values()]) {
+      this.#end("dropped", this.#takeFrom(list, list.length))
+    }
+    for (const [fiber, tasks] of this.#running) {
+      this.#end("dropped", tasks)
+      fiber.interruptUnsafe()
+    }
+    this.#timer?.interruptUnsafe()
     for (const blocked of this.#blocked) {
       this.#blocked.delete(blocked)
       this.#end("dropped", [blocked.task])
@@ -284,5 +311,8 @@ export class Work<T extends Task> {
   }
 }
 
-const arrivalIn = <T extends Task>(list: MutableList.MutableList<T> | undefined): number =>
-  (list === undefined ? undefined : MutableList.toArrayN(list, 1)[0]?.arrival) ?? Number.POSITIVE_INFINITY
+// So many tasks that never wait do not keep a request waiting.
+const maxPerTurn = 64
+
+const arrivalIn = <T extends Task>(list: MutableList.MutableList<T>): number =>
+  MutableList.toArrayN(list, 1)[0]?.arrival ?? Number.POSITIVE_INFINITY
