@@ -3,13 +3,12 @@
  *
  * @since 0.2.0
  */
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { cast, dual } from "effect/Function"
 import * as Metric from "effect/Metric"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as HookFailures from "../HookFailures.ts"
@@ -19,6 +18,7 @@ import { settled } from "../internal/hook/view.ts"
 import * as Work from "../internal/hook/work.ts"
 import { here } from "../internal/node.ts"
 import * as Services from "../internal/services.ts"
+import * as Started from "../internal/started.ts"
 import { oneLine } from "../internal/text.ts"
 
 /**
@@ -310,17 +310,20 @@ const acquire = Effect.fnUntraced(function*<R>(hook: FeatureHook.FeatureHook<nev
  */
 export const start = (hook: FeatureHook.FeatureHook, options: Options = {}): Running => {
   checked(hook, options)
-  const scope = Scope.makeUnsafe()
-  // Its caller has no services.
-  const runSync = Effect.runSyncWith(Context.empty())
-  const runPromise = Effect.runPromiseWith(Context.empty())
-  const background = runSync(Scope.provide(acquire(hook, options), scope))
-  const close = () => runPromise(Scope.close(scope, Exit.void))
+  return started(acquire(hook, options))
+}
+
+/**
+ * The same for other hooks with work in the background.
+ *
+ * @internal
+ */
+export const started = (acquired: Effect.Effect<BackgroundHook, never, Scope.Scope>): Running => {
+  const { value: { counts, flush, hook }, ...closing } = Started.start(acquired)
   return {
-    hook: background.hook,
-    counts: () => runSync(background.counts),
-    flush: () => runPromise(background.flush),
-    close,
-    [Symbol.asyncDispose]: close
+    hook,
+    counts: () => Started.runSync(counts),
+    flush: () => Started.runPromise(flush),
+    ...closing
   }
 }

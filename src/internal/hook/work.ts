@@ -51,6 +51,10 @@ export interface Options<T extends Task> extends Limits {
   readonly batch?: { readonly maxSize: number; readonly maxWait: Duration.Input } | undefined
 }
 
+/** The scheduler of `runSync` would run fibers in the middle of an evaluation. */
+export const lasting = <R>(services: Context.Context<R>): Context.Context<R> =>
+  Context.add(services, Scheduler.Scheduler, new Scheduler.MixedScheduler())
+
 /** Takes tasks until the scope closes. */
 export const make = Effect.fnUntraced(function*<T extends Task>(
   options: Options<T>
@@ -109,8 +113,7 @@ export class Work<T extends Task> {
     this.#capacity = options.capacity ?? 1000
     this.#concurrency = options.concurrency ?? 1
     this.#maxSize = Math.min(options.batch?.maxSize ?? 1, this.#capacity)
-    // That of `runSync` starts tasks in the middle of an evaluation.
-    this.#services = Context.omit(Scheduler.Scheduler)(services)
+    this.#services = lasting(services)
     const metric = (outcome: Outcome) =>
       Metric.withAttributes(options.counter, { hook: oneLine(options.name, 128), outcome })
     this.#metrics = { delivered: metric("delivered"), dropped: metric("dropped"), failed: metric("failed") }
