@@ -89,8 +89,9 @@ export interface CachedOptions extends Options {
  * @category utility types
  * @since 0.2.0
  */
-export type Failure<A, O extends Options> = O extends { readonly onFailure: "reject" } ? FeatureHook.StageError<A>
-  : never
+export type Failure<A, O extends Options> = O extends Rejecting ? FeatureHook.StageError<A> : never
+
+type Rejecting = { readonly onFailure: "reject" }
 
 const rules: Check.Rules<Options> = {
   name: Check.aText,
@@ -232,7 +233,9 @@ export const make = <A extends Result = Attributes, const O extends Options = Op
   return hookOf(checked, () => attributes)
 }
 
-const isCompute = <A>(source: unknown): source is (context: HookContext) => A => typeof source === "function"
+type Source<A> = Attributes | ((context: HookContext) => A)
+
+const isCompute = <A>(source: Source<A>): source is (context: HookContext) => A => typeof source === "function"
 
 /**
  * Creates a hook that looks attributes up for a subject, and keeps them for a

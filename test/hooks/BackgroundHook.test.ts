@@ -335,74 +335,81 @@ describe("the counts", () => {
       }
     }).pipe((program) => collectFailures(() => program)))
 
-  it.effect("add up with keys, whose stages keep their order and never run twice at once", () =>
-    Effect.gen(function*() {
-      const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
-      const { below, chance, oneOf } = random(seed)
-      const overflows = ["dropNewest", "dropOldest", "wait"] as const
-      for (let program = 0; program < 150; program++) {
-        const running = new Set<string>()
-        const last = new Map<string, number>()
-        const hook = FeatureHook.make("audit", {
-          finally: ({ flagKey }) => {
-            const [key = "", number = ""] = flagKey.split(" ")
-            if (key !== "none") {
-              assert.isFalse(running.has(key), `SEED=${seed}`)
-              assert.isAbove(Number(number), last.get(key) ?? -1, `SEED=${seed}`)
+  it.effect(
+    "add up with keys, whose stages keep their order and never run twice at once",
+    () =>
+      Effect.gen(function*() {
+        const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
+        const { below, chance, oneOf } = random(seed)
+        const overflows = ["dropNewest", "dropOldest", "wait"] as const
+        for (let program = 0; program < 150; program++) {
+          const running = new Set<string>()
+          const last = new Map<string, number>()
+          const hook = FeatureHook.make("audit", {
+            finally: ({ flagKey }) => {
+              const [key = "", number = ""] = flagKey.split(" ")
+              if (key !== "none") {
+                assert.isFalse(running.has(key), `SEED=${seed}`)
+                assert.isAbove(Number(number), last.get(key) ?? -1, `SEED=${seed}`)
+              }
+              running.add(key)
+              last.set(key, Number(number))
+              const millis = below(6)
+              const work = millis === 0 ? Effect.void : Effect.sleep(millis)
+              return Effect.andThen(
+                work,
+                Effect.suspend(() => {
+                  running.delete(key)
+                  return chance(0.2) ? Effect.fail("no") : Effect.void
+                })
+              )
             }
-            running.add(key)
-            last.set(key, Number(number))
-            const millis = below(6)
-            const work = millis === 0 ? Effect.void : Effect.sleep(millis)
-            return Effect.andThen(work, Effect.suspend(() => {
-              running.delete(key)
-              return chance(0.2) ? Effect.fail("no") : Effect.void
-            }))
+          })
+          const scope = yield* Scope.make()
+          const capacity = 1 + below(6)
+          const concurrency = 1 + below(4)
+          const background = yield* Scope.provide(
+            BackgroundHook.make(FeatureHook.observe(hook), {
+              capacity,
+              concurrency,
+              overflow: oneOf(overflows),
+              closeTimeout: below(20),
+              orderBy: ({ flagKey }) => flagKey.startsWith("none") ? undefined : flagKey.split(" ")[0]
+            }),
+            scope
+          )
+          let offered = 0
+          const open: Array<Fiber.Fiber<unknown>> = []
+          for (let step = 0; step < 40; step++) {
+            if (chance(0.7)) {
+              const flagKey = `${oneOf(["a", "b", "c", "none"])} ${offered++}`
+              open.push(yield* Effect.forkChild(evaluate(background.hook, flagKey)))
+              while ((yield* background.counts).offered < offered) yield* turns(1)
+            } else yield* TestClock.adjust(below(4))
+            const counts = yield* background.counts
+            assert.strictEqual(counts.offered, offered, `SEED=${seed}`)
+            assert.strictEqual(sum(counts), offered, `SEED=${seed}`)
+            assert.isAtMost(running.size, concurrency, `SEED=${seed}`)
+            const waiting = counts.pending - open.filter((fiber) => fiber.pollUnsafe() === undefined).length
+            assert.isAtMost(waiting, capacity + concurrency, `SEED=${seed}`)
           }
-        })
-        const scope = yield* Scope.make()
-        const capacity = 1 + below(6)
-        const concurrency = 1 + below(4)
-        const background = yield* Scope.provide(
-          BackgroundHook.make(FeatureHook.observe(hook), {
-            capacity,
-            concurrency,
-            overflow: oneOf(overflows),
-            closeTimeout: below(20),
-            orderBy: ({ flagKey }) => flagKey.startsWith("none") ? undefined : flagKey.split(" ")[0]
-          }),
-          scope
-        )
-        let offered = 0
-        const open: Array<Fiber.Fiber<unknown>> = []
-        for (let step = 0; step < 40; step++) {
-          if (chance(0.7)) {
-            const flagKey = `${oneOf(["a", "b", "c", "none"])} ${offered++}`
-            open.push(yield* Effect.forkChild(evaluate(background.hook, flagKey)))
-            while ((yield* background.counts).offered < offered) yield* turns(1)
-          } else yield* TestClock.adjust(below(4))
+          if (chance(0.5)) {
+            const flushed = yield* Effect.forkChild(background.flush)
+            yield* TestClock.adjust("1 second")
+            yield* Fiber.join(flushed)
+            assert.strictEqual((yield* background.counts).pending, 0, `SEED=${seed}`)
+          }
+          const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+          yield* TestClock.adjust("20 millis")
+          yield* Fiber.join(closing)
+          yield* Fiber.joinAll(open)
           const counts = yield* background.counts
-          assert.strictEqual(counts.offered, offered, `SEED=${seed}`)
+          assert.strictEqual(counts.pending, 0, `SEED=${seed}`)
           assert.strictEqual(sum(counts), offered, `SEED=${seed}`)
-          assert.isAtMost(running.size, concurrency, `SEED=${seed}`)
-          const waiting = counts.pending - open.filter((fiber) => fiber.pollUnsafe() === undefined).length
-          assert.isAtMost(waiting, capacity + concurrency, `SEED=${seed}`)
         }
-        if (chance(0.5)) {
-          const flushed = yield* Effect.forkChild(background.flush)
-          yield* TestClock.adjust("1 second")
-          yield* Fiber.join(flushed)
-          assert.strictEqual((yield* background.counts).pending, 0, `SEED=${seed}`)
-        }
-        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-        yield* TestClock.adjust("20 millis")
-        yield* Fiber.join(closing)
-        yield* Fiber.joinAll(open)
-        const counts = yield* background.counts
-        assert.strictEqual(counts.pending, 0, `SEED=${seed}`)
-        assert.strictEqual(sum(counts), offered, `SEED=${seed}`)
-      }
-    }).pipe((program) => collectFailures(() => program)), 20_000)
+      }).pipe((program) => collectFailures(() => program)),
+    20_000
+  )
 
   it.effect("are metrics, too", () =>
     Effect.gen(function*() {

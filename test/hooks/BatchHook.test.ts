@@ -184,56 +184,60 @@ describe("closing", () => {
 })
 
 describe("the counts of batches", () => {
-  it.effect("add up at every moment of random programs, and each item is sent once, in order", () =>
-    Effect.gen(function*() {
-      const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
-      const { below, chance, oneOf } = random(seed)
-      for (let program = 0; program < 150; program++) {
-        const sent: Array<number> = []
-        const maxSize = 1 + below(5)
-        const concurrency = 1 + below(2)
-        const scope = yield* Scope.make()
-        const batches = yield* Scope.provide(
-          BatchHook.make("audit", {
-            item: ({ flagKey }) => Number(flagKey),
-            send: (items) => {
-              assert.isAtMost(items.length, maxSize, `SEED=${seed}`)
-              sent.push(...items)
-              const work = chance(0.2) ? Effect.fail("no") : Effect.void
-              return Effect.andThen(Effect.sleep(below(5)), work)
-            },
-            retry: chance(0.3) ? Schedule.recurs(0) : undefined,
-            capacity: 1 + below(6),
-            concurrency,
-            maxSize,
-            maxWait: below(5),
-            overflow: oneOf(["dropNewest", "dropOldest"] as const),
-            closeTimeout: below(20)
-          }),
-          scope
-        )
-        let offered = 0
-        const check = Effect.map(batches.counts, (counts) => {
-          const { delivered, dropped, failed, pending } = counts
-          assert.strictEqual(counts.offered, offered, `SEED=${seed}`)
-          assert.strictEqual(delivered + dropped + failed + pending, offered, `SEED=${seed}`)
-          return counts
-        })
-        for (let step = 0; step < 40; step++) {
-          if (chance(0.7)) yield* evaluate(batches.hook, String(offered++))
-          else yield* TestClock.adjust(below(4))
-          yield* check
+  it.effect(
+    "add up at every moment of random programs, and each item is sent once, in order",
+    () =>
+      Effect.gen(function*() {
+        const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
+        const { below, chance, oneOf } = random(seed)
+        for (let program = 0; program < 150; program++) {
+          const sent: Array<number> = []
+          const maxSize = 1 + below(5)
+          const concurrency = 1 + below(2)
+          const scope = yield* Scope.make()
+          const batches = yield* Scope.provide(
+            BatchHook.make("audit", {
+              item: ({ flagKey }) => Number(flagKey),
+              send: (items) => {
+                assert.isAtMost(items.length, maxSize, `SEED=${seed}`)
+                sent.push(...items)
+                const work = chance(0.2) ? Effect.fail("no") : Effect.void
+                return Effect.andThen(Effect.sleep(below(5)), work)
+              },
+              retry: chance(0.3) ? Schedule.recurs(0) : undefined,
+              capacity: 1 + below(6),
+              concurrency,
+              maxSize,
+              maxWait: below(5),
+              overflow: oneOf(["dropNewest", "dropOldest"] as const),
+              closeTimeout: below(20)
+            }),
+            scope
+          )
+          let offered = 0
+          const check = Effect.map(batches.counts, (counts) => {
+            const { delivered, dropped, failed, pending } = counts
+            assert.strictEqual(counts.offered, offered, `SEED=${seed}`)
+            assert.strictEqual(delivered + dropped + failed + pending, offered, `SEED=${seed}`)
+            return counts
+          })
+          for (let step = 0; step < 40; step++) {
+            if (chance(0.7)) yield* evaluate(batches.hook, String(offered++))
+            else yield* TestClock.adjust(below(4))
+            yield* check
+          }
+          const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+          yield* TestClock.adjust("20 millis")
+          yield* Fiber.join(closing)
+          yield* evaluate(batches.hook, String(offered++))
+          const { delivered, failed, pending } = yield* check
+          assert.strictEqual(pending, 0, `SEED=${seed}`)
+          assert.isAtLeast(sent.length, delivered + failed, `SEED=${seed}`)
+          assert.deepStrictEqual(sent, [...new Set(sent)].sort((a, b) => a - b), `SEED=${seed}`)
         }
-        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-        yield* TestClock.adjust("20 millis")
-        yield* Fiber.join(closing)
-        yield* evaluate(batches.hook, String(offered++))
-        const { delivered, failed, pending } = yield* check
-        assert.strictEqual(pending, 0, `SEED=${seed}`)
-        assert.isAtLeast(sent.length, delivered + failed, `SEED=${seed}`)
-        assert.deepStrictEqual(sent, [...new Set(sent)].sort((a, b) => a - b), `SEED=${seed}`)
-      }
-    }).pipe((program) => collectFailures(() => program)), 20_000)
+      }).pipe((program) => collectFailures(() => program)),
+    20_000
+  )
 })
 
 describe("misuse", () => {

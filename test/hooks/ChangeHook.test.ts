@@ -1,6 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
-import { BackgroundHook, ChangeHook, type EvaluationDetails, type FeatureHook, OpenFeatureHook } from "effect-openfeature"
+import {
+  BackgroundHook,
+  ChangeHook,
+  type EvaluationDetails,
+  type FeatureHook,
+  OpenFeatureHook
+} from "effect-openfeature"
 import { Fixtures, TestProvider } from "effect-openfeature/testing"
 import { client, collectFailures, paths, plainClient, random, turns } from "../support.ts"
 
@@ -124,9 +130,12 @@ describe("a change", () => {
       yield* evaluate(hook, { value: JSON.stringify(large(4)), flagKey: "b", variant: "a" })
       assert.deepStrictEqual(changes, [])
       yield* evaluate(hook, { value: large(2), variant: "b" })
-      assert.deepStrictEqual(changes.map(({ current, previous }) => [previous.variant, current.variant, current.value]), [
-        ["a", "b", undefined]
-      ])
+      assert.deepStrictEqual(
+        changes.map(({ current, previous }) => [previous.variant, current.variant, current.value]),
+        [
+          ["a", "b", undefined]
+        ]
+      )
     }))
 
   it.effect("does not mix up subjects, flags and domains, whatever their texts", () =>

@@ -136,10 +136,13 @@ const counting = () => {
   return {
     lookups,
     lookup: (key: string) =>
-      Effect.delay(Effect.sync(() => {
-        lookups.push(key)
-        return { plan: `plan of ${key}`, list: [key] }
-      }), "1 second")
+      Effect.delay(
+        Effect.sync(() => {
+          lookups.push(key)
+          return { plan: `plan of ${key}`, list: [key] }
+        }),
+        "1 second"
+      )
   }
 }
 
@@ -271,6 +274,7 @@ describe("misuse", () => {
       )
     }
     // @ts-expect-error there is nothing to look up with
-    assert.include(rangeError(() => EnrichmentHook.makeCached({})), "EnrichmentHook.makeCached: lookup must be a function")
+    const misuse = () => EnrichmentHook.makeCached({})
+    assert.include(rangeError(misuse), "EnrichmentHook.makeCached: lookup must be a function")
   })
 })

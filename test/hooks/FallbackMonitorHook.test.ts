@@ -10,7 +10,7 @@ const failing = (hook: FeatureHook.FeatureHook, flagKey: string) =>
   Fixtures.run(hook, { context: { flagKey }, error: new Error("secret@example.org") })
 
 const textsOf = (records: ReadonlyArray<LogRecord>) =>
-  records.map(({ annotations }) => `${String(annotations["flag_key"])} ${String(annotations["suppressed"] ?? 0)}`)
+  records.map(({ annotations }) => `${String(annotations["flag_key"])} ${Number(annotations["suppressed"] ?? 0)}`)
 
 describe("a fallback", () => {
   for (const [path, change] of paths) {
@@ -189,7 +189,12 @@ describe("in a plain application", () => {
         alerts.push(`${domain} ${flagKey} ${errorCode}`)
       }
     })
-    const logger = { error: () => {}, warn: (...line: Array<unknown>) => lines.push(line), info: () => {}, debug: () => {} }
+    const logger = {
+      error: () => {},
+      warn: (...line: Array<unknown>) => lines.push(line),
+      info: () => {},
+      debug: () => {}
+    }
     const { client, domain } = await Effect.runPromise(plainClient({ flags: { a: TestProvider.throwing("secret") } }))
     client.setLogger(logger).addHooks(OpenFeatureHook.make(monitor.hook))
     assert.isFalse(await client.getBooleanValue("a", false, { targetingKey: "secret" }))

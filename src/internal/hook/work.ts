@@ -60,7 +60,7 @@ export const make = Effect.fnUntraced(function*<T extends Task>(
   options: Options<T>
 ): Effect.fn.Return<Work<T>, never, Scope.Scope> {
   const { closeTimeout = "3 seconds", name } = options
-  const work = new Work(options, yield* Effect.context<never>())
+  const work = new Work(options, yield* Effect.context())
   yield* Effect.addFinalizer(() =>
     Effect.gen(function*() {
       work.end()
