@@ -13,6 +13,7 @@ import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as HookFailures from "../HookFailures.ts"
 import * as Check from "../internal/check.ts"
+import { Task } from "../internal/hook/backlog.ts"
 import * as Part from "../internal/hook/part.ts"
 import { settled } from "../internal/hook/view.ts"
 import * as Work from "../internal/hook/work.ts"
@@ -117,7 +118,7 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_back
   incremental: true
 })
 
-class StageTask extends Work.Task {
+class StageTask extends Task {
   readonly services: Context.Context<never> = Services.current()
   readonly inContext = here()
   readonly hook: string

@@ -343,15 +343,15 @@ describe("the counts", () => {
         const { below, chance, oneOf } = random(seed)
         const overflows = ["dropNewest", "dropOldest", "wait"] as const
         for (let program = 0; program < 150; program++) {
+          // What fails in a stage is a failed stage, so nothing is asserted there.
+          const wrong: Array<string> = []
           const running = new Set<string>()
           const last = new Map<string, number>()
           const hook = FeatureHook.make("audit", {
             finally: ({ flagKey }) => {
               const [key = "", number = ""] = flagKey.split(" ")
-              if (key !== "none") {
-                assert.isFalse(running.has(key), `SEED=${seed}`)
-                assert.isAbove(Number(number), last.get(key) ?? -1, `SEED=${seed}`)
-              }
+              if (key !== "none" && running.has(key)) wrong.push(`${flagKey} at the same time`)
+              if (key !== "none" && Number(number) <= (last.get(key) ?? -1)) wrong.push(`${flagKey} out of order`)
               running.add(key)
               last.set(key, Number(number))
               const millis = below(6)
@@ -389,7 +389,7 @@ describe("the counts", () => {
             const counts = yield* background.counts
             assert.strictEqual(counts.offered, offered, `SEED=${seed}`)
             assert.strictEqual(sum(counts), offered, `SEED=${seed}`)
-            assert.isAtMost(running.size, concurrency, `SEED=${seed}`)
+            assert.deepStrictEqual(wrong, [], `SEED=${seed}`)
             const waiting = counts.pending - open.filter((fiber) => fiber.pollUnsafe() === undefined).length
             assert.isAtMost(waiting, capacity + concurrency, `SEED=${seed}`)
           }

@@ -5,6 +5,7 @@ import { cast } from "effect/Function"
 import type * as Metric from "effect/Metric"
 import type * as Schedule from "effect/Schedule"
 import * as HookFailures from "../../HookFailures.ts"
+import { Task } from "./backlog.ts"
 import * as Part from "./part.ts"
 import * as Work from "./work.ts"
 
@@ -18,7 +19,7 @@ export interface Options<A> extends Work.Limits {
   readonly maxWait: Duration.Input
 }
 
-class Item<A> extends Work.Task {
+class Item<A> extends Task {
   readonly value: A
   readonly flagKey: string
 

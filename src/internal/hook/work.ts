@@ -1,14 +1,14 @@
-/** Work off the evaluation path: tasks that wait in a bounded backlog, workers, and an exact account of the tasks. */
+/** Work off the evaluation path: a bounded backlog, tasks that run at the same time, and an exact account of all tasks. */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
-import * as MutableList from "effect/MutableList"
 import * as Scheduler from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import * as Check from "../check.ts"
 import { oneLine } from "../text.ts"
+import { Backlog, type Task } from "./backlog.ts"
 
 export type Overflow = "dropNewest" | "dropOldest" | "wait"
 
@@ -29,18 +29,6 @@ export const limitRules: Check.Rules<Limits> = {
 }
 
 export interface Counts extends Readonly<Record<Outcome | "offered" | "pending", number>> {}
-
-/** A task ends once, also when it was given up and ends later. */
-export abstract class Task {
-  /** Tasks with one key run one after the other, in their order. */
-  readonly key: string | undefined
-  arrival = 0
-  isEnded = false
-
-  constructor(key: string | undefined) {
-    this.key = key
-  }
-}
 
 export interface Options<T extends Task> extends Limits {
   readonly name: string
@@ -88,12 +76,7 @@ export class Work<T extends Task> {
   readonly #metrics: Readonly<Record<Outcome, Metric.Counter<number>>>
   readonly #services: Context.Context<never>
 
-  readonly #backlog = MutableList.make<T>()
-  /** Tasks that have left a lane, older than the backlog. */
-  readonly #ready = MutableList.make<T>()
-  /** Tasks that were taken while another one with their key was running. A lane lasts as long as its key has tasks. */
-  readonly #lanes = new Map<string, MutableList.MutableList<T>>()
-  #waiting = 0
+  readonly #backlog = new Backlog<T>()
   readonly #running = new Map<Fiber.Fiber<boolean>, ReadonlyArray<T>>()
   /** Evaluations that wait for room. */
   readonly #blocked = new Set<Blocked<T>>()
@@ -132,20 +115,18 @@ export class Work<T extends Task> {
   offer(task: T): Effect.Effect<void> | undefined {
     this.#offered++
     if (this.#isOver) return this.#end("dropped", [task])
-    if (this.#waiting >= this.#capacity) {
+    if (this.#backlog.size >= this.#capacity) {
       const { overflow } = this.#options
       if (overflow === "wait") return this.#wait(task)
       if (overflow !== "dropOldest") return this.#end("dropped", [task])
-      this.#end("dropped", this.#takeOldest())
+      this.#end("dropped", this.#backlog.takeOldest())
     }
     this.#append(task)
     return undefined
   }
 
   #append(task: T): void {
-    task.arrival = this.#offered
-    this.#waiting++
-    MutableList.append(this.#backlog, task)
+    this.#backlog.add(task)
     this.#schedule()
   }
 
@@ -166,28 +147,11 @@ export class Work<T extends Task> {
   // Evaluations that wait go on as soon as there is room.
   #admit(): void {
     for (const blocked of this.#blocked) {
-      if (this.#waiting >= this.#capacity) return
+      if (this.#backlog.size >= this.#capacity) return
       this.#blocked.delete(blocked)
       this.#append(blocked.task)
       blocked.resume()
     }
-  }
-
-  // Those that are in a lane, or were, are older than the backlog.
-  #takeOldest(): ReadonlyArray<T> {
-    let oldest = this.#ready
-    for (const lane of this.#lanes.values()) {
-      if (arrivalIn(lane) < arrivalIn(oldest)) oldest = lane
-    }
-    const tasks = this.#takeFrom(oldest.length === 0 ? this.#backlog : oldest, 1)
-    if (oldest === this.#ready) this.#leave(tasks[0]?.key)
-    return tasks
-  }
-
-  #takeFrom(list: MutableList.MutableList<T>, count: number): ReadonlyArray<T> {
-    const tasks = MutableList.takeN(list, count)
-    this.#waiting -= tasks.length
-    return tasks
   }
 
   #schedule(): void {
@@ -200,7 +164,8 @@ export class Work<T extends Task> {
     this.#isStarting = true
     let left = maxPerTurn
     for (; left > 0 && this.#running.size < this.#concurrency && this.#isDue(); left--) {
-      const tasks = this.#takeReady()
+      this.#stopTimer()
+      const tasks = this.#backlog.take(this.#maxSize)
       this.#admit()
       const [first] = tasks
       if (first !== undefined) this.#start(first, tasks)
@@ -214,7 +179,7 @@ export class Work<T extends Task> {
     this.#running.set(fiber, tasks)
     fiber.addObserver((exit) => {
       this.#running.delete(fiber)
-      this.#leave(first.key)
+      this.#backlog.leave(first)
       this.#end(exit._tag === "Success" && exit.value ? "delivered" : "failed", tasks)
       if (!this.#isStarting) this.#startTasks()
     })
@@ -223,9 +188,9 @@ export class Work<T extends Task> {
   // A batch that is not full waits for more, unless nothing else comes or somebody waits for it.
   #isDue(): boolean {
     const { batch } = this.#options
-    const size = this.#ready.length + this.#backlog.length
-    if (batch === undefined || size === 0) return size > 0
-    if (size >= this.#maxSize || this.#isLate || this.#isOver || this.#flushes.size > 0) return true
+    const { open } = this.#backlog
+    if (batch === undefined || open === 0) return open > 0
+    if (open >= this.#maxSize || this.#isLate || this.#isOver || this.#flushes.size > 0) return true
     const wake = Effect.sync(() => {
       this.#isLate = true
       this.#schedule()
@@ -234,34 +199,10 @@ export class Work<T extends Task> {
     return false
   }
 
-  #takeReady(): ReadonlyArray<T> {
-    if (this.#ready.length > 0) return this.#takeFrom(this.#ready, 1)
-    const tasks = this.#takeFrom(this.#backlog, this.#maxSize)
+  #stopTimer(): void {
     this.#isLate = false
     this.#timer?.interruptUnsafe()
     this.#timer = undefined
-    const [first] = tasks
-    return first?.key === undefined || this.#enter(first, first.key) ? tasks : []
-  }
-
-  /** A task waits in the lane of its key while another one with this key runs. */
-  #enter(task: T, key: string): boolean {
-    const lane = this.#lanes.get(key)
-    if (lane === undefined) {
-      this.#lanes.set(key, MutableList.make())
-      return true
-    }
-    MutableList.append(lane, task)
-    this.#waiting++
-    return false
-  }
-
-  #leave(key: string | undefined): void {
-    const lane = key === undefined ? undefined : this.#lanes.get(key)
-    if (key === undefined || lane === undefined) return
-    const next = MutableList.take(lane)
-    if (next === MutableList.Empty) this.#lanes.delete(key)
-    else MutableList.append(this.#ready, next)
   }
 
   readonly flush: Effect.Effect<void> = Effect.suspend(() =>
@@ -282,14 +223,12 @@ export class Work<T extends Task> {
   /** Drops all tasks that are left, and returns their number. */
   giveUp(): number {
     const pending = this.#pending
-    for (const list of [this.#ready, this.#backlog, ...this.#lanes.values()]) {
-      this.#end("dropped", this.#takeFrom(list, list.length))
-    }
+    this.#stopTimer()
+    this.#end("dropped", this.#backlog.takeAll())
     for (const [fiber, tasks] of this.#running) {
       this.#end("dropped", tasks)
       fiber.interruptUnsafe()
     }
-    this.#timer?.interruptUnsafe()
     for (const blocked of this.#blocked) {
       this.#blocked.delete(blocked)
       this.#end("dropped", [blocked.task])
@@ -316,6 +255,3 @@ export class Work<T extends Task> {
 
 // So many tasks that never wait do not keep a request waiting.
 const maxPerTurn = 64
-
-const arrivalIn = <T extends Task>(list: MutableList.MutableList<T>): number =>
-  MutableList.toArrayN(list, 1)[0]?.arrival ?? Number.POSITIVE_INFINITY
