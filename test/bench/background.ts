@@ -16,6 +16,9 @@ const slow = FeatureHook.make("slow", {
     })
 })
 
+/** The same stage without work, in the evaluation: the least that a hook of this library costs. */
+const empty = FeatureHook.make("empty", { finally: () => undefined })
+
 const flushed = (batch: Batch, background: BackgroundHook.Running): Batch => async (count) => {
   const nanos = await batch(count)
   await background.flush()
@@ -30,9 +33,15 @@ export const added: Comparison = {
     const reference = evaluating(await client([handwritten()]))
     const ours = flushed(evaluating(await client(bridged([background.hook]))), background)
     await sameWork(reference, ours)
-    return { none: evaluating(await client([])), reference, ours }
+    return {
+      none: evaluating(await client([])),
+      reference,
+      ours,
+      bare: evaluating(await client(bridged([empty])))
+    }
   },
   ratio: (median) => median("ours") / median("reference"),
+  floor: (median) => median("bare") / median("reference"),
   compares: "times",
   tellsBytes: false
 }

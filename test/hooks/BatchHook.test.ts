@@ -4,6 +4,7 @@ import { Context, Effect, Exit, Fiber, Schedule, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { BatchHook, type FeatureHook, OpenFeatureHook } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
+import { AsyncLocalStorage } from "node:async_hooks"
 import { collectFailures, newDomain, paths, random, rangeError, turns } from "../support.ts"
 
 const evaluate = (hook: FeatureHook.FeatureHook, flagKey: string) => Fixtures.run(hook, { context: { flagKey } })
@@ -114,6 +115,24 @@ describe("a batch", () => {
       yield* batches.flush
       assert.deepStrictEqual(store, ["a"])
     }))
+
+  it("is sent outside of the asynchronous context of any request", async () => {
+    const request = new AsyncLocalStorage<string>()
+    const seen: Array<string> = []
+    const batches = BatchHook.start("audit", {
+      item: ({ flagKey }) => `${flagKey} in ${request.getStore() ?? "none"}`,
+      send: async (items) => {
+        await Promise.resolve()
+        seen.push(...items, `sent in ${request.getStore() ?? "none"}`)
+      },
+      maxWait: 5
+    })
+    const sdk = SDK.OpenFeature.getClient(newDomain()).addHooks(OpenFeatureHook.make(batches.hook))
+    await request.run("r-1", () => sdk.getBooleanValue("a", false))
+    await request.run("r-2", () => sdk.getBooleanValue("b", false))
+    await batches.close()
+    assert.deepStrictEqual(seen, ["a in r-1", "b in r-2", "sent in none"])
+  })
 
   it.effect("that is due while another one is sent waits, and the queue stays bounded", () =>
     Effect.gen(function*() {

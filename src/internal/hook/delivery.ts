@@ -5,6 +5,7 @@ import { cast } from "effect/Function"
 import type * as Metric from "effect/Metric"
 import type * as Schedule from "effect/Schedule"
 import * as HookFailures from "../../HookFailures.ts"
+import { here } from "../node.ts"
 import { Task } from "./backlog.ts"
 import * as Part from "./part.ts"
 import * as Work from "./work.ts"
@@ -40,6 +41,8 @@ export interface Delivery<in A> {
 /** `R` is what the result of `send` requires. */
 export const make = Effect.fnUntraced(function*<A, R>({ maxSize, maxWait, name, retry, send, ...limits }: Options<A>) {
   const services = Work.lasting(yield* Effect.context<R>())
+  // What is sent belongs to many requests, so it must not see the asynchronous context of one.
+  const inContext = here()
   const deliver = (items: ReadonlyArray<Item<A>>): Effect.Effect<unknown, unknown, R> => {
     const values = items.map(({ value }) => value)
     const sent = Effect.suspend(() =>
@@ -53,10 +56,12 @@ export const make = Effect.fnUntraced(function*<A, R>({ maxSize, maxWait, name, 
     name,
     batch: maxSize === 1 ? undefined : { maxSize, maxWait },
     start: ({ flagKey }, items) =>
-      Effect.runForkWith(services)(Effect.matchCauseEffect(deliver(items), {
-        onFailure: (cause) => Effect.as(HookFailures.report({ hook: name, stage: "finally", flagKey, cause }), false),
-        onSuccess: () => Effect.succeed(true)
-      }))
+      inContext(() =>
+        Effect.runForkWith(services)(Effect.matchCauseEffect(deliver(items), {
+          onFailure: (cause) => Effect.as(HookFailures.report({ hook: name, stage: "finally", flagKey, cause }), false),
+          onSuccess: () => Effect.succeed(true)
+        }))
+      )
   })
   const delivery: Delivery<A> = {
     offer: (value, flagKey) => work.offer(new Item(value, flagKey)),
