@@ -66,7 +66,7 @@ export interface Counts {
   readonly delivered: number
   /** The stages that never ran, or were given up when the hook closed. */
   readonly dropped: number
-  /** The stages that failed. Their failures went to `HookFailures`. */
+  /** The stages that failed. Their failures went to `HookFailures`, unless a `failurePolicy` ignores them. */
   readonly failed: number
   /** The stages that wait or run. */
   readonly pending: number
@@ -121,20 +121,20 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_back
 class StageTask extends Task {
   readonly services: Context.Context<never> = Services.current()
   readonly inContext = here()
-  readonly hook: string
+  readonly part: Part.Part
   readonly stage: HookFailures.Stage
   readonly context: HookContext
   readonly run: () => Part.Result
 
   constructor(
-    hook: string,
+    part: Part.Part,
     stage: HookFailures.Stage,
     context: HookContext,
     key: string | undefined,
     run: () => Part.Result
   ) {
     super(key)
-    this.hook = hook
+    this.part = part
     this.stage = stage
     this.context = context
     this.run = run
@@ -143,27 +143,29 @@ class StageTask extends Task {
 
 const run = (task: StageTask): Effect.Effect<boolean> => {
   // Its requirements are those of the hook, which the services of the stage have.
-  const stage = cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, unknown>>(
+  const effect = cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, unknown>>(
     Effect.suspend(() => task.run() ?? Effect.void)
   )
-  return Effect.matchCauseEffect(stage, {
-    onFailure: (cause) => Effect.as(HookFailures.report({ ...failed(task), cause }), false),
+  return Effect.matchCauseEffect(effect, {
+    onFailure: (cause) => {
+      const { context: { flagKey }, part: { name: hook, onFailure }, stage } = task
+      const report = onFailure[stage] === "ignore" ? Effect.void : HookFailures.report({ hook, stage, flagKey, cause })
+      return Effect.as(report, false)
+    },
     onSuccess: () => Effect.succeed(true)
   })
 }
 
-const failed = ({ context: { flagKey }, hook, stage }: StageTask) => ({ hook, stage, flagKey })
-
 // `before` stays in the evaluation: it can contribute, and later stages rely on it.
 const inBackground = (part: Part.Part, work: Work.Work<StageTask>, orderBy: Options["orderBy"]): Part.Part => {
-  const { before, hookData, name } = part
+  const { before, hookData } = part
   const queued = Part.mapStages(part, hookData, (stage, given, data, run) => {
     const context = settled(given)
     return work.offer(
-      new StageTask(name, stage, context, orderBy?.(context), () => Part.resultOf(run(context, data), stage))
+      new StageTask(part, stage, context, orderBy?.(context), () => Part.resultOf(run(context, data), stage))
     )
   })
-  return { ...queued, before, isObserved: true }
+  return { ...Part.decide(queued, { ...Part.observed, before: undefined }), before }
 }
 
 const owner = "BackgroundHook.make"
@@ -173,10 +175,12 @@ const checked = (hook: FeatureHook.Any, options: Options): void => {
     ...Work.limitRules,
     orderBy: Check.aFunction
   })
-  for (const { after, error, finally: last, isObserved, name } of FeatureHook.combineAll([hook]).parts) {
+  for (const { after, error, finally: last, name, onFailure } of FeatureHook.combineAll([hook]).parts) {
     const text = `${owner}: hook "${oneLine(name, 128)}"`
-    if (!isObserved && after !== undefined) {
-      throw new RangeError(`${text} can reject an evaluation in its after stage; put FeatureHook.observe around it`)
+    if (onFailure.after === undefined && after !== undefined) {
+      throw new RangeError(
+        `${text} can reject an evaluation in its after stage; put FeatureHook.observe around it, or a failurePolicy`
+      )
     }
     if (after === undefined && error === undefined && last === undefined) {
       throw new RangeError(`${text} has no stage for the background: after, error or finally`)
@@ -209,8 +213,8 @@ const checked = (hook: FeatureHook.Any, options: Options): void => {
  *
  * The work runs later, so a time that it measures includes the time in the queue.
  *
- * Throws a `RangeError` when an option is invalid or unknown, when a hook with an
- * `after` stage is not observed, or when no stage is left for the background.
+ * Throws a `RangeError` when an option is invalid or unknown, when an `after` stage
+ * can reject an evaluation, or when no stage is left for the background.
  *
  * **Example** (Writing an audit in the background)
  *
@@ -261,11 +265,8 @@ const acquire = Effect.fnUntraced(function*<R>(hook: FeatureHook.FeatureHook<nev
     // A fiber has the asynchronous context in which it starts.
     start: (task) => task.inContext(() => Effect.runForkWith(task.services)(run(task)))
   })
-  const parts = hook.parts.map((part) =>
-    FeatureHook.fromPart<never, R>("make", inBackground(part, work, options.orderBy))
-  )
   return {
-    hook: FeatureHook.combineAll(parts),
+    hook: FeatureHook.mapParts<never, R>(hook, "background", (part) => inBackground(part, work, options.orderBy)),
     counts: Effect.sync(() => work.counts),
     flush: work.flush
   }
