@@ -2,10 +2,10 @@ import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Schedule, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { BatchHook, type FeatureHook, OpenFeatureHook } from "effect-openfeature"
+import { BackgroundHook, BatchHook, FeatureHook, OpenFeatureHook } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
 import { AsyncLocalStorage } from "node:async_hooks"
-import { collectFailures, newDomain, paths, random, rangeError, turns } from "../support.ts"
+import { collectFailures, logsTo, newDomain, paths, random, rangeError, turns } from "../support.ts"
 
 const evaluate = (hook: FeatureHook.FeatureHook, flagKey: string) => Fixtures.run(hook, { context: { flagKey } })
 
@@ -181,6 +181,47 @@ describe("closing", () => {
         const expected = isStuck ? { delivered: 0, dropped: 3, pending: 0 } : { delivered: 3, dropped: 0, pending: 0 }
         assert.deepInclude(yield* batches.counts, expected)
       }
+    }))
+
+  it.effect("reports no failure of what it gives up, and interrupts it", () =>
+    collectFailures((failures) =>
+      Effect.gen(function*() {
+        let interrupted = 0
+        const stuck = Effect.onInterrupt(Effect.never, () => Effect.sync(() => void interrupted++))
+        const scope = yield* Scope.make()
+        const limits = { closeTimeout: 0 }
+        const batches = BatchHook.make("batches", { item: () => 1, send: () => stuck, maxSize: 1, ...limits })
+        const background = BackgroundHook.make(FeatureHook.make("stages", { finally: () => stuck }), limits)
+        for (const { hook } of [yield* Scope.provide(batches, scope), yield* Scope.provide(background, scope)]) {
+          yield* evaluate(hook, "a")
+        }
+        yield* turns()
+        yield* Effect.provide(Scope.close(scope, Exit.void), logsTo([]))
+        yield* turns()
+        assert.deepStrictEqual([interrupted, failures], [2, []])
+      })
+    ))
+
+  it.effect("a flush that is followed by more work and another flush waits for both", () =>
+    Effect.gen(function*() {
+      const sent: Array<string> = []
+      const batches = yield* BatchHook.make("audit", {
+        item: ({ flagKey }) => flagKey,
+        send: (items) => Effect.delay(Effect.sync(() => void sent.push(...items)), "1 second")
+      })
+      const both = yield* Effect.forkChild(Effect.gen(function*() {
+        for (const flagKey of ["a", "b"]) {
+          yield* evaluate(batches.hook, flagKey)
+          yield* batches.flush
+          assert.include(sent, flagKey)
+        }
+      }))
+      yield* turns()
+      yield* TestClock.adjust("1 second")
+      yield* turns()
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(both)
+      assert.deepStrictEqual(sent, ["a", "b"])
     }))
 
   it("of a plain application sends the rest", async () => {

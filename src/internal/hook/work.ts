@@ -248,8 +248,10 @@ export class Work<T extends Task> {
     this.#ended[outcome] += count
     this.#metrics[outcome].updateUnsafe(count, this.#services)
     if (this.#pending > 0) return
-    for (const done of this.#flushes) done()
+    // Who goes on may offer more, and wait again.
+    const flushes = Array.from(this.#flushes)
     this.#flushes.clear()
+    for (const done of flushes) done()
   }
 }
 
