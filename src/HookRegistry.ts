@@ -30,8 +30,9 @@ import * as Check from "./internal/check.ts"
 import { hooksOf } from "./internal/client/clientHooks.ts"
 import { stages } from "./internal/hook/part.ts"
 import { print } from "./internal/hook/printed.ts"
+import * as Add from "./internal/registry/add.ts"
 import * as Debug from "./internal/registry/debug.ts"
-import * as Member from "./internal/registry/member.ts"
+import type * as Member from "./internal/registry/member.ts"
 import { type Conflict, Registry } from "./internal/registry/registry.ts"
 import * as Table from "./internal/registry/table.ts"
 import * as SdkLogger from "./internal/sdkLogger.ts"
@@ -376,56 +377,11 @@ const isSource: Check.Rule = (owner, name, value) => {
   }
 }
 
-interface Planned<out E, out R> {
-  readonly info: Member.Info
-  readonly hook: Effect.Effect<FeatureHook.Any, E, R>
-}
-
-const planned = (entry: Entry): Planned<unknown, unknown> => {
+const planned = (entry: Entry): Add.Planned<unknown, unknown> => {
   const info = infoOf<Entry>(entry, { ...placementRules, hook: isSource })
   isSource("HookRegistry.add", "hook", entry.hook)
   return { info, hook: FeatureHook.isFeatureHook(entry.hook) ? Effect.succeed(entry.hook) : entry.hook }
 }
-
-// No interruption may come between the hooks that are there and their owner.
-const addAll = <E, R, R2 = never>(
-  registry: Registry,
-  capacity: number,
-  entries: ReadonlyArray<Planned<E, R>>,
-  own: (release: Effect.Effect<void>) => Effect.Effect<void, never, R2> = () => Effect.void
-): Effect.Effect<ReadonlyArray<Member.Member>, AddError | E, Exclude<R, Scope.Scope> | R2> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      const pairs = yield* Effect.forEach(
-        entries,
-        ({ hook, info }) => Effect.map(Member.make(info, capacity), (member) => [member, hook] as const)
-      )
-      const members = pairs.map(([member]) => member)
-      const conflict = registry.reserve(members)
-      if (conflict !== undefined) return yield* Effect.fail(errorOf(conflict))
-      const building = Effect.forEach(pairs, ([member, hook]) => member.build(hook), { discard: true })
-      yield* Effect.onError(restore(building), () => registry.remove(members))
-      if (!registry.publish(members)) {
-        yield* registry.remove(members)
-        return yield* Effect.fail(new RegistryClosedError())
-      }
-      yield* own(registry.remove(members))
-      return members
-    })
-  )
-
-const listFrom = <A, B>(given: A | ReadonlyArray<A>, f: (one: A) => B): ReadonlyArray<B> =>
-  isList(given) ? given.map(f) : [f(given)]
-
-const isList = <A>(given: A | ReadonlyArray<A>): given is ReadonlyArray<A> => Array.isArray(given)
-
-/** One for one, and a list for a list. */
-const likeGiven =
-  <A>(given: unknown, f: (member: Member.Member) => A) =>
-  (members: ReadonlyArray<Member.Member>): A | ReadonlyArray<A> => {
-    const [first] = members
-    return Array.isArray(given) || first === undefined ? members.map(f) : f(first)
-  }
 
 const listed = ({ info, isEnabled, parts }: Member.Member): Listed => ({
   name: info.name,
@@ -545,11 +501,17 @@ export const make = (options: Options = {}): Effect.Effect<HookRegistry["Service
 const serviceOf = (registry: Registry, capacity: number): HookRegistry["Service"] => {
   const registration = (member: Member.Member) => registrationOf(registry, member)
   const add = (given: Entry | ReadonlyArray<Entry>) =>
-    Effect.map(addAll(registry, capacity, listFrom(given, planned)), likeGiven(given, registration))
+    Effect.map(Add.all(registry, capacity, Add.listFrom(given, planned), errorOf), Add.likeGiven(given, registration))
   const addScoped = (given: Entry | ReadonlyArray<Entry>) =>
     Effect.map(
-      addAll(registry, capacity, listFrom(given, planned), (release) => Effect.addFinalizer(() => release)),
-      likeGiven(given, registration)
+      Add.all(
+        registry,
+        capacity,
+        Add.listFrom(given, planned),
+        errorOf,
+        (release) => Effect.addFinalizer(() => release)
+      ),
+      Add.likeGiven(given, registration)
     )
   return HookRegistry.of({
     // The failures and requirements of the effects are those of the entries.
@@ -747,7 +709,7 @@ const isPlainSource: Check.Rule = (owner, name, value) => {
   }
 }
 
-const plainPlanned = (entry: PlainEntry): Planned<never, Scope.Scope> => {
+const plainPlanned = (entry: PlainEntry): Add.Planned<never, Scope.Scope> => {
   const info = infoOf<PlainEntry>(entry, { ...placementRules, hook: isPlainSource })
   const { hook } = entry
   isPlainSource("HookRegistry.add", "hook", hook)
@@ -831,8 +793,8 @@ export const start = (options: Options = {}): Running => {
   // What is wrong with an entry rejects the promise, like all else.
   const add = (given: PlainEntry | ReadonlyArray<PlainEntry>) =>
     run(Effect.map(
-      Effect.suspend(() => addAll(registry, capacity, listFrom(given, plainPlanned))),
-      likeGiven(given, registration)
+      Effect.suspend(() => Add.all(registry, capacity, Add.listFrom(given, plainPlanned), errorOf)),
+      Add.likeGiven(given, registration)
     ))
   const close = async () => {
     for (const detach of attached) detach()
