@@ -13,13 +13,12 @@ import { OpenFeature } from "@openfeature/server-sdk"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { cast, constVoid } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type { Severity } from "effect/LogLevel"
 import * as Predicate from "effect/Predicate"
 import * as PubSub from "effect/PubSub"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Take from "effect/Take"
 import { FeatureFlags } from "./FeatureFlags.ts"
@@ -36,6 +35,7 @@ import type * as Member from "./internal/registry/member.ts"
 import { type Conflict, Registry } from "./internal/registry/registry.ts"
 import * as Table from "./internal/registry/table.ts"
 import * as SdkLogger from "./internal/sdkLogger.ts"
+import * as Started from "./internal/started.ts"
 import { current } from "./internal/services.ts"
 import { oneLine } from "./internal/text.ts"
 import { read, tryOr } from "./internal/untrusted.ts"
@@ -768,10 +768,8 @@ const plainPlanned = (entry: PlainEntry): Add.Planned<never, Scope.Scope> => {
  */
 export const start = (options: Options = {}): Running => {
   const capacity = checked("HookRegistry.start", options)
-  // Its caller has no services.
-  const run = Effect.runPromiseWith(Context.empty())
-  const scope = Scope.makeUnsafe()
-  const registry = Effect.runSyncWith(Context.empty())(Scope.provide(open, scope))
+  const started = Started.start(open)
+  const registry = started.value
   const attached = new Set<() => void>()
   const registration = (member: Member.Member): PlainRegistration => {
     // Within a stage, its services tell which hook is running.
@@ -792,13 +790,13 @@ export const start = (options: Options = {}): Running => {
   }
   // What is wrong with an entry rejects the promise, like all else.
   const add = (given: PlainEntry | ReadonlyArray<PlainEntry>) =>
-    run(Effect.map(
+    Started.runPromise(Effect.map(
       Effect.suspend(() => Add.all(registry, capacity, Add.listFrom(given, plainPlanned), errorOf)),
       Add.likeGiven(given, registration)
     ))
   const close = async () => {
     for (const detach of attached) detach()
-    await run(Scope.close(scope, Exit.void))
+    await started.close()
   }
   return {
     add: cast<typeof add, Running["add"]>(add),
@@ -811,7 +809,7 @@ export const start = (options: Options = {}): Running => {
       Check.aFunction("HookRegistry.onChange", "listener", listener)
       return registry.onChange(() => tryOr(() => listener(listOf(registry)), constVoid))
     },
-    clear: () => run(registry.clear),
+    clear: () => Started.runPromise(registry.clear),
     debug: (options) => debug(registry, options),
     attach: (target) => {
       const detach = attach(registry, target)
