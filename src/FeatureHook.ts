@@ -36,7 +36,8 @@ import * as Part from "./internal/hook/part.ts"
 import * as Registration from "./internal/hook/registration.ts"
 import { detach, release } from "./internal/hook/view.ts"
 import { oneLine } from "./internal/text.ts"
-import { isRecord, read, tryOr } from "./internal/untrusted.ts"
+import { isRecord, read, readString, tryOr } from "./internal/untrusted.ts"
+import { version } from "./internal/version.ts"
 import { awaitWithin } from "./internal/wait.ts"
 
 const TypeId = "~effect-openfeature/FeatureHook"
@@ -63,7 +64,7 @@ export interface FeatureHook<out E = never, out R = never> extends Pipeable {
 }
 
 class FeatureHookImpl<out E, out R> extends PipeableClass implements FeatureHook<E, R> {
-  readonly [TypeId] = { _E: (_: never): E => _, _R: (_: never): R => _ }
+  readonly [TypeId] = { _E: (_: never): E => _, _R: (_: never): R => _, version }
   readonly parts: ReadonlyArray<Part.Part>
   constructor(parts: ReadonlyArray<Part.Part>) {
     super()
@@ -117,6 +118,15 @@ export type Services<H> = H extends FeatureHook<infer _E, infer R> ? R : never
  */
 export const isFeatureHook = (value: unknown): value is FeatureHook<unknown, unknown> =>
   Predicate.hasProperty(value, TypeId)
+
+/**
+ * Returns the version of the copy of this library that made a hook, unless it is
+ * this copy. It is empty before version 0.2.0.
+ *
+ * @internal
+ */
+export const foreignVersion = (hook: Any): string | undefined =>
+  hook instanceof FeatureHookImpl ? undefined : readString(read(hook, TypeId), "version") ?? ""
 
 /**
  * The result of a `before` stage: attributes for the evaluation context, hints,
