@@ -2,14 +2,14 @@
 import type * as SDK from "@openfeature/server-sdk"
 import type { Registration } from "../hook/registration.ts"
 import { Run } from "../runner/run.ts"
-import { Stack } from "../runner/stack.ts"
+import { Stack, type Stacked } from "../runner/stack.ts"
 
 type SdkHookContext = Readonly<SDK.HookContext>
 
-const stacks = new WeakMap<object, Stack>()
+const sources = new WeakMap<object, Stacked>()
 
-/** Returns the stack of an SDK hook made here. */
-export const stackOf = (hook: object): Stack | undefined => stacks.get(hook)
+/** Returns what an SDK hook made here takes its stack from. */
+export const sourceOf = (hook: object): Stacked | undefined => sources.get(hook)
 
 export const make = (registration: Registration): SDK.Hook => {
   const stack = new Stack([registration])
@@ -22,7 +22,19 @@ export const make = (registration: Registration): SDK.Hook => {
   if (stack.after.length > 0) hook.after = (sdk, details, hints) => runs.of(sdk).after(sdk, details, hints)
   if (stack.error.length > 0) hook.error = (sdk, error, hints) => runs.of(sdk).error(sdk, error, hints)
   if (stack.finally.length > 0) hook.finally = (sdk, details, hints) => runs.of(sdk).finally(sdk, details, hints)
-  stacks.set(hook, stack)
+  sources.set(hook, stack)
+  return Object.freeze(hook)
+}
+
+/** Hooks that change: each evaluation takes the stack of its first stage. */
+export const makeLive = (source: Stacked): SDK.Hook => {
+  const runs = new Runs(source)
+  const hook: SDK.Hook = Object.create(null)
+  hook.before = (sdk, hints) => runs.begin(sdk).before(sdk, hints)
+  hook.after = (sdk, details, hints) => runs.of(sdk).after(sdk, details, hints)
+  hook.error = (sdk, error, hints) => runs.of(sdk).error(sdk, error, hints)
+  hook.finally = (sdk, details, hints) => runs.of(sdk).finally(sdk, details, hints)
+  sources.set(hook, source)
   return Object.freeze(hook)
 }
 
@@ -34,13 +46,13 @@ let ids = 0
  * alone is not enough, since children of a MultiProvider share it.
  */
 class Runs {
-  readonly #stack: Stack
+  readonly #source: Stacked
   readonly #key = `effect-openfeature/${++ids}`
   // For invocations without hook data, from code other than the SDK.
   readonly #others = new WeakMap<SdkHookContext, Run | ReadonlyArray<Run>>()
 
-  constructor(stack: Stack) {
-    this.#stack = stack
+  constructor(source: Stacked) {
+    this.#source = source
   }
 
   begin(sdk: SdkHookContext): Run {
@@ -61,7 +73,7 @@ class Runs {
   }
 
   #add(sdk: SdkHookContext, others: ReadonlyArray<Run>): Run {
-    const run = new Run(this.#stack)
+    const run = new Run(this.#source)
     const all = others.length === 0 ? run : [...others, run]
     if (hasHookData(sdk)) sdk.hookData.set(this.#key, all)
     else this.#others.set(sdk, all)
