@@ -19,8 +19,8 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
-import type * as FeatureHook from "../FeatureHook.ts"
-import { HookRegistry } from "../HookRegistry.ts"
+import * as FeatureHook from "../FeatureHook.ts"
+import * as HookRegistry from "../HookRegistry.ts"
 import * as Check from "../internal/check.ts"
 import * as OpenFeatureHook from "../OpenFeatureHook.ts"
 import * as Definition from "./internal/plugin/definition.ts"
@@ -71,6 +71,19 @@ export {
 } from "./internal/plugin/error.ts"
 
 /**
+ * A hook with what it owns, such as that of `BackgroundHook.start`.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Owned {
+  /** The hook for an evaluation. */
+  readonly hook: FeatureHook.FeatureHook<unknown>
+  /** Releases what the hook owns, when the plugin is removed. */
+  readonly [Symbol.asyncDispose]: () => PromiseLike<unknown>
+}
+
+/**
  * One hook of a plugin.
  *
  * @category models
@@ -79,10 +92,16 @@ export {
 export interface Entry<out R = never> {
   /** The name of the hook in the registry, which no other hook there may have. */
   readonly name: string
-  /** The hook, or an effect that acquires it. What the effect acquires is released when the plugin is removed. */
+  /**
+   * The hook, or an effect or a function that makes it. What the effect acquires
+   * is released when the plugin is removed. A function can return a hook with what
+   * it owns, such as that of `BackgroundHook.start`, which is closed then.
+   */
   readonly hook:
     | FeatureHook.FeatureHook<unknown, R>
     | Effect.Effect<FeatureHook.FeatureHook<unknown, R>, unknown, R | Scope.Scope>
+    | Owned
+    | (() => FeatureHook.FeatureHook<unknown> | Owned | PromiseLike<FeatureHook.FeatureHook<unknown> | Owned>)
   /** A sentence for lists and tables. None by default. */
   readonly description?: string | undefined
   /** The version of the hook, that of the plugin by default. */
@@ -159,6 +178,15 @@ export interface Options<R = never> {
   readonly layer?: Layer.Layer<R, unknown> | undefined
 }
 
+const rules: Check.Rules<Options> = {
+  name: Check.aText,
+  version: Check.aText,
+  description: Check.aString,
+  requires: Check.aText,
+  hooks: Check.aList,
+  layer: Check.anything
+}
+
 /**
  * Creates a plugin.
  *
@@ -198,17 +226,13 @@ export interface Options<R = never> {
  * @category constructors
  * @since 0.2.0
  */
-export const make = <R = never>(options: Options<R>): HookPlugin => {
+export const make: {
+  // Without a layer there is nothing to infer the services from.
+  <R>(options: Options<R> & { readonly layer: Layer.Layer<R, unknown> }): HookPlugin
+  (options: Options): HookPlugin
+} = (options: object): HookPlugin => {
   const owner = "HookPlugin.make"
-  Check.options<Options<R>>(owner, options, {
-    name: Check.aText,
-    version: Check.aText,
-    description: Check.aString,
-    requires: Check.aText,
-    hooks: Check.aList,
-    layer: Check.anything
-  })
-  const checked = Definition.check(options)
+  const checked = Definition.check(Check.options(owner, options, rules))
   if (Result.isFailure(checked)) throw new RangeError(`${owner}: ${checked.failure.message}`)
   return checked.success
 }
@@ -435,15 +459,17 @@ export const discover = (
  * @since 0.2.0
  */
 export const register = (
-  registry: HookRegistry["Service"],
+  registry: HookRegistry.HookRegistry["Service"],
   plugin: HookPlugin,
   options: RegisterOptions = {}
 ): Effect.Effect<void, PluginError.HookPluginError, Scope.Scope> => {
   const owner = "HookPlugin.register"
   isRegistry(owner, "registry", registry)
   const { timeout = "5 seconds" } = Check.options(owner, options, { timeout: Check.positiveDuration })
-  return Effect.flatMap(Effect.fromResult(Definition.check(plugin)), (definition) =>
-    Start.scoped(adderOf(registry), definition, timeout))
+  return Effect.flatMap(
+    Effect.fromResult(Definition.check(plugin)),
+    (definition) => Start.scoped(adderOf(registry), definition, timeout)
+  )
 }
 
 /**
@@ -459,7 +485,7 @@ export interface RegisterOptions {
 
 const isRegistry = Check.withMethods("addScoped")
 
-const adderOf = (registry: HookRegistry["Service"]): Start.Add => registry.addScoped
+const adderOf = (registry: HookRegistry.HookRegistry["Service"]): Start.Add => registry.addScoped
 
 /**
  * Where plugins come from, and the limits for loading them.
@@ -522,18 +548,18 @@ const installRules = {
   directory: specifierOf,
   modules: (owner: string, name: string, value: unknown) => {
     Check.aList(owner, name, value)
-    if (Array.isArray(value)) for (const one of value) specifierOf(owner, name, one)
+    if (Array.isArray(value)) { for (const one of value) specifierOf(owner, name, one) }
   },
   maxReloads: Check.positiveInteger
 }
 
 const installed = Effect.fnUntraced(function*(
-  registry: HookRegistry["Service"],
+  add: Start.Add,
   { directory, maxReloads = 1000, modules = [], ...limits }: InstallOptions
 ) {
   const closeTimeout = yield* OpenFeatureHook.CloseTimeout
   const options = { ...limitsOf(limits), directory, modules, maxReloads, closeTimeout }
-  const { plugins, reload } = yield* Plugins.make(adderOf(registry), options)
+  const { plugins, reload } = yield* Plugins.make(add, options)
   return HookPlugins.of({
     plugins: Effect.sync(() => plugins.list),
     failures: Effect.sync(() => plugins.failures),
@@ -604,12 +630,12 @@ const installed = Effect.fnUntraced(function*(
  * @since 0.2.0
  */
 export const install = (
-  registry: HookRegistry["Service"],
+  registry: HookRegistry.HookRegistry["Service"],
   options: InstallOptions
 ): Effect.Effect<HookPlugins["Service"], PluginError.HookPluginError, Scope.Scope> => {
   const owner = "HookPlugin.install"
   isRegistry(owner, "registry", registry)
-  return installed(registry, Check.options(owner, options, installRules))
+  return installed(adderOf(registry), Check.options(owner, options, installRules))
 }
 
 /**
@@ -624,5 +650,107 @@ export const install = (
  */
 export const layer = (
   options: InstallOptions
-): Layer.Layer<HookPlugins, PluginError.HookPluginError, HookRegistry> =>
-  Layer.effect(HookPlugins, Effect.flatMap(HookRegistry, (registry) => install(registry, options)))
+): Layer.Layer<HookPlugins, PluginError.HookPluginError, HookRegistry.HookRegistry> =>
+  Layer.effect(HookPlugins, Effect.flatMap(HookRegistry.HookRegistry, (registry) => install(registry, options)))
+
+/**
+ * The plugins of a registry, for an application without Effect.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Running {
+  /** Returns the plugins that are in use, in the order in which they were found. */
+  readonly plugins: () => ReadonlyArray<HookPlugin>
+  /** Returns what was wrong with the others, when they were last loaded. */
+  readonly failures: () => ReadonlyArray<PluginError.HookPluginError>
+  /**
+   * Loads plugins that are new or have changed, and removes those without a file.
+   * Rejects when the folder cannot be read, and then all plugins stay.
+   */
+  readonly reload: () => Promise<Reloaded>
+  /** Removes all plugins, and releases what they own. Closing twice is fine. */
+  readonly close: () => Promise<void>
+  /** The same as `close`, for `await using`. */
+  readonly [Symbol.asyncDispose]: () => Promise<void>
+}
+
+// A plain registry takes hooks that were made already.
+const plainAdder = (registry: HookRegistry.Running): Start.Add => (entries) =>
+  Effect.flatMap(
+    Effect.forEach(entries, (entry) => Effect.map(made(entry), (hook) => ({ ...entry, hook }))),
+    (entries) =>
+      Effect.acquireRelease(
+        Effect.tryPromise({ try: () => registry.add(entries), catch: (cause) => cause }),
+        (added) => Effect.promise(() => Promise.all(added.map(({ unregister }) => unregister())))
+      )
+  )
+
+const made = ({ hook }: Start.Entry) => FeatureHook.isFeatureHook(hook) ? Effect.succeed(hook) : hook
+
+/**
+ * Loads plugins and puts them into a registry, for an application without Effect.
+ *
+ * **Details**
+ *
+ * The same as `install`. Rejects when the folder cannot be read. Close the plugins
+ * before the registry.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when an option is unknown or invalid.
+ *
+ * **Example** (Loading the plugins of a folder)
+ *
+ * ```ts
+ * import { OpenFeature } from "@openfeature/server-sdk"
+ * import { HookRegistry } from "effect-openfeature"
+ * import { HookPlugin } from "effect-openfeature/node"
+ * import { mkdtemp, writeFile } from "node:fs/promises"
+ * import { tmpdir } from "node:os"
+ * import { join } from "node:path"
+ *
+ * const directory = await mkdtemp(join(tmpdir(), "plugins-"))
+ * await writeFile(
+ *   join(directory, "region.mjs"),
+ *   `export default ({ FeatureHook }) => ({
+ *     name: "region",
+ *     version: "1.0.0",
+ *     hooks: [{ name: "region", hook: FeatureHook.make("region", { before: () => ({ context: { region: "eu" } }) }) }]
+ *   })`
+ * )
+ * const registry = HookRegistry.start()
+ * registry.attach(OpenFeature.getClient("plugins"))
+ * const plugins = await HookPlugin.start(registry, { directory })
+ *
+ * plugins.plugins().map(({ name, version }) => `${name} ${version}`) // => ["region 1.0.0"]
+ * registry.list().map(({ name }) => name) // => ["region"]
+ *
+ * await plugins.close()
+ * await registry.close()
+ * ```
+ *
+ * @category registration
+ * @since 0.2.0
+ */
+export const start = async (registry: HookRegistry.Running, options: InstallOptions): Promise<Running> => {
+  const owner = "HookPlugin.start"
+  Check.withMethods("add")(owner, "registry", registry)
+  const checked = Check.options(owner, options, installRules)
+  // Its caller has no services.
+  const run = Effect.runPromiseWith(Context.empty())
+  const scope = Scope.makeUnsafe()
+  const close = () => run(Scope.close(scope, Exit.void))
+  const installing = Scope.provide(installed(plainAdder(registry), checked), scope)
+  const { failures, plugins, reload } = await run(
+    Effect.onError(installing, (cause) => Scope.close(scope, Exit.failCause(cause)))
+  )
+  const runSync = Effect.runSyncWith(Context.empty())
+  return {
+    plugins: () => runSync(plugins),
+    failures: () => runSync(failures),
+    reload: () => run(reload),
+    close,
+    [Symbol.asyncDispose]: close
+  }
+}

@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SemVer from "effect/SemVer"
 import * as SemVerRange from "effect/SemVerRange"
@@ -14,10 +15,28 @@ import { isRecord, read, tryOr } from "../../../internal/untrusted.ts"
 import { version } from "../../../internal/version.ts"
 import { HookPluginError } from "./error.ts"
 
-/** A hook, or an effect that acquires one. */
+/** A hook with what it owns, such as a hook in the background. */
+export interface Owned {
+  readonly hook: FeatureHook.Any
+  readonly [Symbol.asyncDispose]: () => PromiseLike<unknown>
+}
+
+/** A hook, or what acquires one: an effect, or a plain function. */
+export type Source =
+  | FeatureHook.Any
+  | Effect.Effect<FeatureHook.Any, unknown, unknown>
+  | Owned
+  | (() => FeatureHook.Any | Owned | PromiseLike<FeatureHook.Any | Owned>)
+
+/** What a registry takes. */
 export type Hook = FeatureHook.Any | Effect.Effect<FeatureHook.Any, unknown, unknown>
 
 const isHook = (value: unknown): value is Hook => FeatureHook.isFeatureHook(value) || Effect.isEffect(value)
+
+const isOwned = (value: unknown): value is Owned =>
+  FeatureHook.isFeatureHook(read(value, "hook")) && typeof read(value, Symbol.asyncDispose) === "function"
+
+const isSource = (value: unknown): value is Source => isHook(value) || typeof value === "function" || isOwned(value)
 
 const isOfEffect3 = (value: unknown): boolean =>
   read(value, Symbol.for("effect/Effect")) !== undefined || read(value, Symbol.for("effect/Layer")) !== undefined
@@ -28,15 +47,15 @@ const expected = (value: unknown): string => {
   if (isRecord(value) && Part.stages.some((stage) => typeof read(value, stage) === "function")) {
     return "is a hook of the SDK; convert it with OpenFeatureHook.toFeatureHook(name, hook)"
   }
-  return "is neither a FeatureHook nor an effect that acquires one"
+  return "is neither a FeatureHook nor an effect or a function that makes one"
 }
 
 const Name = Schema.String.check(Schema.isNonEmpty(), Schema.isMaxLength(128))
 
 const Entry = Schema.Struct({
   name: Name,
-  hook: Schema.Unknown.check(Schema.makeFilter((value) => isHook(value) || expected(value))).pipe(
-    Schema.refine(isHook)
+  hook: Schema.Unknown.check(Schema.makeFilter((value) => isSource(value) || expected(value))).pipe(
+    Schema.refine(isSource)
   ),
   description: Schema.optional(Schema.String),
   version: Schema.optional(Name),
@@ -69,7 +88,7 @@ export type Definition = typeof Definition.Type
 
 export type Entry = typeof Entry.Type
 
-const decode = Schema.decodeUnknownExit(Definition, { onExcessProperty: "error" })
+const decode = Schema.decodeUnknownExit(Definition, { onExcessProperty: "error", errors: "all" })
 
 const print = SchemaIssue.makeFormatterDefault()
 
@@ -124,7 +143,9 @@ const refusal = (hook: FeatureHook.Any): string | undefined => {
   )
   if (isFine) return undefined
   const found = foreign === "" ? "a version before 0.2.0" : `version ${oneLine(foreign, 32)}`
-  return `hook "${oneLine(hook.name, 128)}" was made by a copy of effect-openfeature with ${found}, and this is ${version}`
+  return `hook "${
+    oneLine(hook.name, 128)
+  }" was made by a copy of effect-openfeature with ${found}, and this is ${version}`
 }
 
 // The other copy looks for the services of a stage in its fiber.
@@ -132,12 +153,24 @@ const inFiber = (hook: FeatureHook.Any): FeatureHook.Any =>
   FeatureHook.foreignVersion(hook) === undefined ? hook : FeatureHook.transform(hook, (stage) => stage)
 
 /** Returns a hook that runs here. */
-export const adopt = (hook: Hook): Hook =>
-  FeatureHook.isFeatureHook(hook) ? inFiber(hook) : Effect.flatMap(hook, acquired)
+export const adopt = (source: Source): Hook => {
+  if (FeatureHook.isFeatureHook(source)) return inFiber(source)
+  return Effect.flatMap(Effect.isEffect(source) ? source : acquire(source), acquired)
+}
+
+const acquire = (source: Exclude<Source, Hook>): Effect.Effect<unknown, unknown, Scope.Scope> =>
+  Effect.acquireRelease(
+    // `async` makes a promise of what is given or thrown.
+    Effect.tryPromise({
+      try: async () => typeof source === "function" ? source() : source,
+      catch: (cause) => cause
+    }),
+    (made) => isOwned(made) ? Effect.promise(async () => made[Symbol.asyncDispose]()) : Effect.void
+  ).pipe(Effect.map((made) => isOwned(made) ? made.hook : made))
 
 const acquired = (hook: unknown): Effect.Effect<FeatureHook.Any, HookPluginError> => {
   if (!FeatureHook.isFeatureHook(hook)) {
-    return new HookPluginError({ reason: "Invalid", text: "an effect acquired something that is not a FeatureHook" })
+    return new HookPluginError({ reason: "Invalid", text: "an effect or a function did not make a FeatureHook" })
   }
   const text = refusal(hook)
   return text === undefined ? Effect.succeed(inFiber(hook)) : new HookPluginError({ reason: "Incompatible", text })

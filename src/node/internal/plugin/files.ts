@@ -102,7 +102,11 @@ const inside = Effect.fnUntraced(function*(folder: Folder, name: string) {
   const target = yield* real(path)
   const way = relative(folder.path, target)
   if (way === "" || isAbsolute(way) || way.split(sep)[0] === "..") {
-    return yield* new HookPluginError({ reason: "Outside", text: "it is a link that leads out of the folder", file: path })
+    return yield* new HookPluginError({
+      reason: "Outside",
+      text: "it is a link that leads out of the folder",
+      file: path
+    })
   }
   return target
 })

@@ -15,6 +15,7 @@ import * as LoggingHook from "../../../hooks/LoggingHook.ts"
 import * as MetricsHook from "../../../hooks/MetricsHook.ts"
 import * as RequestFlags from "../../../hooks/RequestFlags.ts"
 import * as TimingHook from "../../../hooks/TimingHook.ts"
+import * as HookRegistry from "../../../HookRegistry.ts"
 import * as OpenFeatureHook from "../../../OpenFeatureHook.ts"
 import * as Privacy from "../../../Privacy.ts"
 import { version } from "../../../internal/version.ts"
@@ -32,6 +33,7 @@ export const library = Object.freeze({
   HookContext,
   HookFailures,
   HookHints,
+  HookRegistry,
   BackgroundHook,
   ContextValidatorHook,
   LoggingHook,

@@ -49,9 +49,9 @@ const importFile = (file: string, digest: string, attempt: number): Promise<unkn
 
 // A module compiled to CommonJS has its exports one level deeper.
 const exported = (module: unknown): unknown => {
-  const found = read(module, "default") ?? read(module, "plugin")
+  const found = read(module, "plugin") ?? read(module, "default")
   return isRecord(found) && readOwn(found, "__esModule") === true
-    ? read(found, "default") ?? read(found, "plugin")
+    ? read(found, "default")
     : found
 }
 

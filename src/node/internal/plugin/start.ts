@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { cast } from "effect/Function"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
@@ -11,28 +12,36 @@ import * as Definition from "./definition.ts"
 import { HookPluginError, type Refusal } from "./error.ts"
 import { within } from "./load.ts"
 
+/** A hook with the services of the layer. Whether it requires others is known when it runs. */
+type Hook = FeatureHook.FeatureHook<unknown> | Effect.Effect<FeatureHook.FeatureHook<unknown>, unknown, Scope.Scope>
+
+/** An entry of a plugin with a hook that can run here. */
+export interface Entry extends Omit<Definition.Entry, "hook"> {
+  readonly hook: Hook
+}
+
 /** Adds hooks to a registry, until the scope closes. */
 export type Add = (
-  entries: ReadonlyArray<Definition.Entry>
+  entries: ReadonlyArray<Entry>
 ) => Effect.Effect<unknown, unknown, Scope.Scope>
 
 // Services of the caller must not take the place of those that the plugin brings for itself.
 const provided = (hook: Definition.Hook, services: Context.Context<unknown>): Definition.Hook => {
-  const own = (hook: FeatureHook.Any) => FeatureHook.provide(hook, services)
-  const adopted = Definition.adopt(hook)
-  return FeatureHook.isFeatureHook(adopted)
-    ? own(adopted)
-    : Effect.provideContext(Effect.map(adopted, own), services)
+  const own = FeatureHook.provide(services)
+  return FeatureHook.isFeatureHook(hook) ? own(hook) : Effect.provideContext(Effect.map(hook, own), services)
 }
 
 const use = Effect.fnUntraced(function*(add: Add, plugin: Definition.Definition, scope: Scope.Scope) {
   const { layer } = plugin
   const services = layer && (yield* Layer.buildWithScope(layer, scope))
-  const entries = plugin.hooks.map((entry) => ({
-    ...entry,
-    version: entry.version ?? plugin.version,
-    hook: services === undefined ? Definition.adopt(entry.hook) : provided(entry.hook, services)
-  }))
+  const entries = plugin.hooks.map((entry): Entry => {
+    const hook = Definition.adopt(entry.hook)
+    return {
+      ...entry,
+      version: entry.version ?? plugin.version,
+      hook: cast<Definition.Hook, Hook>(services === undefined ? hook : provided(hook, services))
+    }
+  })
   yield* Scope.provide(add(entries), scope)
 })
 
