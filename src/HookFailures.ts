@@ -431,8 +431,19 @@ export const listen = (listener: Listener): () => void => {
  */
 export const onFailure = (listener: (failure: FailureEvent) => void): () => void => {
   Check.aFunction("HookFailures.onFailure", "listener", listener)
-  return listen((failure) => listener({ ...failure, kind: kind(failure.cause), error: errorOf(failure) }))
+  return listen((failure) => listener(eventOf(failure)))
 }
+
+/**
+ * Adds the error and the kind to a failure.
+ *
+ * @internal
+ */
+export const eventOf = (failure: HookFailure): FailureEvent => ({
+  ...failure,
+  kind: kind(failure.cause),
+  error: errorOf(failure)
+})
 
 // A rejected promise is a failure with its reason as the cause.
 const errorOf = ({ cause }: HookFailure): unknown => {
