@@ -24,7 +24,7 @@ import * as HookRegistry from "../HookRegistry.ts"
 import * as Check from "../internal/check.ts"
 import * as OpenFeatureHook from "../OpenFeatureHook.ts"
 import * as Definition from "./internal/plugin/definition.ts"
-import * as PluginError from "./internal/plugin/error.ts"
+import type * as PluginError from "./internal/plugin/error.ts"
 import type * as PluginLibrary from "./internal/plugin/library.ts"
 import * as Plugins from "./internal/plugin/plugins.ts"
 import * as Sources from "./internal/plugin/sources.ts"
@@ -132,7 +132,7 @@ export interface HookPlugin {
   /** The range of versions of this library that the plugin works with, if it says so. */
   readonly requires?: string | undefined
   /** The hooks, in the order in which they are added. */
-  readonly hooks: ReadonlyArray<Entry<never> | Definition.Entry>
+  readonly hooks: ReadonlyArray<Entry | Definition.Entry>
   /** The layer with the services of the hooks, if there is one. */
   readonly layer?: Layer.Layer<unknown, unknown> | undefined
 }

@@ -3,10 +3,9 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { cast } from "effect/Function"
 import { createRequire } from "node:module"
 import { pathToFileURL } from "node:url"
-import { isRecord, read, readOwn } from "../../../internal/untrusted.ts"
+import { isRecord, read, readOwn, tryOr } from "../../../internal/untrusted.ts"
 import * as Definition from "./definition.ts"
 import { HookPluginError } from "./error.ts"
 import { library } from "./library.ts"
@@ -55,20 +54,20 @@ const exported = (module: unknown): unknown => {
     : found
 }
 
+// A proxy can throw here.
+const isEffect = (value: unknown): value is Effect.Effect<unknown, unknown> =>
+  tryOr(() => Effect.isEffect(value), () => false)
+
 // `async` makes a promise of what is given or thrown.
 const called = async (module: Promise<unknown>): Promise<unknown> => {
   const found: unknown = await exported(await module)
-  return typeof found === "function" && !Effect.isEffect(found) ? Reflect.apply(found, undefined, [library]) : found
+  return typeof found === "function" && !isEffect(found) ? Reflect.apply(found, undefined, [library]) : found
 }
 
 const evaluated = (module: () => Promise<unknown>): Effect.Effect<unknown, unknown> =>
   Effect.flatMap(
     Effect.tryPromise({ try: () => called(module()), catch: (cause) => cause }),
-    // What it requires is found when it runs, or it fails.
-    (found) =>
-      Effect.isEffect(found)
-        ? cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, unknown>>(found)
-        : Effect.succeed(found)
+    (found) => isEffect(found) ? found : Effect.succeed(found)
   )
 
 const plugin = (module: () => Promise<unknown>, place: string, limit: Duration.Input) =>

@@ -202,7 +202,7 @@ const warn = (error: HookPluginError): Effect.Effect<void> =>
 /** Loads plugins until the scope closes. One reload runs at a time, with the services of this fiber. */
 export const make = Effect.fnUntraced(function*(add: Add, options: Options) {
   const scope = yield* Effect.scope
-  const services = yield* Effect.context<never>()
+  const services = yield* Effect.context()
   const plugins = new Plugins(add, options)
   const turn = yield* Semaphore.make(1)
   yield* Effect.addFinalizer(() => plugins.close)

@@ -1,5 +1,5 @@
 /** A plugin that is in use: its layer is built, and its hooks are in a registry, until its scope closes. */
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { cast } from "effect/Function"
