@@ -184,7 +184,7 @@ const rules: Check.Rules<Options> = {
   description: Check.aString,
   requires: Check.aText,
   hooks: Check.aList,
-  layer: Check.anything
+  layer: (owner, name, value) => Layer.isLayer(value) || Check.reject(owner, name, "a Layer", value)
 }
 
 /**
@@ -733,24 +733,23 @@ const made = ({ hook }: Start.Entry) => FeatureHook.isFeatureHook(hook) ? Effect
  * @category registration
  * @since 0.2.0
  */
-export const start = async (registry: HookRegistry.Running, options: InstallOptions): Promise<Running> => {
+export const start = (registry: HookRegistry.Running, options: InstallOptions): Promise<Running> => {
   const owner = "HookPlugin.start"
   Check.withMethods("add")(owner, "registry", registry)
-  const checked = Check.options(owner, options, installRules)
+  const scope = Scope.makeUnsafe()
+  const installing = installed(plainAdder(registry), Check.options(owner, options, installRules)).pipe(
+    Scope.provide(scope),
+    Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+  )
   // Its caller has no services.
   const run = Effect.runPromiseWith(Context.empty())
-  const scope = Scope.makeUnsafe()
-  const close = () => run(Scope.close(scope, Exit.void))
-  const installing = Scope.provide(installed(plainAdder(registry), checked), scope)
-  const { failures, plugins, reload } = await run(
-    Effect.onError(installing, (cause) => Scope.close(scope, Exit.failCause(cause)))
-  )
   const runSync = Effect.runSyncWith(Context.empty())
-  return {
+  const close = () => run(Scope.close(scope, Exit.void))
+  return run(Effect.map(installing, ({ failures, plugins, reload }) => ({
     plugins: () => runSync(plugins),
     failures: () => runSync(failures),
     reload: () => run(reload),
     close,
     [Symbol.asyncDispose]: close
-  }
+  })))
 }

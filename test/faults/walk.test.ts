@@ -7,12 +7,14 @@ import {
   FeatureHook,
   Flag,
   HookFailures,
+  HookRegistry,
   LoggingHook,
   MetricsHook,
   Privacy,
   RequestFlags,
   TimingHook
 } from "effect-openfeature"
+import { HookPlugin } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import { TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
@@ -28,6 +30,7 @@ const wrong = {
   names: ["plan", "", 1, Number.NaN, null, true, {}, [1], ["plan", null]],
   context: ["plan", "", 1, null, true, [1], {}, { except: "plan" }, { except: [1] }],
   targetingKey: ["Omit", "RAW", "hash", "", 1, null, true, {}, []],
+  string: [1, Number.NaN, null, true, {}, []],
   text: ["", 1, Number.NaN, null, true, {}, []],
   textOrNull: ["", 1, Number.NaN, true, {}, []],
   record: ["plan", "", 1, null, true, []],
@@ -43,6 +46,7 @@ const wrong = {
   severityOrFalse: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   expiry: ["soon", "", "2027-13-01", "2027-01-31T18:00:00", Number.NaN, 1, null, true, {}, new Date(Number.NaN)],
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
+  layer: ["layer", "", 1, null, true, {}, () => undefined],
   schema: ["string", "", 1, null, true, {}, () => true],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
   meterProvider: ["global", 1, null, true, {}, []],
@@ -127,6 +131,18 @@ const vocabulary = {
 
 const metrics = { ...vocabulary, maxSeries: "positiveInteger", duration: "boolean" } as const
 
+const load = { timeout: "positiveDuration", allowWorldWritable: "boolean" } as const
+
+const discover = { ...load, maxFiles: "positiveInteger" } as const
+
+const install = { ...discover, directory: "text", modules: "list", maxReloads: "positiveInteger" } as const
+
+const registry = Effect.runSync(Effect.scoped(HookRegistry.make()))
+
+const plainRegistry = HookRegistry.start()
+
+const plugin = HookPlugin.make({ name: "a", version: "1", hooks: [{ name: "a", hook: LoggingHook.make() }] })
+
 // Each definition needs a default value, which is no mistake here.
 const withDefault = (options: Flag.Options<boolean>): Flag.Options<boolean> =>
   Predicate.isObject(options) ? Object.assign({ default: false }, options) : options
@@ -162,6 +178,19 @@ constructors.push(
     concurrency: "positiveInteger",
     closeTimeout: "duration"
   }],
+  ["HookPlugin.make", HookPlugin.make, {
+    name: "text",
+    version: "text",
+    description: "string",
+    requires: "text",
+    hooks: "list",
+    layer: "layer"
+  }],
+  ["HookPlugin.load", (options) => HookPlugin.load("./plugin.mjs", options), load],
+  ["HookPlugin.discover", (options) => HookPlugin.discover("plugins", options), discover],
+  ["HookPlugin.register", (options) => HookPlugin.register(registry, plugin, options), { timeout: "positiveDuration" }],
+  ["HookPlugin.install", (options) => HookPlugin.install(registry, options), install],
+  ["HookPlugin.start", (options) => HookPlugin.start(plainRegistry, options), install],
   ["RequestFlags.make", RequestFlags.make, { ...privacy, maxFlags: "positiveInteger", request: "function" }],
   ["Flag.boolean", (options) => Flag.boolean("a", withDefault(options)), {
     default: "aBoolean",

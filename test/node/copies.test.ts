@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { build } from "esbuild"
-import { Effect, type Scope } from "effect"
-import { FeatureHook, HookHints, HookRegistry } from "effect-openfeature"
+import { Cause, Effect, type Scope } from "effect"
+import { FeatureHook, HookHints, HookRegistry, OpenFeatureHook } from "effect-openfeature"
 import { HookPlugin } from "effect-openfeature/node"
 import { TestProvider } from "effect-openfeature/testing"
 import { TestClock } from "effect/testing"
@@ -178,8 +178,23 @@ for (const withEffect of [false, true]) {
         yield* details.pipe(Effect.annotateLogs("request", "r-1"), Effect.provide(logsTo(records)))
         assert.deepStrictEqual(
           records.map(({ annotations }) => [annotations["flag_key"], annotations["request"]]),
-          [["flag", "r-1"]]
+          [["flag", "r-1"], ["flag", "r-1"]]
         )
+      }))
+
+    it.effect("runs in the background with the services of the caller", () =>
+      Effect.gen(function*() {
+        const records: Array<LogRecord> = []
+        const made = yield* pluginWith(
+          `const audit = Library.FeatureHook.make("copy", { finally: () => Effect.log("audited") })
+           const hook = Effect.map(Library.BackgroundHook.make(audit), ({ hook }) => hook)
+           export default { name: "copy", version: "1.0.0", hooks: [{ name: "copy", hook }] }`,
+          { withEffect }
+        )
+        const { details } = yield* withPlugin(made)
+        yield* details.pipe(Effect.annotateLogs("request", "r-1"), Effect.provide(logsTo(records)))
+        yield* until(() => records.length > 0)
+        assert.deepStrictEqual(records.map(({ annotations }) => annotations["request"]), ["r-1"])
       }))
   })
 }
@@ -229,4 +244,24 @@ describe("a plugin with a copy of another version", () => {
       const error = yield* Effect.flip(HookPlugin.register(registry, plugin))
       assert.deepStrictEqual([error.reason, error.plugin], ["Incompatible", "copy"])
     }))
+})
+
+describe("a hook of Effect 3", () => {
+  // Its effects are told by this symbol.
+  const ofEffect3 = { [Symbol.for("effect/Effect")]: {} }
+
+  it.effect("fails in each stage that gives an effect, instead of doing nothing", () =>
+    collectFailures((failures) =>
+      Effect.gen(function*() {
+        const { client } = yield* plainClient({ flags: { flag: TestProvider.value(true) } })
+        const stages = { before: () => ofEffect3, after: () => ofEffect3, finally: () => ofEffect3 }
+        const hook: FeatureHook.FeatureHook = Reflect.apply(FeatureHook.make, undefined, ["old", stages])
+        yield* OpenFeatureHook.register(client, FeatureHook.observe(hook))
+        assert.isTrue((yield* sdkDetails(client, "flag", false)).value)
+        assert.deepStrictEqual(
+          failures.map(({ cause, stage }) => `${stage}: ${Cause.pretty(cause).split("\n")[0]}`),
+          ["before", "after", "finally"].map((stage) => `${stage}: TypeError: gave an effect of Effect 3`)
+        )
+      })
+    ))
 })
