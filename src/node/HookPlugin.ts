@@ -132,7 +132,7 @@ export interface HookPlugin {
   /** The range of versions of this library that the plugin works with, if it says so. */
   readonly requires?: string | undefined
   /** The hooks, in the order in which they are added. */
-  readonly hooks: ReadonlyArray<Entry | Definition.Entry>
+  readonly hooks: ReadonlyArray<Entry<unknown>>
   /** The layer with the services of the hooks, if there is one. */
   readonly layer?: Layer.Layer<unknown, unknown> | undefined
 }

@@ -33,8 +33,8 @@ const pluginWith = Effect.fnUntraced(function*(
       external: ["@openfeature/*", ...options.withEffect === true ? [] : ["effect", "effect/*"]],
       plugins: [{
         name: "version",
-        setup: ({ onLoad }) =>
-          onLoad({ filter: /internal\/version[.]ts$/ }, async ({ path }) => ({
+        setup: (esbuild) =>
+          esbuild.onLoad({ filter: /internal\/version[.]ts$/ }, async ({ path }) => ({
             contents: options.version === undefined
               ? await readFile(path, "utf8")
               : `export const version = ${JSON.stringify(options.version)}`,

@@ -17,7 +17,7 @@ import { HookPluginError } from "./error.ts"
 
 /** A hook with what it owns, such as a hook in the background. */
 export interface Owned {
-  readonly hook: FeatureHook.Any
+  readonly hook: FeatureHook.FeatureHook<unknown>
   readonly [Symbol.asyncDispose]: () => PromiseLike<unknown>
 }
 
@@ -26,7 +26,7 @@ export type Source =
   | FeatureHook.Any
   | Effect.Effect<FeatureHook.Any, unknown, unknown>
   | Owned
-  | (() => FeatureHook.Any | Owned | PromiseLike<FeatureHook.Any | Owned>)
+  | (() => FeatureHook.FeatureHook<unknown> | Owned | PromiseLike<FeatureHook.FeatureHook<unknown> | Owned>)
 
 /** What a registry takes. */
 export type Hook = FeatureHook.Any | Effect.Effect<FeatureHook.Any, unknown, unknown>
@@ -113,7 +113,13 @@ export const check = (value: unknown, file?: string): Result.Result<Definition, 
     return issue === undefined
       ? invalid("the export cannot be read", undefined, exit.cause)
       : Result.fail(
-        new HookPluginError({ reason: "Invalid", text: print(issue).replaceAll("\n", ", "), file, plugin, issue })
+        new HookPluginError({
+          reason: "Invalid",
+          text: print(issue).replaceAll("\n  at ", " at ").replaceAll("\n", "; "),
+          file,
+          plugin,
+          issue
+        })
       )
   }, (cause) => invalid("the export cannot be read", undefined, cause))
 }
