@@ -228,7 +228,12 @@ const rules: Check.Rules<Options> = {
  */
 export const make: {
   // Without a layer there is nothing to infer the services from.
-  <R>(options: Options<R> & { readonly layer: Layer.Layer<R, unknown> }): HookPlugin
+  <R>(
+    options: Options<R> & {
+      /** The services that the hooks require. */
+      readonly layer: Layer.Layer<R, unknown>
+    }
+  ): HookPlugin
   (options: Options): HookPlugin
 } = (options: object): HookPlugin => {
   const owner = "HookPlugin.make"
