@@ -34,6 +34,7 @@ import * as Member from "./internal/registry/member.ts"
 import { type Conflict, Registry } from "./internal/registry/registry.ts"
 import * as Table from "./internal/registry/table.ts"
 import * as SdkLogger from "./internal/sdkLogger.ts"
+import { current } from "./internal/services.ts"
 import { oneLine } from "./internal/text.ts"
 import { read, tryOr } from "./internal/untrusted.ts"
 import * as OpenFeatureHook from "./OpenFeatureHook.ts"
@@ -98,7 +99,8 @@ export interface Entry<out H extends Source = Source> extends Placement {
  * @category utility types
  * @since 0.2.0
  */
-export type Error<En> = En extends { readonly hook: Effect.Effect<infer _A, infer E, infer _R> } ? E : never
+export type Error<En> = En extends Entry<infer H> ? H extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
+  : never
 
 /**
  * Extracts the requirements of entries: those of the hooks, and those of the
@@ -107,7 +109,7 @@ export type Error<En> = En extends { readonly hook: Effect.Effect<infer _A, infe
  * @category utility types
  * @since 0.2.0
  */
-export type Services<En> = En extends { readonly hook: infer H }
+export type Services<En> = En extends Entry<infer H>
   ? H extends Effect.Effect<infer A, infer _E, infer R> ? Exclude<FeatureHook.Services<A> | R, Scope.Scope>
   : FeatureHook.Services<H>
   : never
@@ -232,6 +234,9 @@ export interface Listed {
  * The options of a debug log, with those of `Privacy`.
  *
  * **Details**
+ *
+ * A stage that a filter leaves out is logged, too. What a converted hook of the
+ * SDK writes into the live evaluation context is not.
  *
  * Of the options of `Privacy`, `context` adds `evaluation_context` with the
  * chosen attributes that the stage contributed, `targetingKey` adds
@@ -360,7 +365,8 @@ const infoOf = <En extends Placement>(entry: En, rules: Check.Rules<En>): Member
     rules
   )
   Check.aText(owner, "name", name)
-  return { name, description, version, priority, before, after, isEnabled }
+  // A list that changes later must not change the order.
+  return { name, description, version, priority, before: [...before], after: [...after], isEnabled }
 }
 
 const isSource: Check.Rule = (owner, name, value) => {
@@ -603,10 +609,13 @@ export const layer = (options?: Options | undefined): Layer.Layer<HookRegistry> 
  * @category layers
  * @since 0.2.0
  */
-export const layerHooks = <En extends Entry>(
-  ...entries: ReadonlyArray<En>
-): Layer.Layer<never, AddError | Error<En>, HookRegistry | Exclude<Services<En>, Scope.Scope>> =>
-  Layer.effectDiscard(HookRegistry.use((registry) => registry.addScoped(entries)))
+export const layerHooks = <Entries extends ReadonlyArray<Entry>>(
+  ...entries: Entries
+): Layer.Layer<
+  never,
+  AddError | Error<Entries[number]>,
+  HookRegistry | Exclude<Services<Entries[number]>, Scope.Scope>
+> => Layer.effectDiscard(HookRegistry.use((registry) => registry.addScoped<Entries[number]>(entries)))
 
 /**
  * Attaches the provided registry to the provided `FeatureFlags` while the layer
@@ -762,8 +771,8 @@ const plainPlanned = (entry: PlainEntry): Planned<never, Scope.Scope> => {
  *
  * **Gotchas**
  *
- * A stage must not wait for the `unregister` of its own hook: it would wait for
- * its own end, up to 3 seconds.
+ * A stage that has waited for something must not wait for the `unregister` of
+ * its own hook then: it would wait for its own end, up to 3 seconds.
  *
  * Throws a `RangeError` that names the option when an option is unknown or has
  * an invalid value.
@@ -802,7 +811,8 @@ export const start = (options: Options = {}): Running => {
   const registry = Effect.runSyncWith(Context.empty())(Scope.provide(open, scope))
   const attached = new Set<() => void>()
   const registration = (member: Member.Member): PlainRegistration => {
-    const unregister = () => run(registry.remove([member]))
+    // Within a stage, its services tell which hook is running.
+    const unregister = () => Effect.runPromiseWith(current())(registry.remove([member]))
     return {
       name: member.name,
       onFailure: (listener) => {
@@ -865,6 +875,10 @@ export const start = (options: Options = {}): Running => {
  * hooks of the SDK have the name of their class. Only hooks that run are printed.
  * Each hook is one line, with control characters escaped.
  *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when the argument is not a client.
+ *
  * **Example** (Printing the hooks at the start)
  *
  * ```ts
@@ -877,11 +891,17 @@ export const start = (options: Options = {}): Running => {
  * client.addHooks(OpenFeatureHook.make(TimingHook.make()))
  * registry.attach(client)
  *
- * HookRegistry.table(client).split("\n")
- * // => ["level       hook                       stages                registered as", "API         -", "client      timing                     before", "client      logging                    before, after, error  logging, 1.2.0, priority 10", "invocation  (those of the evaluation)", "provider    -"]
+ * const rows = HookRegistry.table(client).split("\n")
+ * rows[0] // => "level       hook                       stages                registered as"
+ * rows[2] // => "client      timing                     before"
+ * rows[3] // => "client      logging                    before, after, error  logging, 1.2.0, priority 10"
  * ```
  *
  * @category converting
  * @since 0.2.0
  */
-export const table = (client: SDK.Client | FeatureFlags["Service"]): string => Table.print(client)
+export const table = (client: SDK.Client | FeatureFlags["Service"]): string => {
+  const sdk: unknown = Predicate.hasProperty(client, "client") ? client.client : client
+  Check.withMethods("getHooks")("HookRegistry.table", "client", sdk)
+  return Table.print(client)
+}

@@ -14,6 +14,7 @@ import {
 } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
 import { clients, flagsDetails, sdkDetails } from "./clients.ts"
+import { expectTypeOf } from "vitest"
 import {
   client,
   collectFailures,
@@ -321,7 +322,7 @@ describe("a registry", () => {
       yield* Scope.provide(registry.attach(SDK.OpenFeature), scope)
       yield* flags.boolean("sale", false)
       yield* sdkDetails(plain.client, "sale", false)
-      assert.deepStrictEqual(seen, Array(2).fill(["a.before", "a.after", "a.finally"]).flat())
+      assert.deepStrictEqual(seen, [1, 2].flatMap(() => ["a.before", "a.after", "a.finally"]))
       for (const target of [SDK.OpenFeature, flags] as const) {
         const exit = yield* Effect.exit(Effect.scoped(Effect.andThen(registry.attach(target), registry.attach(target))))
         assert.include(String(exit), "is attached to this")
@@ -459,7 +460,7 @@ describe("a registry", () => {
       const registry = yield* HookRegistry.make()
       const hook = noting("a", [])
       const released: Array<string> = []
-      yield* registry.add([
+      const [a] = yield* registry.add([
         { name: "a", hook: Effect.acquireRelease(Effect.succeed(hook), () => Effect.die("cannot close")) },
         {
           name: "b",
@@ -469,6 +470,8 @@ describe("a registry", () => {
       assert.include(String(yield* Effect.exit(registry.clear)), "cannot close")
       assert.deepStrictEqual(released, ["b"])
       assert.strictEqual(yield* namesOf(registry), "")
+      // A reader of its failures must not wait for more.
+      assert.deepStrictEqual(yield* Stream.runCollect(a?.failures ?? Stream.never), [])
     }))
 
   it.effect("removes scoped hooks when their scope closes", () =>
@@ -616,6 +619,38 @@ describe("a registry", () => {
       )
       assert.deepStrictEqual(SDK.OpenFeature.getHooks(), [])
     }))
+
+  it("has the failures and requirements of its entries in its types", () => {
+    class A extends Context.Service<A, string>()("test/A") {}
+    class B extends Context.Service<B, string>()("test/B") {}
+    const registry = Effect.runSync(Effect.scoped(HookRegistry.make()))
+    const plain = { name: "plain", hook: noting("plain", []) }
+    const needing = FeatureHook.make("needing", { before: () => Effect.asVoid(A) })
+    const made = {
+      name: "made",
+      hook: Effect.as(
+        Effect.andThen(Effect.andThen(B, Effect.addFinalizer(() => Effect.void)), Effect.fail("bad")),
+        needing
+      )
+    }
+    expectTypeOf(registry.add(plain)).toEqualTypeOf<
+      Effect.Effect<HookRegistry.Registration, HookRegistry.AddError>
+    >()
+    expectTypeOf(registry.add({ name: "a", hook: needing })).toEqualTypeOf<
+      Effect.Effect<HookRegistry.Registration, HookRegistry.AddError, A>
+    >()
+    expectTypeOf(registry.add([made, plain])).toEqualTypeOf<
+      Effect.Effect<ReadonlyArray<HookRegistry.Registration>, HookRegistry.AddError | string, A | B>
+    >()
+    expectTypeOf(registry.addScoped(made)).toEqualTypeOf<
+      Effect.Effect<HookRegistry.Registration, HookRegistry.AddError | string, A | B | Scope.Scope>
+    >()
+    expectTypeOf(HookRegistry.layerHooks(made, plain)).toEqualTypeOf<
+      Layer.Layer<never, HookRegistry.AddError | string, A | B | HookRegistry.HookRegistry>
+    >()
+    // @ts-expect-error -- there is no such option
+    assert.throws(() => registry.add({ ...plain, priorty: 1, name: "b" }))
+  })
 
   it("refuses what is no entry, and tells the nearest name", () => {
     const registry = Effect.runSync(Effect.scoped(HookRegistry.make()))
@@ -782,6 +817,24 @@ describe("a registry without Effect", () => {
       assert.deepStrictEqual(seen, ["a.before", "a.error", "a.finally"])
     }))
 
+  it("lets a stage wait until its own hook is removed, without waiting for itself", () =>
+    plainRegistry(async (registry, client) => {
+      let runs = 0
+      registry.attach(client)
+      const once = FeatureHook.make("once", {
+        before: async () => {
+          runs++
+          await registry.get("once")?.unregister()
+        }
+      })
+      await registry.add({ name: "once", hook: once })
+      const start = performance.now()
+      await client.getBooleanValue("sale", false)
+      await client.getBooleanValue("sale", false)
+      assert.isBelow(performance.now() - start, 2000)
+      assert.strictEqual(runs, 1)
+    }))
+
   it("rejects what is no entry", () =>
     plainRegistry(async (registry) => {
       const hook = noting("a", [])
@@ -835,6 +888,13 @@ describe("the table of a client", () => {
         ["provider", "(SDK)", "finally"]
       ])
     }))
+
+  it("refuses what is not a client", () => {
+    for (const client of [undefined, null, {}, "client", { client: {} }]) {
+      const table = () => HookRegistry.table(Function.cast<unknown, SDK.Client>(client))
+      assert.include(rangeError(table), "HookRegistry.table: client must be an object with getHooks")
+    }
+  })
 
   it.effect("shows a registry in the place of its hook of the SDK, also empty, and survives hostile hooks", () =>
     Effect.gen(function*() {

@@ -48,6 +48,9 @@ const wrong = {
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
   layer: ["layer", "", 1, null, true, {}, () => undefined],
   schema: ["string", "", 1, null, true, {}, () => true],
+  number: ["5", "", Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
+  string: [1, Number.NaN, null, true, {}, []],
+  hook: ["hook", "", 1, null, true, {}, [], () => undefined, { before: () => undefined }],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
   meterProvider: ["global", 1, null, true, {}, []],
   tracerProvider: ["global", 1, null, true, {}, []]
@@ -119,6 +122,29 @@ const constructors: Array<
     interruptTimeout: "duration"
   }]
 ]
+
+const placement = {
+  name: "text",
+  description: "string",
+  version: "string",
+  priority: "number",
+  before: "names",
+  after: "names",
+  isEnabled: "aBoolean"
+} as const
+
+const registry = Effect.runSync(Effect.scoped(HookRegistry.make()))
+
+constructors.push(
+  ["HookRegistry.make", HookRegistry.make, { failureCapacity: "positiveInteger" }],
+  ["HookRegistry.start", HookRegistry.start, { failureCapacity: "positiveInteger" }],
+  ["HookRegistry.add", (entry) => registry.add([entry]), { ...placement, hook: "hook" }],
+  ["HookRegistry.debug", (options) => Effect.runSync(registry.debug(options)), {
+    ...privacy,
+    logLevel: "severity",
+    logger: "logger"
+  }]
+)
 
 const vocabulary = {
   ...privacy,

@@ -87,9 +87,9 @@ export const memberOf = (registration: Registration.Registration): Member | unde
 export const make = Effect.fnUntraced(function*(info: Info, capacity: number) {
   const scope = yield* Scope.make()
   const failures = yield* PubSub.dropping<Take.Take<HookFailure>>(capacity)
-  const close = Effect.andThen(
+  const close = Effect.ensuring(
     Scope.close(scope, Exit.void),
     Effect.sync(() => PubSub.endUnsafe(failures, Exit.void))
   )
-  return new Member(info, scope, yield* Effect.cached(Effect.asVoid(close)), failures)
+  return new Member(info, scope, yield* Effect.cached(close), failures)
 })
