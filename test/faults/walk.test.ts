@@ -163,8 +163,6 @@ const discover = { ...load, maxFiles: "positiveInteger" } as const
 
 const install = { ...discover, directory: "text", modules: "list", maxReloads: "positiveInteger" } as const
 
-const registry = Effect.runSync(Effect.scoped(HookRegistry.make()))
-
 const plainRegistry = HookRegistry.start()
 
 const plugin = HookPlugin.make({ name: "a", version: "1", hooks: [{ name: "a", hook: LoggingHook.make() }] })
