@@ -490,7 +490,7 @@ export interface RegisterOptions {
 
 const isRegistry = Check.withMethods("addScoped")
 
-const adderOf = (registry: HookRegistry.HookRegistry["Service"]): Start.Add => registry.addScoped
+const adderOf = (registry: HookRegistry.HookRegistry["Service"]): Start.Add => (entries) => registry.addScoped(entries)
 
 /**
  * Where plugins come from, and the limits for loading them.

@@ -49,7 +49,6 @@ const wrong = {
   layer: ["layer", "", 1, null, true, {}, () => undefined],
   schema: ["string", "", 1, null, true, {}, () => true],
   number: ["5", "", Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
-  string: [1, Number.NaN, null, true, {}, []],
   hook: ["hook", "", 1, null, true, {}, [], () => undefined, { before: () => undefined }],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
   meterProvider: ["global", 1, null, true, {}, []],

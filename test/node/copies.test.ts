@@ -15,42 +15,53 @@ import { type Folder, folder } from "./support.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
+interface Copy {
+  readonly version?: string
+  readonly withEffect?: boolean
+}
+
+const bundle = ({ version, withEffect = false }: Copy): Promise<string> =>
+  build({
+    stdin: {
+      contents: `export * from "${root}/src/index.ts"\nexport * as Effects from "effect"\n`,
+      resolveDir: root,
+      loader: "ts"
+    },
+    write: false,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    external: ["@openfeature/*", ...withEffect ? [] : ["effect", "effect/*"]],
+    plugins: [{
+      name: "version",
+      setup: (esbuild) =>
+        esbuild.onLoad({ filter: /internal\/version[.]ts$/ }, async ({ path }) => ({
+          contents: version === undefined
+            ? await readFile(path, "utf8")
+            : `export const version = ${JSON.stringify(version)}`,
+          loader: "ts" as const,
+          resolveDir: dirname(path)
+        }))
+    }]
+  }).then(({ outputFiles: [file] }) => file?.text ?? "")
+
+const bundles = new Map<string, Promise<string>>()
+
 /** A plugin with its own copy of this library, as `npm install` gives one, and perhaps with its own Effect. */
 const pluginWith = Effect.fnUntraced(function*(
   content: string,
-  options: { readonly version?: string; readonly withEffect?: boolean } = {}
+  copy: Copy = {}
 ): Effect.fn.Return<Folder, never, Scope.Scope> {
-  const made = yield* folder({}, join(root, ".cache"))
-  const source = made.write("source.ts", `export * from "${root}/src/index.ts"\nexport * as Effects from "effect"\n`)
-  yield* Effect.promise(() =>
-    build({
-      entryPoints: [source],
-      outfile: join(made.path, "node_modules/effect-openfeature/index.mjs"),
-      bundle: true,
-      format: "esm",
-      platform: "node",
-      target: "node20",
-      external: ["@openfeature/*", ...options.withEffect === true ? [] : ["effect", "effect/*"]],
-      plugins: [{
-        name: "version",
-        setup: (esbuild) =>
-          esbuild.onLoad({ filter: /internal\/version[.]ts$/ }, async ({ path }) => ({
-            contents: options.version === undefined
-              ? await readFile(path, "utf8")
-              : `export const version = ${JSON.stringify(options.version)}`,
-            loader: "ts" as const,
-            resolveDir: dirname(path)
-          }))
-      }]
-    })
-  )
-  made.write(
-    "plugins/plugin.mjs",
-    `import * as Library from "../node_modules/effect-openfeature/index.mjs"
-     const { Effects: { Effect } } = Library
-     ${content}`
-  )
-  return made
+  const key = JSON.stringify(copy)
+  const bundled = bundles.get(key) ?? bundle(copy)
+  bundles.set(key, bundled)
+  return yield* folder({
+    "node_modules/effect-openfeature/index.mjs": yield* Effect.promise(() => bundled),
+    "plugins/plugin.mjs": `import * as Library from "../node_modules/effect-openfeature/index.mjs"
+      const { Effects: { Effect } } = Library
+      ${content}`
+  }, join(root, ".cache"))
 })
 
 const one = (hook: string): string =>
@@ -69,45 +80,49 @@ const withPlugin = Effect.fnUntraced(function*({ path }: Folder, ...own: Readonl
 })
 
 for (const withEffect of [false, true]) {
-  describe(`a plugin with its own copy of this library${withEffect ? " and of Effect" : ""}`, () => {
-    it.effect("is loaded, and its hooks are hooks of another copy", () =>
-      Effect.gen(function*() {
-        const { path } = yield* pluginWith(one(`Library.FeatureHook.make("copy", { before() {} })`), { withEffect })
-        const plugin = yield* HookPlugin.load(join(path, "plugins/plugin.mjs"))
-        const hook = plugin.hooks[0]?.hook
-        assert.isTrue(FeatureHook.isFeatureHook(hook))
-        assert.strictEqual(FeatureHook.isFeatureHook(hook) && FeatureHook.foreignVersion(hook), version)
-      }))
+  // The bundle with Effect takes its time.
+  describe(
+    `a plugin with its own copy of this library${withEffect ? " and of Effect" : ""}`,
+    { timeout: 30_000 },
+    () => {
+      it.effect("is loaded, and its hooks are hooks of another copy", () =>
+        Effect.gen(function*() {
+          const { path } = yield* pluginWith(one(`Library.FeatureHook.make("copy", { before() {} })`), { withEffect })
+          const plugin = yield* HookPlugin.load(join(path, "plugins/plugin.mjs"))
+          const hook = plugin.hooks[0]?.hook
+          assert.isTrue(FeatureHook.isFeatureHook(hook))
+          assert.strictEqual(FeatureHook.isFeatureHook(hook) && FeatureHook.foreignVersion(hook), version)
+        }))
 
-    it.effect("contributes to the context and the hints, which hooks of this copy see", () =>
-      Effect.gen(function*() {
-        const seen: Array<unknown> = []
-        const reader = FeatureHook.make("reader", {
-          before: (context, hints) => {
-            seen.push(context.context["region"], HookHints.getOrUndefined(hints, HookHints.key<string>("trace")))
-          }
-        })
-        const made = yield* pluginWith(
-          one(`Library.FeatureHook.make("copy", {
+      it.effect("contributes to the context and the hints, which hooks of this copy see", () =>
+        Effect.gen(function*() {
+          const seen: Array<unknown> = []
+          const reader = FeatureHook.make("reader", {
+            before: (context, hints) => {
+              seen.push(context.context["region"], HookHints.getOrUndefined(hints, HookHints.key<string>("trace")))
+            }
+          })
+          const made = yield* pluginWith(
+            one(`Library.FeatureHook.make("copy", {
             before: () => ({
               context: { region: "eu" },
               hints: Library.HookHints.make(Library.HookHints.key("trace"), "t-1")
             })
           })`),
-          { withEffect }
-        )
-        const { details, provider } = yield* withPlugin(made, reader)
-        assert.isTrue((yield* details).value)
-        assert.deepStrictEqual(seen, ["eu", "t-1"])
-        assert.deepStrictEqual((yield* provider.calls)[0]?.context, { plan: "pro", region: "eu" })
-      }))
+            { withEffect }
+          )
+          const { details, provider } = yield* withPlugin(made, reader)
+          assert.isTrue((yield* details).value)
+          assert.deepStrictEqual(seen, ["eu", "t-1"])
+          assert.deepStrictEqual((yield* provider.calls)[0]?.context, { plan: "pro", region: "eu" })
+        }))
 
-    it.effect("rejects an evaluation with the code and the message of its error", () =>
-      Effect.gen(function*() {
-        const seen: Array<string> = []
-        const watch = FeatureHook.make("watch", { error: (_context, error) => void seen.push(error.code) })
-        const made = yield* pluginWith(
-          one(`Library.FeatureHook.make("copy", {
+      it.effect("rejects an evaluation with the code and the message of its error", () =>
+        Effect.gen(function*() {
+          const seen: Array<string> = []
+          const watch = FeatureHook.make("watch", { error: (_context, error) => void seen.push(error.code) })
+          const made = yield* pluginWith(
+            one(`Library.FeatureHook.make("copy", {
             before: () => Effect.fail(
               new Library.EvaluationError.EvaluationError({ code: "INVALID_CONTEXT", message: "no plan" })
             ),
@@ -115,23 +130,23 @@ for (const withEffect of [false, true]) {
               if (!Library.EvaluationError.isEvaluationError(error)) throw new Error("not an EvaluationError")
             }
           })`),
-          { withEffect }
-        )
-        const { details } = yield* withPlugin(made, watch)
-        yield* collectFailures((failures) =>
-          Effect.gen(function*() {
-            const { errorCode, errorMessage, value } = yield* details
-            assert.deepStrictEqual([value, errorCode, errorMessage], [false, "INVALID_CONTEXT", "no plan"])
-            assert.deepStrictEqual(failures, [])
-          })
-        )
-        assert.deepStrictEqual(seen, ["INVALID_CONTEXT"])
-      }))
+            { withEffect }
+          )
+          const { details } = yield* withPlugin(made, watch)
+          yield* collectFailures((failures) =>
+            Effect.gen(function*() {
+              const { errorCode, errorMessage, value } = yield* details
+              assert.deepStrictEqual([value, errorCode, errorMessage], [false, "INVALID_CONTEXT", "no plan"])
+              assert.deepStrictEqual(failures, [])
+            })
+          )
+          assert.deepStrictEqual(seen, ["INVALID_CONTEXT"])
+        }))
 
-    it.effect("runs programs around the evaluation, with combinators of its copy", () =>
-      Effect.gen(function*() {
-        const made = yield* pluginWith(
-          one(`Library.FeatureHook.around("copy", (context, evaluate) => Effect.gen(function*() {
+      it.effect("runs programs around the evaluation, with combinators of its copy", () =>
+        Effect.gen(function*() {
+          const made = yield* pluginWith(
+            one(`Library.FeatureHook.around("copy", (context, evaluate) => Effect.gen(function*() {
             const details = yield* evaluate
             globalThis.copiesSeen = context.flagKey + " " + details.value
           })).pipe(
@@ -139,64 +154,68 @@ for (const withEffect of [false, true]) {
             Library.FeatureHook.timeout("1 second"),
             Library.FeatureHook.observe
           )`),
-          { withEffect }
-        )
-        const { details } = yield* withPlugin(made)
-        assert.isTrue((yield* details).value)
-        assert.strictEqual(Reflect.get(globalThis, "copiesSeen"), "flag true")
-      }))
-
-    it.effect("reports the failures of hooks that it observes, and of those that exceed a timeout of its copy", () =>
-      collectFailures((failures) =>
-        Effect.gen(function*() {
-          const made = yield* pluginWith(
-            one(`Library.FeatureHook.make("copy", { before: () => Effect.never, finally: () => Effect.fail("no") })
-              .pipe(Library.FeatureHook.timeout("1 second"), Library.FeatureHook.observe)`),
             { withEffect }
           )
-          const registry = yield* HookRegistry.make()
-          yield* HookPlugin.register(registry, yield* HookPlugin.load(join(made.path, "plugins/plugin.mjs")))
-          const { client } = yield* plainClient({ flags: { flag: TestProvider.value(true) } })
-          yield* registry.attach(client)
-          let value: unknown = undefined
-          const pending = Effect.promise(() => client.getBooleanValue("flag", false)).pipe(
-            Effect.tap((found) => Effect.sync(() => void (value = found)))
+          const { details } = yield* withPlugin(made)
+          assert.isTrue((yield* details).value)
+          assert.strictEqual(Reflect.get(globalThis, "copiesSeen"), "flag true")
+        }))
+
+      it.effect("reports the failures of hooks that it observes, and of those that exceed a timeout of its copy", () =>
+        collectFailures((failures) =>
+          Effect.gen(function*() {
+            const made = yield* pluginWith(
+              one(`Library.FeatureHook.make("copy", { before: () => Effect.never, finally: () => Effect.fail("no") })
+              .pipe(Library.FeatureHook.timeout("1 second"), Library.FeatureHook.observe)`),
+              { withEffect }
+            )
+            const registry = yield* HookRegistry.make()
+            yield* HookPlugin.register(registry, yield* HookPlugin.load(join(made.path, "plugins/plugin.mjs")))
+            const { client } = yield* plainClient({ flags: { flag: TestProvider.value(true) } })
+            yield* registry.attach(client)
+            let value: unknown = undefined
+            const pending = Effect.promise(() => client.getBooleanValue("flag", false)).pipe(
+              Effect.tap((found) => Effect.sync(() => void (value = found)))
+            )
+            yield* Effect.forkChild(pending, { startImmediately: true })
+            yield* TestClock.adjust("1 second")
+            yield* until(() => value !== undefined)
+            assert.isTrue(value)
+            assert.deepStrictEqual(failures.map(({ hook, stage }) => `${hook}.${stage}`), [
+              "copy.before",
+              "copy.finally"
+            ])
+          })
+        ))
+
+      it.effect("logs through the loggers of the caller", () =>
+        Effect.gen(function*() {
+          const records: Array<LogRecord> = []
+          const made = yield* pluginWith(one("Library.LoggingHook.make()"), { withEffect })
+          const { details } = yield* withPlugin(made)
+          yield* details.pipe(Effect.annotateLogs("request", "r-1"), Effect.provide(logsTo(records)))
+          assert.deepStrictEqual(
+            records.map(({ annotations }) => [annotations["flag_key"], annotations["request"]]),
+            [["flag", "r-1"], ["flag", "r-1"]]
           )
-          yield* Effect.forkChild(pending, { startImmediately: true })
-          yield* TestClock.adjust("1 second")
-          yield* until(() => value !== undefined)
-          assert.isTrue(value)
-          assert.deepStrictEqual(failures.map(({ hook, stage }) => `${hook}.${stage}`), ["copy.before", "copy.finally"])
-        })
-      ))
+        }))
 
-    it.effect("logs through the loggers of the caller", () =>
-      Effect.gen(function*() {
-        const records: Array<LogRecord> = []
-        const made = yield* pluginWith(one("Library.LoggingHook.make()"), { withEffect })
-        const { details } = yield* withPlugin(made)
-        yield* details.pipe(Effect.annotateLogs("request", "r-1"), Effect.provide(logsTo(records)))
-        assert.deepStrictEqual(
-          records.map(({ annotations }) => [annotations["flag_key"], annotations["request"]]),
-          [["flag", "r-1"], ["flag", "r-1"]]
-        )
-      }))
-
-    it.effect("runs in the background with the services of the caller", () =>
-      Effect.gen(function*() {
-        const records: Array<LogRecord> = []
-        const made = yield* pluginWith(
-          `const audit = Library.FeatureHook.make("copy", { finally: () => Effect.log("audited") })
+      it.effect("runs in the background with the services of the caller", () =>
+        Effect.gen(function*() {
+          const records: Array<LogRecord> = []
+          const made = yield* pluginWith(
+            `const audit = Library.FeatureHook.make("copy", { finally: () => Effect.log("audited") })
            const hook = Effect.map(Library.BackgroundHook.make(audit), ({ hook }) => hook)
            export default { name: "copy", version: "1.0.0", hooks: [{ name: "copy", hook }] }`,
-          { withEffect }
-        )
-        const { details } = yield* withPlugin(made)
-        yield* details.pipe(Effect.annotateLogs("request", "r-1"), Effect.provide(logsTo(records)))
-        yield* until(() => records.length > 0)
-        assert.deepStrictEqual(records.map(({ annotations }) => annotations["request"]), ["r-1"])
-      }))
-  })
+            { withEffect }
+          )
+          const { details } = yield* withPlugin(made)
+          yield* details.pipe(Effect.annotateLogs("request", "r-1"), Effect.provide(logsTo(records)))
+          yield* until(() => records.length > 0)
+          assert.deepStrictEqual(records.map(({ annotations }) => annotations["request"]), ["r-1"])
+        }))
+    }
+  )
 }
 
 describe("a plugin with a copy of another version", () => {
