@@ -11,7 +11,7 @@ import * as SemVerRange from "effect/SemVerRange"
 import * as FeatureHook from "../../../FeatureHook.ts"
 import * as Part from "../../../internal/hook/part.ts"
 import { oneLine } from "../../../internal/text.ts"
-import { isRecord, read, tryOr } from "../../../internal/untrusted.ts"
+import { isRecord, read, readString, tryOr } from "../../../internal/untrusted.ts"
 import { version } from "../../../internal/version.ts"
 import { HookPluginError } from "./error.ts"
 
@@ -97,61 +97,46 @@ const issueOf = (exit: Exit.Exit<unknown, Schema.SchemaError>): SchemaIssue.Issu
 
 /** Returns a copy of the plugin that is known to be one. Reads the value only here. */
 export const check = (value: unknown, file?: string): Result.Result<Definition, HookPluginError> => {
-  const invalid = (text: string, issue?: SchemaIssue.Issue, cause?: unknown) =>
-    Result.fail(new HookPluginError({ reason: "Invalid", text, file, issue, cause }))
-  const given = read(value, "name")
-  const plugin = typeof given === "string" ? given : undefined
-  if (!isRecord(value)) {
-    return invalid(`the export ${isOfEffect3(value) ? expected(value) : "is not a plugin"}`)
+  const invalid = (text: string, issue?: SchemaIssue.Issue, cause?: unknown) => {
+    const plugin = readString(value, "name")
+    return Result.fail(new HookPluginError({ reason: "Invalid", text, file, plugin, issue, cause }))
   }
+  const unreadable = (cause: unknown) => invalid("the export cannot be read", undefined, cause)
   if (isOfEffect3(value)) return invalid(`the export ${expected(value)}`)
-  // A getter may throw, and the issue of a hostile value may have no text.
+  if (!isRecord(value)) return invalid("the export is not a plugin")
   return tryOr(() => {
     const exit = decode(value)
     if (Exit.isSuccess(exit)) return compatible(exit.value, file)
     const issue = issueOf(exit)
     return issue === undefined
-      ? invalid("the export cannot be read", undefined, exit.cause)
-      : Result.fail(
-        new HookPluginError({
-          reason: "Invalid",
-          text: print(issue).replaceAll("\n  at ", " at ").replaceAll("\n", "; "),
-          file,
-          plugin,
-          issue
-        })
-      )
-  }, (cause) => invalid("the export cannot be read", undefined, cause))
+      ? unreadable(exit.cause)
+      : invalid(print(issue).replaceAll("\n  at ", " at ").replaceAll("\n", "; "), issue)
+  }, unreadable)
 }
 
 const accepts = (range: string, one: string): boolean =>
   SemVerRange.matches(SemVerRange.parseUnsafe(range), SemVer.parseUnsafe(one))
 
 const compatible = (definition: Definition, file: string | undefined): Result.Result<Definition, HookPluginError> => {
-  const { hooks, name, requires } = definition
-  const text = requires !== undefined && !accepts(requires, version)
-    ? `requires version ${requires} of effect-openfeature, and this is ${version}`
-    : hooks.map(({ hook }) => FeatureHook.isFeatureHook(hook) ? refusal(hook) : undefined).find((one) =>
-      one !== undefined
-    )
+  const { hooks, name: plugin, requires } = definition
+  const texts = requires !== undefined && !accepts(requires, version)
+    ? [`requires version ${requires} of effect-openfeature, and this is ${version}`]
+    : hooks.flatMap(({ hook }) => FeatureHook.isFeatureHook(hook) ? refusal(hook) ?? [] : [])
+  const [text] = texts
   return text === undefined
     ? Result.succeed(definition)
-    : Result.fail(new HookPluginError({ reason: "Incompatible", text, file, plugin: name }))
+    : Result.fail(new HookPluginError({ reason: "Incompatible", text, file, plugin }))
 }
 
 /** Returns why a hook of another copy of this library cannot run here. */
 const refusal = (hook: FeatureHook.Any): string | undefined => {
   const foreign = FeatureHook.foreignVersion(hook)
   if (foreign === undefined) return undefined
-  const isFine = tryOr(
-    () => accepts(`^${foreign}`, version) || accepts(`^${version}`, foreign),
-    () => false
-  )
+  const isFine = tryOr(() => accepts(`^${foreign}`, version) || accepts(`^${version}`, foreign), () => false)
   if (isFine) return undefined
   const found = foreign === "" ? "a version before 0.2.0" : `version ${oneLine(foreign, 32)}`
-  return `hook "${
-    oneLine(hook.name, 128)
-  }" was made by a copy of effect-openfeature with ${found}, and this is ${version}`
+  const name = oneLine(hook.name, 128)
+  return `hook "${name}" was made by a copy of effect-openfeature with ${found}, and this is ${version}`
 }
 
 // The other copy looks for the services of a stage in its fiber.

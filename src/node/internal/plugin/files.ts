@@ -1,5 +1,6 @@
 /** The files of plugins: where they are, and what is in them. */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { createHash } from "node:crypto"
 import type { Stats } from "node:fs"
 import { opendir, readFile, realpath, stat } from "node:fs/promises"
@@ -92,9 +93,11 @@ export const fileIn = Effect.fnUntraced(function*(folder: Folder, name: string, 
     return extensions.has(extname(name)) ? yield* fileAt(path, limits) : undefined
   }
   yield* secure(path, info, limits)
-  const names = yield* attempt(path, () => namesIn(path, limits.maxFiles))
-  const index = indexes.find((one) => names.includes(one))
-  return index === undefined ? undefined : yield* fileAt(yield* inside(folder, join(name, index)), limits)
+  for (const index of indexes) {
+    const found = yield* Effect.option(real(join(path, index)))
+    if (Option.isSome(found)) return yield* fileAt(yield* inside(folder, join(name, index)), limits)
+  }
+  return undefined
 })
 
 const inside = Effect.fnUntraced(function*(folder: Folder, name: string) {
