@@ -10,7 +10,7 @@ import { chmodSync, mkdirSync, rmSync, symlinkSync } from "node:fs"
 import { join, relative } from "node:path"
 import { pathToFileURL } from "node:url"
 import { promisify } from "node:util"
-import { type LogRecord, logsTo, plainClient, rangeError } from "../support.ts"
+import { type LogRecord, logsTo, plainClient, random, rangeError } from "../support.ts"
 import { eventually, folder, text } from "./support.ts"
 
 const hook = FeatureHook.make("a", { finally: () => Effect.void })
@@ -707,6 +707,53 @@ describe("plugins in a registry", () => {
       assert.deepStrictEqual(names(found), ["a"])
       assert.deepStrictEqual(yield* versions(registry), [])
     }))
+})
+
+const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 32))
+
+describe(`random changes of a folder, SEED=${seed}`, () => {
+  it.effect("leave the registry with the last version of each plugin that was fine", () =>
+    Effect.gen(function*() {
+      const { below, chance, oneOf } = random(seed)
+      const { path, write } = yield* folder()
+      const registry = yield* HookRegistry.make()
+      const plugins = yield* HookPlugin.install(registry, { directory: path })
+      const files = ["a.mjs", "b.cjs", "c.mjs", "d.cjs", "e.mjs"]
+      /** The version in use, and what the file has now. */
+      const used = new Map<string, string>()
+      const present = new Map<string, string | "broken">()
+      for (let step = 0; step < 60; step++) {
+        for (let changes = below(4); changes > 0; changes--) {
+          const file = oneOf(files)
+          const name = file.slice(0, 1)
+          if (chance(0.25)) {
+            rmSync(join(path, file), { force: true })
+            present.delete(name)
+          } else if (chance(0.25)) {
+            write(file, oneOf(["{", "throw new Error('broken')", "", "globalThis.nothing.more"]))
+            present.set(name, "broken")
+          } else {
+            const version = `${below(5)}.0.0`
+            write(file, `${file.endsWith(".cjs") ? "module.exports =" : "export default"} ${text(name, version)}`)
+            present.set(name, version)
+          }
+        }
+        const before = new Map(used)
+        for (const name of used.keys()) if (!present.has(name)) used.delete(name)
+        for (const [name, version] of present) if (version !== "broken") used.set(name, version)
+        const { added, changed, failures, removed, unchanged } = yield* plugins.reload
+        const list = yield* versions(registry)
+        assert.deepStrictEqual([...list].sort(), Array.from(used, ([name, version]) => `${name} ${version}`).sort())
+        const is = (state: (name: string) => boolean) => files.map((file) => file.slice(0, 1)).filter(state)
+        assert.deepStrictEqual([added, changed, [...removed].sort(), unchanged, failures.length], [
+          is((name) => !before.has(name) && used.has(name)),
+          is((name) => before.has(name) && used.has(name) && before.get(name) !== used.get(name)),
+          is((name) => before.has(name) && !used.has(name)),
+          is((name) => present.get(name) !== "broken" && before.has(name) && before.get(name) === used.get(name)),
+          is((name) => present.get(name) === "broken").length
+        ])
+      }
+    }), 30_000)
 })
 
 describe("for an application without Effect", () => {
