@@ -1,5 +1,7 @@
 /** A stack of hooks as one SDK hook, shared by many evaluations. */
 import type * as SDK from "@openfeature/server-sdk"
+import { NodeInspectSymbol } from "effect/Inspectable"
+import { hooksOf, print } from "../hook/printed.ts"
 import type { Registration } from "../hook/registration.ts"
 import { Run } from "../runner/run.ts"
 import { Stack, type Stacked } from "../runner/stack.ts"
@@ -22,8 +24,7 @@ export const make = (registration: Registration): SDK.Hook => {
   if (stack.after.length > 0) hook.after = (sdk, details, hints) => runs.of(sdk).after(sdk, details, hints)
   if (stack.error.length > 0) hook.error = (sdk, error, hints) => runs.of(sdk).error(sdk, error, hints)
   if (stack.finally.length > 0) hook.finally = (sdk, details, hints) => runs.of(sdk).finally(sdk, details, hints)
-  sources.set(hook, stack)
-  return Object.freeze(hook)
+  return seal(hook, stack)
 }
 
 /** Hooks that change: each evaluation takes the stack of its first stage. */
@@ -34,6 +35,18 @@ export const makeLive = (source: Stacked): SDK.Hook => {
   hook.after = (sdk, details, hints) => runs.of(sdk).after(sdk, details, hints)
   hook.error = (sdk, error, hints) => runs.of(sdk).error(sdk, error, hints)
   hook.finally = (sdk, details, hints) => runs.of(sdk).finally(sdk, details, hints)
+  return seal(hook, source)
+}
+
+const seal = (hook: SDK.Hook, source: Stacked): SDK.Hook => {
+  const parts = () => source.stack.registrations.flatMap(({ parts }) => parts)
+  // Not enumerable, so that a copy of the hook has its stages only.
+  const printed = () => `OpenFeatureHook(${print(parts())})`
+  Object.defineProperties(hook, {
+    toString: { value: printed },
+    toJSON: { value: () => ({ _id: "OpenFeatureHook", hooks: hooksOf(parts()) }) },
+    [NodeInspectSymbol]: { value: printed }
+  })
   sources.set(hook, source)
   return Object.freeze(hook)
 }
