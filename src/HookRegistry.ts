@@ -29,6 +29,7 @@ import * as HookFailures from "./HookFailures.ts"
 import * as Check from "./internal/check.ts"
 import { hooksOf } from "./internal/client/clientHooks.ts"
 import { stages } from "./internal/hook/part.ts"
+import { print } from "./internal/hook/printed.ts"
 import * as Debug from "./internal/registry/debug.ts"
 import * as Member from "./internal/registry/member.ts"
 import { type Conflict, Registry } from "./internal/registry/registry.ts"
@@ -216,7 +217,7 @@ export interface Registration {
 export interface Listed {
   /** The name of the hook in the registry. */
   readonly name: string
-  /** The name of the hook itself. */
+  /** The hook as it prints, with its combinators. */
   readonly hook: string
   /** What the hook does, if that was given. */
   readonly description: string | undefined
@@ -426,9 +427,9 @@ const likeGiven =
     return Array.isArray(given) || first === undefined ? members.map(f) : f(first)
   }
 
-const listed = ({ hook, info, isEnabled, parts }: Member.Member): Listed => ({
+const listed = ({ info, isEnabled, parts }: Member.Member): Listed => ({
   name: info.name,
-  hook: oneLine(hook.name, 256),
+  hook: print(parts),
   description: info.description,
   version: info.version,
   priority: info.priority,
@@ -871,7 +872,8 @@ export const start = (options: Options = {}): Running => {
  * **Details**
  *
  * The levels are API, client, invocation and provider. The hooks of this library
- * are printed one by one, with what is known about those of a registry. Other
+ * are printed one by one, with their combinators, and with what is known about
+ * those of a registry. Other
  * hooks of the SDK have the name of their class. Only hooks that run are printed.
  * Each hook is one line, with control characters escaped.
  *
@@ -903,5 +905,5 @@ export const start = (options: Options = {}): Running => {
 export const table = (client: SDK.Client | FeatureFlags["Service"]): string => {
   const sdk: unknown = Predicate.hasProperty(client, "client") ? client.client : client
   Check.withMethods("getHooks")("HookRegistry.table", "client", sdk)
-  return Table.print(client)
+  return Table.tableOf(client)
 }

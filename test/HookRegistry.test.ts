@@ -871,7 +871,13 @@ describe("the table of a client", () => {
       yield* registry.attach(flags)
       yield* registry.add([
         { name: "last", hook: noting("pair-1", []).pipe(FeatureHook.combine(noting("pair-2", []))) },
-        { name: "first\u0000", hook: LoggingHook.make(), priority: 5, version: "2", description: "Logs\nlines" },
+        {
+          name: "first\u0000",
+          hook: FeatureHook.timeout(LoggingHook.make(), "20 millis"),
+          priority: 5,
+          version: "2",
+          description: "Logs\nlines"
+        },
         { name: "disabled", hook: noting("disabled", []), isEnabled: false }
       ])
       const all = "before, after, error, finally"
@@ -880,7 +886,12 @@ describe("the table of a client", () => {
         ["API", "api", all],
         ["client", "Foreign (SDK)", "before"],
         ["client", "logging", "before, after"],
-        ["client", "logging", "before, after, error", "first\\u0000, 2, priority 5, Logs\\u000alines"],
+        [
+          "client",
+          "logging.pipe(timeout(20ms))",
+          "before, after, error",
+          "first\\u0000, 2, priority 5, Logs\\u000alines"
+        ],
         ["client", "pair-1", all, "last"],
         ["client", "pair-2", all, "last"],
         ["invocation", "(those of the evaluation)"],

@@ -2,9 +2,10 @@
 import * as SDK from "@openfeature/server-sdk"
 import { sourceOf } from "../bridge/sdkHook.ts"
 import { hooksOf } from "../client/clientHooks.ts"
-import { type Part, stages } from "../hook/part.ts"
+import { stages } from "../hook/part.ts"
+import { operands, print } from "../hook/printed.ts"
 import type { Registration } from "../hook/registration.ts"
-import { oneLine } from "../text.ts"
+import { oneLine, truncate } from "../text.ts"
 import { read, readString, tryOr } from "../untrusted.ts"
 import { memberOf } from "./member.ts"
 
@@ -15,10 +16,8 @@ type Row = readonly [level: string, hook: string, stages: string, registered: st
 
 type Cells = readonly [hook: string, stages: string, registered: string]
 
-/** The text for a hook. */
-const textOf = (part: Part): string => oneLine(part.name, 128)
-
-const stagesOf = (hook: object): string => stages.filter((stage) => typeof read(hook, stage) === "function").join(", ")
+const stagesOf = (...hooks: ReadonlyArray<object>): string =>
+  stages.filter((stage) => hooks.some((hook) => typeof read(hook, stage) === "function")).join(", ")
 
 const registeredAs = (registration: Registration): string => {
   const member = memberOf(registration)
@@ -33,7 +32,9 @@ const registeredAs = (registration: Registration): string => {
 }
 
 const cellsOf = (registration: Registration): ReadonlyArray<Cells> =>
-  registration.parts.map((part) => [textOf(part), stagesOf(part), registeredAs(registration)])
+  operands(registration.parts).map((
+    hook
+  ) => [truncate(print(hook), 128), stagesOf(...hook), registeredAs(registration)])
 
 const foreign = (hook: object): Cells => {
   const name = readString(read(hook, "constructor"), "name")
@@ -66,7 +67,7 @@ const rowsOf = (client: Client): ReadonlyArray<Row> => {
   ]
 }
 
-export const print = (client: Client): string => {
+export const tableOf = (client: Client): string => {
   const rows = rowsOf(client)
   const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n")
