@@ -40,7 +40,7 @@ interface Loaded {
   readonly plugin: Definition
 }
 
-export class Plugins {
+class Plugins {
   readonly #add: Add
   readonly #options: Options
   /** By key, in the order of the sources. */
