@@ -9,13 +9,17 @@ import * as FlagFilter from "../../../FlagFilter.ts"
 import * as HookContext from "../../../HookContext.ts"
 import * as HookFailures from "../../../HookFailures.ts"
 import * as HookHints from "../../../HookHints.ts"
+import * as HookRegistry from "../../../HookRegistry.ts"
 import * as BackgroundHook from "../../../hooks/BackgroundHook.ts"
+import * as BatchHook from "../../../hooks/BatchHook.ts"
+import * as ChangeHook from "../../../hooks/ChangeHook.ts"
 import * as ContextValidatorHook from "../../../hooks/ContextValidatorHook.ts"
+import * as EnrichmentHook from "../../../hooks/EnrichmentHook.ts"
+import * as FallbackMonitorHook from "../../../hooks/FallbackMonitorHook.ts"
 import * as LoggingHook from "../../../hooks/LoggingHook.ts"
 import * as MetricsHook from "../../../hooks/MetricsHook.ts"
 import * as RequestFlags from "../../../hooks/RequestFlags.ts"
 import * as TimingHook from "../../../hooks/TimingHook.ts"
-import * as HookRegistry from "../../../HookRegistry.ts"
 import * as OpenFeatureHook from "../../../OpenFeatureHook.ts"
 import * as Privacy from "../../../Privacy.ts"
 import { version } from "../../../internal/version.ts"
@@ -35,7 +39,11 @@ export const library = Object.freeze({
   HookHints,
   HookRegistry,
   BackgroundHook,
+  BatchHook,
+  ChangeHook,
   ContextValidatorHook,
+  EnrichmentHook,
+  FallbackMonitorHook,
   LoggingHook,
   MetricsHook,
   RequestFlags,
