@@ -146,12 +146,22 @@ export const pattern = (pattern: string | RegExp): FlagFilter => {
     const stateless = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""))
     return (context) => context.flagKey.length <= maxPatternLength && stateless.test(context.flagKey)
   }
+  const matches = globMatcher(pattern)
+  return (context) => matches(context.flagKey)
+}
+
+/**
+ * The glob of `pattern`, for texts outside of an evaluation.
+ *
+ * @internal
+ */
+export const globMatcher = (pattern: string): (text: string) => boolean => {
   if (named("pattern", pattern).length > maxPatternLength) {
     throw new RangeError(
       `FlagFilter.pattern: pattern must not be longer than ${maxPatternLength} characters, got ${pattern.length}`
     )
   }
-  return (context) => matches(pattern, context.flagKey)
+  return (text) => matches(pattern, text)
 }
 
 const maxPatternLength = 256

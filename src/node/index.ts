@@ -1,0 +1,7 @@
+/**
+ * Parts for Node.js: files of audit trails.
+ *
+ * @since 0.2.0
+ */
+export * as AuditReader from "./AuditReader.ts"
+export * as AuditTrail from "./AuditTrail.ts"
