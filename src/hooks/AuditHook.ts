@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Tracer from "effect/Tracer"
 import type * as Types from "effect/Types"
 import type { AuditRecord, Value } from "../audit/AuditRecord.ts"
+import type { AuditError } from "../audit/AuditSink.ts"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import { EvaluationError } from "../EvaluationError.ts"
 import * as FeatureHook from "../FeatureHook.ts"
@@ -54,7 +55,7 @@ export interface Options extends Privacy.Options {
  */
 export interface Sink {
   /** Takes a record, and answers with an effect, with a promise, or at once. Evaluations wait for it. */
-  readonly append: (record: AuditRecord) => Effect.Effect<unknown, unknown> | PromiseLike<unknown> | void
+  readonly append: (record: AuditRecord) => Effect.Effect<unknown, AuditError> | PromiseLike<unknown> | void
   /** Takes a record at once, so that no evaluation waits. By default, they wait for `append`. */
   readonly appendUnsafe?: ((record: AuditRecord) => void) | undefined
   /** Whether records can be taken now. With it, evaluations are refused while it returns `false`. */
@@ -95,8 +96,8 @@ export const rules: Check.Rules<Options> = {
  *
  * **Gotchas**
  *
- * Evaluations wait for `append`. Put `BackgroundHook` around the hook if the sink
- * is slow.
+ * Evaluations wait for `append`. For a sink that is slow and need not refuse, use
+ * `AuditHook.make(sink).pipe(FeatureHook.observe, BackgroundHook.make())`.
  *
  * Throws a `RangeError` that names the option when an option is unknown or has an
  * invalid value, or when the sink has no `append`.
@@ -119,7 +120,7 @@ export const rules: Check.Rules<Options> = {
  * @category constructors
  * @since 0.2.0
  */
-export const make = (sink: Sink, options: Options = {}): FeatureHook.FeatureHook<EvaluationError> => {
+export const make = (sink: Sink, options: Options = {}): FeatureHook.FeatureHook<EvaluationError | AuditError> => {
   Check.withMethods("append")("AuditHook.make", "sink", sink)
   Check.options("AuditHook.make", options, rules)
   return fromChecked(sink, options)
@@ -130,7 +131,7 @@ export const make = (sink: Sink, options: Options = {}): FeatureHook.FeatureHook
  *
  * @internal
  */
-export const fromChecked = (sink: Sink, options: Options): FeatureHook.FeatureHook<EvaluationError> => {
+export const fromChecked = (sink: Sink, options: Options): FeatureHook.FeatureHook<EvaluationError | AuditError> => {
   const recordOf = writer(options)
   const take = (record: AuditRecord) =>
     sink.appendUnsafe === undefined ? sink.append(record) : sink.appendUnsafe(record)
@@ -192,29 +193,36 @@ const writer = (options: Options) => {
       flagKey: name(context.flagKey),
       type: context.flagValueType
     }
-    if (privacy.values) record.value = write("value", details.value)
-    if (details.variant !== undefined) record.variant = write("variant", details.variant)
+    if (privacy.values) set(record, "value", write("value", details.value))
+    if (details.variant !== undefined) set(record, "variant", write("variant", details.variant))
     if (details.reason !== undefined) record.reason = name(details.reason)
-    if (details.errorCode !== undefined) record.errorCode = details.errorCode
-    record.errorMessage = privacy.errorMessage(details.errorMessage)
-    if (state.rejectedBy !== undefined) record.rejectedBy = state.rejectedBy
+    set(record, "errorCode", details.errorCode)
+    set(record, "errorMessage", privacy.errorMessage(details.errorMessage))
+    set(record, "rejectedBy", state.rejectedBy)
     if (state.startedAt !== undefined) record.durationMs = Number(nanosSince(state.startedAt, clock) / 1000n) / 1000
     const domain = domainOf(context)
     if (domain !== undefined) record.domain = name(domain)
     record.provider = name(providerNameOf(context))
-    record.targetingKey = privacy.targetingKey(context)
+    set(record, "targetingKey", privacy.targetingKey(context))
     const attributes = privacy.attributes(context)
     if (attributes !== undefined) record.attributes = values(Object.entries(attributes))
     if (metadata) {
-      const kept = Object.entries(details.flagMetadata).map(([key, value]) =>
-        [key, privacy.keep(`metadata.${key}`, value)] as const
+      record.metadata = values(
+        Object.entries(details.flagMetadata).map(([key, value]) => [key, privacy.keep(`metadata.${key}`, value)])
       )
-      record.metadata = values(kept)
     }
     const traceId = traceIdOf()
     if (traceId !== undefined) record.traceId = name(traceId)
     return record
   }
+}
+
+const set = <K extends keyof AuditRecord>(
+  record: Types.Mutable<AuditRecord>,
+  field: K,
+  value: AuditRecord[K] | undefined
+): void => {
+  if (value !== undefined) record[field] = value
 }
 
 const currentTraceId = (): string | undefined =>
