@@ -3,6 +3,7 @@
  *
  * @since 0.2.0
  */
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -120,7 +121,7 @@ export const rules: Check.Rules<Options> = {
  * @category constructors
  * @since 0.2.0
  */
-export const make = (sink: Sink, options: Options = {}): FeatureHook.FeatureHook<EvaluationError | AuditError> => {
+export const make = (sink: Sink, options: Options = {}): FeatureHook.FeatureHook<AuditError | EvaluationError | Cause.UnknownError> => {
   Check.withMethods("append")("AuditHook.make", "sink", sink)
   Check.options("AuditHook.make", options, rules)
   return fromChecked(sink, options)
@@ -131,7 +132,7 @@ export const make = (sink: Sink, options: Options = {}): FeatureHook.FeatureHook
  *
  * @internal
  */
-export const fromChecked = (sink: Sink, options: Options): FeatureHook.FeatureHook<EvaluationError | AuditError> => {
+export const fromChecked = (sink: Sink, options: Options): FeatureHook.FeatureHook<AuditError | EvaluationError | Cause.UnknownError> => {
   const recordOf = writer(options)
   const take = (record: AuditRecord) =>
     sink.appendUnsafe === undefined ? sink.append(record) : sink.appendUnsafe(record)
@@ -207,11 +208,10 @@ const writer = (options: Options) => {
     const attributes = privacy.attributes(context)
     if (attributes !== undefined) record.attributes = values(Object.entries(attributes))
     if (metadata) {
-      record.metadata = values(
-        Object.entries(details.flagMetadata).map(([key, value]) => [key, privacy.keep(`metadata.${key}`, value)])
-      )
+      const entries = tryOr(() => Object.entries(details.flagMetadata), () => [])
+      record.metadata = values(entries.map(([key, value]) => [key, privacy.keep(`metadata.${key}`, value)]))
     }
-    const traceId = traceIdOf()
+    const traceId = tryOr(traceIdOf, () => undefined)
     if (traceId !== undefined) record.traceId = name(traceId)
     return record
   }
