@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as RecordSchema from "../../audit/RecordSchema.ts"
+import { fields } from "../../internal/auditRecord.ts"
 import { tryOr } from "../../internal/untrusted.ts"
 import type { BadLine, Entry } from "../AuditTrail.ts"
 import { type Cut, Lines } from "./lines.ts"
@@ -13,8 +13,8 @@ import * as Tail from "./tail.ts"
 const decode = Schema.decodeUnknownOption(
   Schema.Struct({
     seq: Schema.Int.check(Schema.isGreaterThan(0)),
-    ...RecordSchema.fields,
-    hash: Schema.optionalKey(Schema.String)
+    ...fields,
+    hash: Schema.optional(Schema.String)
   })
 )
 
