@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { cast } from "effect/Function"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Queue from "effect/Queue"
@@ -25,7 +26,7 @@ import * as Part from "../internal/hook/part.ts"
 import { waitFor } from "../internal/wait.ts"
 import type { AuditRecord } from "./AuditRecord.ts"
 import type { AuditSink } from "./AuditSink.ts"
-import { again, Buffer, type Task } from "./internal/buffer.ts"
+import { again, Buffer, type Durable, type Task } from "./internal/buffer.ts"
 
 /**
  * The schema of the records in the queue, for a consumer of your own.
@@ -73,6 +74,11 @@ export interface ConsumerOptions {
   readonly concurrency?: number | undefined
   /** How often a record is handed to a handler that fails, 10 times by default. Then the store sets it aside. */
   readonly maxAttempts?: number | undefined
+  /**
+   * How often the consumer connects anew, 1 minute by default. It waits for the
+   * handlers first.
+   */
+  readonly renewInterval?: Duration.Input | undefined
 }
 
 /**
@@ -365,8 +371,9 @@ export const start = (store: Store<unknown>, options: Options = {}): Running => 
  *
  * **Gotchas**
  *
- * The records of a process that was killed come back when its locks expire:
- * after 90 seconds, unless the store has another `lockExpiration`.
+ * The records of a process that was killed come back when its locks expire, after
+ * 90 seconds unless the store has another `lockExpiration`. After a failure of the
+ * store, it can take `renewInterval` longer.
  *
  * Throws a `RangeError` when an option is invalid or unknown.
  *
@@ -405,39 +412,56 @@ const checkedConsumer = (owner: string, store: unknown, handler: unknown, option
   Check.options(owner, options, {
     name: Check.aText,
     concurrency: Check.positiveInteger,
-    maxAttempts: Check.positiveInteger
+    maxAttempts: Check.positiveInteger,
+    renewInterval: Check.positiveDuration
   })
 }
 
 const consuming = <A, E, R>(
   store: Store<E, R>,
   handler: (record: AuditRecord, delivery: Delivery) => A,
-  { concurrency = 1, maxAttempts, name = defaultName }: ConsumerOptions
+  { concurrency = 1, maxAttempts, name = defaultName, renewInterval = "1 minute" }: ConsumerOptions
 ): Effect.Effect<never, never, R | StageServices<A>> => {
-  const handle = (record: AuditRecord, { attempts, id }: Delivery) =>
+  const handle = handling(handler)
+  let isWarned = false
+  const failed = Effect.suspend(() => {
+    if (isWarned) return Effect.void
+    isWarned = true
+    return Effect.logWarning("the store of the audit queue does not answer; it is asked again")
+  })
+  const work = (queue: Durable) =>
+    Effect.suspend(() => {
+      const idle = Latch.makeUnsafe(true)
+      const take = queue.take((record, delivery) => Effect.andThen(idle.close, handle(record, delivery)))
+      const next = Effect.ensuring(take, idle.open).pipe(
+        // The failure is logged already, by the handler or by the store.
+        Effect.catchCause(() => Effect.sleep("500 millis"))
+      )
+      return Effect.raceFirst(Effect.forever(next), Effect.andThen(Effect.sleep(renewInterval), idle.await))
+    })
+  // The store in Redis stops looking for the records of dead consumers after its first failure. A new one looks again.
+  return connect(store, name, maxAttempts, failed).pipe(
+    Effect.flatMap((queue) =>
+      Effect.all(Array.from({ length: concurrency }, () => work(queue)), { concurrency: "unbounded", discard: true })
+    ),
+    Effect.scoped,
+    Effect.forever
+  )
+}
+
+const handling =
+  <A>(handler: (record: AuditRecord, delivery: Delivery) => A) =>
+  (record: AuditRecord, { attempts, id }: Delivery): Effect.Effect<unknown, unknown, StageServices<A>> =>
     // Its requirements are those of the handler.
     cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, unknown, StageServices<A>>>(
       Effect.suspend(() => Part.resultOf(handler(record, { attempts, id }), "finally") ?? Effect.void)
-    ).pipe(Effect.tapCause((cause) =>
-      Cause.hasInterruptsOnly(cause)
-        ? Effect.void
-        : Effect.annotateLogs(Effect.logWarning("the handler of an audit record failed"), { attempts, id })
-    ))
-  return Effect.gen(function*() {
-    let isWarned = false
-    const failed = Effect.suspend(() => {
-      if (isWarned) return Effect.void
-      isWarned = true
-      return Effect.logWarning("the store of the audit queue does not answer; it is asked again")
-    })
-    const queue = yield* connect(store, name, maxAttempts, failed)
-    // What failed is logged already, by the handler or by the store.
-    const next = Effect.catchCause(queue.take(handle), () => Effect.sleep("500 millis"))
-    const workers = Array.from({ length: concurrency }, () => Effect.forever(next))
-    yield* Effect.all(workers, { concurrency: "unbounded", discard: true })
-    return yield* Effect.never
-  }).pipe(Effect.scoped)
-}
+    ).pipe(
+      Effect.tapCause((cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.void
+          : Effect.annotateLogs(Effect.logWarning("the handler of an audit record failed"), { attempts, id })
+      )
+    )
 
 /**
  * Starts a consumer, for an application without Effect.
