@@ -3,11 +3,10 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
-import { folder, freePort, type Process, start, startRedis } from "./processes.ts"
+import { bundled, folder, freePort, type Process, start, startRedis } from "./processes.ts"
 
 const rounds = 3
-const clients = 16
+const clients = 8
 
 const ledger = join(folder, "ledger.txt")
 writeFileSync(ledger, "")
@@ -15,10 +14,9 @@ const [redisPort, port] = [await freePort(), await freePort()]
 const given = process.env["REDIS_URL"]
 const env = { REDIS_URL: given ?? `redis://127.0.0.1:${redisPort}`, PORT: String(port), LEDGER: ledger }
 
-const script = (name: string, ready: string): Promise<Process> =>
-  start(process.execPath, ["--import", "tsx", fileURLToPath(new URL(name, import.meta.url))], ready, env)
-const startServer = () => script("server.ts", "the server listens")
-const startConsumer = () => script("consumer.ts", "the consumer waits")
+const [serverFile, consumerFile] = await Promise.all([bundled("server"), bundled("consumer")])
+const startServer = () => start(process.execPath, [serverFile], "the server listens", env)
+const startConsumer = () => start(process.execPath, [consumerFile], "the consumer waits", env)
 
 let redis = given === undefined ? await startRedis(redisPort) : undefined
 let [server, consumer] = await Promise.all([startServer(), startConsumer()])
@@ -47,7 +45,7 @@ const request = async (): Promise<void> => {
 const load = Promise.all(Array.from({ length: clients }, async () => {
   while (isLoaded) {
     await request()
-    await sleep(5)
+    await sleep(10)
   }
 }))
 
