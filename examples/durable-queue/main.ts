@@ -3,10 +3,9 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { bundled, folder, freePort, type Process, start, startRedis } from "./processes.ts"
+import { bundled, folder, freePort, start, startRedis } from "./processes.ts"
 
 const rounds = 3
-const clients = 8
 
 const ledger = join(folder, "ledger.txt")
 writeFileSync(ledger, "")
@@ -23,7 +22,7 @@ let [server, consumer] = await Promise.all([startServer(), startConsumer()])
 
 const audited = new Set<string>()
 const figures = { requests: 0, answered: 0, withoutAnswer: 0, slowest: 0 }
-let isLoaded = true
+const load = new AbortController()
 // So that a Redis that others use as well does not mix up two runs.
 const run = Date.now().toString(36)
 
@@ -42,8 +41,8 @@ const request = async (): Promise<void> => {
     await sleep(50)
   }
 }
-const load = Promise.all(Array.from({ length: clients }, async () => {
-  while (isLoaded) {
+const clients = Promise.all(Array.from({ length: 8 }, async () => {
+  while (!load.signal.aborted) {
     await request()
     await sleep(10)
   }
@@ -65,8 +64,8 @@ for (let round = 1; round <= rounds; round++) {
   kills.redis++
 }
 await sleep(700)
-isLoaded = false
-await load
+load.abort()
+await clients
 
 /** The lines of the ledger: identifier and request. */
 const consumed = (): ReadonlyArray<readonly [id: string, request: string]> =>

@@ -68,10 +68,11 @@ export const freePort = async (): Promise<number> => {
 
 /** Redis that keeps what it has acknowledged, also when it is killed. */
 export const startRedis = (port: number): Promise<Process> =>
-  start("redis-server", [
-    ...["--port", String(port), "--bind", "127.0.0.1", "--dir", folder],
-    ...["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
-  ], "Ready to accept connections")
+  start(
+    "redis-server",
+    `--port ${port} --bind 127.0.0.1 --dir ${folder} --appendonly yes --appendfsync always`.split(" "),
+    "Ready to accept connections"
+  )
 
 /** Makes one file of a program and its modules, so that it is back soon after it was killed. */
 export const bundled = async (name: string): Promise<string> => {

@@ -1,6 +1,6 @@
 /** What an audit queue promises with any store. It runs in real time, since a store has a clock of its own. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, Scope } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, type Scope } from "effect"
 import { AuditHook, AuditQueue, type AuditRecord } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
 import { PersistedQueue } from "effect/persistence"

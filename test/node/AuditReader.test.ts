@@ -100,7 +100,7 @@ describe("reading", () => {
         read: [3, 4],
         reasons: [[1, "not in UTF-8"], [2, "not an audit record"], [5, "not JSON"], [6, "not in UTF-8"]]
       })
-      const [record] = yield* Stream.runCollect(AuditReader.records(file(hostile[2]!)))
+      const [record] = yield* Stream.runCollect(AuditReader.records(file(hostile[2])))
       assert.strictEqual(Object.getPrototypeOf(record), Object.prototype)
       assert.isUndefined(Reflect.get({}, "isAdmin"))
       assert.deepStrictEqual(Object.keys(record?.attributes ?? {}), ["__proto__"])
@@ -152,10 +152,10 @@ describe("reading", () => {
     Effect.gen(function*() {
       mkdirSync(path("folder"))
       for (const [name, code] of [["missing", "ENOENT"], ["folder", "EISDIR"], ["a\0b", "ERR_INVALID_ARG_VALUE"]]) {
-        const error = yield* Effect.flip(seqs(path(name!)))
+        const error = yield* Effect.flip(seqs(path(name)))
         assert.strictEqual(error._tag, "AuditReaderError")
         assert.isTrue(error.message.endsWith(`: ${code}`), error.message)
-        assert.notMatch(error.message, /[\0-\x1f]/)
+        assert.notMatch(error.message, /\p{Cc}/u)
       }
       const failing = Readable.from((async function*() {
         yield Buffer.from(text([line(1)]))
@@ -304,7 +304,7 @@ describe("verifying", () => {
         const seq = index + 1
         const changed = whole.map((line, at) => at === index ? line.replace(/"o(n|ff)"/, "\"maybe\"") : line)
         assert.deepStrictEqual(yield* breakOf(changed), [seq, seq])
-        const stripped = whole.map((line, at) => at === index ? bodies[at]! : line)
+        const stripped = whole.map((line, at) => at === index ? bodies[at] : line)
         // Without the first hash, the chain would begin with the second record.
         assert.deepStrictEqual(yield* breakOf(stripped), seq === 1 ? [2, 2] : [seq, seq])
         if (seq > 1 && seq < 12) {
@@ -312,8 +312,8 @@ describe("verifying", () => {
         }
         const doubled = whole.flatMap((line, at) => at === index ? [line, line] : [line])
         assert.deepStrictEqual(yield* breakOf(doubled), [seq + 1, seq])
-        const rehashed = chained([bodies[index]!.replace("new", "old")], hashBefore(index))
-        const forged = whole.map((line, at) => at === index ? rehashed[0]! : line)
+        const rehashed = chained([bodies[index].replace("new", "old")], hashBefore(index))
+        const forged = whole.map((line, at) => at === index ? rehashed[0] : line)
         assert.deepStrictEqual(yield* breakOf(forged), seq === 12 ? undefined : [seq + 1, seq + 1])
       }
     }))
@@ -329,7 +329,7 @@ describe("verifying", () => {
 
   it.effect("is not broken by a line that a crash tore", () =>
     Effect.gen(function*() {
-      const torn = [...whole.slice(0, 4), whole[4]!.slice(0, 30), ...whole.slice(4)]
+      const torn = [...whole.slice(0, 4), whole[4].slice(0, 30), ...whole.slice(4)]
       assert.deepInclude(yield* verify(torn), { isIntact: true, verified: 12, badLines: 1 })
     }))
 

@@ -1,12 +1,12 @@
 /** Audit trails for tests, written by hand from the description of their format. */
-import type { AuditRecord } from "effect-openfeature/audit/AuditRecord"
+import type { AuditRecord } from "effect-openfeature"
 import { createHash } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll } from "vitest"
 
-export const origin = "0".repeat(64)
+const origin = "0".repeat(64)
 
 const hashOf = (before: string, body: string): string => createHash("sha256").update(`${before}\n${body}`).digest("hex")
 

@@ -20,7 +20,7 @@ Options
   --until TIME          only before this time
   --error [CODE]        only evaluations with an error, or with this error code
   --variant NAME        only evaluations with this variant
-  --targeting-key KEY   only this targeting key, in the form in which it was written
+  --targeting-key KEY   only this targeting key, as it was written
   -f, --follow          wait for more, also after a rotation
   --summary             a table of flags, errors and variants
   --verify              check the hashes; says where the trail was changed
@@ -28,8 +28,8 @@ Options
   -h, --help            this text
   --version             the version
 
-Exit codes: 0; 1 if the trail was changed, or a file cannot be read; 2 for a wrong
-option. NO_COLOR turns off colours.
+Exit codes: 0; 1 if the trail was changed, or a file cannot be read; 2 for
+wrong arguments. NO_COLOR turns off colours.
 `
 
 /** A wrong argument. */

@@ -23,5 +23,5 @@ process.exitCode = await Effect.runPromiseWith(Context.empty())(run(process.argv
   stdin,
   write: writeTo(stdout),
   writeError: writeTo(stderr),
-  hasColours: stdout.isTTY === true && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb"
+  hasColours: stdout.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb"
 }))
