@@ -82,4 +82,6 @@ export interface AuditSink {
  * @category services
  * @since 0.2.0
  */
-export const AuditSink: Context.Service<AuditSink, AuditSink> = Context.Service<AuditSink>("effect-openfeature/AuditSink")
+export const AuditSink: Context.Service<AuditSink, AuditSink> = Context.Service<AuditSink>(
+  "effect-openfeature/AuditSink"
+)

@@ -121,7 +121,10 @@ export const rules: Check.Rules<Options> = {
  * @category constructors
  * @since 0.2.0
  */
-export const make = (sink: Sink, options: Options = {}): FeatureHook.FeatureHook<AuditError | EvaluationError | Cause.UnknownError> => {
+export const make = (
+  sink: Sink,
+  options: Options = {}
+): FeatureHook.FeatureHook<AuditError | EvaluationError | Cause.UnknownError> => {
   Check.withMethods("append")("AuditHook.make", "sink", sink)
   Check.options("AuditHook.make", options, rules)
   return fromChecked(sink, options)
@@ -132,7 +135,10 @@ export const make = (sink: Sink, options: Options = {}): FeatureHook.FeatureHook
  *
  * @internal
  */
-export const fromChecked = (sink: Sink, options: Options): FeatureHook.FeatureHook<AuditError | EvaluationError | Cause.UnknownError> => {
+export const fromChecked = (
+  sink: Sink,
+  options: Options
+): FeatureHook.FeatureHook<AuditError | EvaluationError | Cause.UnknownError> => {
   const recordOf = writer(options)
   const take = (record: AuditRecord) =>
     sink.appendUnsafe === undefined ? sink.append(record) : sink.appendUnsafe(record)
@@ -225,5 +231,4 @@ const set = <K extends keyof AuditRecord>(
   if (value !== undefined) record[field] = value
 }
 
-const currentTraceId = (): string | undefined =>
-  Context.getOrUndefined(Services.current(), Tracer.ParentSpan)?.traceId
+const currentTraceId = (): string | undefined => Context.getOrUndefined(Services.current(), Tracer.ParentSpan)?.traceId

@@ -50,7 +50,10 @@ export const report = (host: Host, failure: HookFailures.HookFailure): void => {
 const rejection = (host: Host, failure: HookFailures.HookFailure): unknown => {
   const deliberate = failure.cause.reasons.find(Cause.isFailReason)?.error
   if (EvaluationError.isEvaluationError(deliberate) && !Cause.hasDies(failure.cause)) {
-    return by(failure, sdkErrorOf(deliberate) ?? Object.freeze(EvaluationError.fromUnknown(deliberate, failure.flagKey)))
+    return by(
+      failure,
+      sdkErrorOf(deliberate) ?? Object.freeze(EvaluationError.fromUnknown(deliberate, failure.flagKey))
+    )
   }
   report(host, failure)
   return by(failure, general(HookFailures.describe(failure), host.view, failure.cause))

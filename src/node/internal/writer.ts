@@ -1,0 +1,331 @@
+/** The only writer of an audit file: its queue, its guarantee, and what happens while the disk fails. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { AuditError, type Reason } from "../../audit/AuditSink.ts"
+import { oneLine } from "../../internal/text.ts"
+import type * as Chain from "./chain.ts"
+import * as Trail from "./trail.ts"
+
+export type Outcome = "written" | "dropped" | "failed"
+
+export interface Settings extends Omit<Trail.Settings, "warn"> {
+  /** Whether records wait until the disk has recovered. */
+  readonly isRejecting: boolean
+  readonly isBuffered: boolean
+  /** In records. */
+  readonly capacity: number
+  /** In bytes. */
+  readonly maxQueued: number
+  readonly acknowledgeTimeout: Duration.Duration
+  readonly retryAfter: Duration.Duration
+  readonly warnInterval: Duration.Duration
+  readonly count: (outcome: Outcome, records: number) => void
+}
+
+type Acknowledge = (exit: Exit.Exit<void, AuditError>) => void
+
+interface Entry extends Trail.Item {
+  acknowledge: Acknowledge | undefined
+  /** Whether a check has found it waiting. */
+  isOld: boolean
+}
+
+// A line has its number and its hash besides.
+const lineOverhead = 112
+
+const maxRecordBytes = 256 * 1024
+
+// How often the file is compared with its path.
+const checkInterval = 1_000_000_000n
+
+const errors: Record<Exclude<Reason, "failed">, AuditError> = {
+  closed: new AuditError({ reason: "closed", message: "the audit file is closed" }),
+  full: new AuditError({ reason: "full", message: "too many audit records wait already" }),
+  refused: new AuditError({ reason: "refused", message: "the audit record is too long" }),
+  timeout: new AuditError({ reason: "timeout", message: "the audit record was not written in time" })
+}
+
+export class Writer {
+  readonly #settings: Trail.Settings & Settings
+  readonly #services: Context.Context<never>
+  readonly #clock: Clock.Clock
+  /** All pending records, with those that are being written. */
+  #queue: Array<Entry> = []
+  #bytes = 0
+  readonly #ended: Record<Outcome, number> = { written: 0, dropped: 0, failed: 0 }
+  #trail: Trail.Trail | undefined
+  #last: Chain.Link
+  #checkedAt: bigint
+  #failure: { readonly error: AuditError; readonly retryAt: bigint } | undefined = undefined
+  /** Whether a record has waited too long. */
+  #isStalled = false
+  #isClosing = false
+  #wake: (() => void) | undefined = undefined
+  #reopening: Array<Acknowledge> = []
+  readonly #flushing = new Set<() => void>()
+  #warnedAt: bigint | undefined = undefined
+  #timer: NodeJS.Timeout | undefined = undefined
+
+  private constructor(settings: Trail.Settings & Settings, services: Context.Context<never>, trail: Trail.Trail) {
+    this.#settings = settings
+    this.#services = services
+    this.#clock = Context.get(services, Clock.Clock)
+    this.#checkedAt = this.#now
+    this.#trail = trail
+    this.#last = trail.last
+  }
+
+  static readonly make = Effect.fnUntraced(function*(settings: Settings, start: Chain.Link) {
+    const services = yield* Effect.context<never>()
+    const full = { ...settings, warn: (error: AuditError): void => writer.#warn(error) }
+    const trail = yield* Trail.open(full, start)
+    const writer = new Writer(full, services, trail)
+    return writer
+  })
+
+  get counts() {
+    const { dropped, failed, written } = this.#ended
+    const pending = this.#queue.length
+    return { offered: written + dropped + failed + pending, written, dropped, failed, pending }
+  }
+
+  /** A failed disk is tried again when somebody asks, so no timer has to run. */
+  get isAvailable(): boolean {
+    this.#proceed()
+    return !this.#isClosing && !this.#isDisturbed && !this.#isFull(0)
+  }
+
+  /** Takes a record. Returns what to call when nobody waits for it any more. */
+  offer(json: string, day: string, acknowledge?: Acknowledge): () => void {
+    const bytes = Buffer.byteLength(json) + lineOverhead
+    const refusal = this.#refusal(bytes)
+    if (refusal !== undefined) {
+      this.#count("dropped", 1)
+      this.#warn(refusal)
+      acknowledge?.(Exit.fail(refusal))
+      return () => {}
+    }
+    const entry: Entry = { json, day, bytes, acknowledge, isOld: false }
+    this.#queue.push(entry)
+    this.#bytes += bytes
+    if (this.#settings.isBuffered) release(entry)
+    // It is pointless to wait now.
+    else if (this.#isDisturbed) release(entry, this.#failure?.error ?? errors.timeout)
+    else if (acknowledge !== undefined) this.#watch()
+    this.#proceed()
+    return () => {
+      entry.acknowledge = undefined
+    }
+  }
+
+  #refusal(bytes: number): AuditError | undefined {
+    if (this.#isClosing) return errors.closed
+    if (bytes > maxRecordBytes) return errors.refused
+    if (this.#isFull(bytes)) return errors.full
+    const { error, retryAt } = this.#failure ?? {}
+    return retryAt !== undefined && !this.#settings.isRejecting && this.#now < retryAt ? error : undefined
+  }
+
+  get #isDisturbed(): boolean {
+    return this.#failure !== undefined || this.#isStalled
+  }
+
+  #isFull(bytes: number): boolean {
+    return this.#queue.length >= this.#settings.capacity || this.#bytes + bytes > this.#settings.maxQueued
+  }
+
+  get #now(): bigint {
+    return this.#clock.monotonicTimeNanosUnsafe()
+  }
+
+  get #hasWork(): boolean {
+    if (this.#reopening.length > 0) return true
+    if (this.#queue.length === 0) return this.#isClosing
+    return this.#failure === undefined || this.#isClosing || this.#now >= this.#failure.retryAt
+  }
+
+  #proceed(): void {
+    if (this.#wake === undefined || !this.#hasWork) return
+    const wake = this.#wake
+    this.#wake = undefined
+    wake()
+  }
+
+  /** Ends when the writer is closed and nothing is left to write. */
+  readonly work: Effect.Effect<void> = Effect.gen({ self: this }, function*() {
+    for (;;) {
+      if (!this.#hasWork) yield* this.#idle
+      // The evaluation that is running goes on first.
+      if (this.#settings.isBuffered) yield* Effect.yieldNow
+      if (this.#isClosing && this.#queue.length === 0) return
+      yield* this.#step
+    }
+  })
+
+  readonly #idle: Effect.Effect<void> = Effect.callback((resume) => {
+    this.#wake = () => resume(Effect.void)
+    this.#proceed()
+  })
+
+  readonly #step: Effect.Effect<void> = Effect.suspend(() => {
+    const reopening = this.#reopening.splice(0)
+    const settle: Acknowledge = (exit) => {
+      for (const done of reopening) done(exit)
+    }
+    return this.#current(reopening.length > 0).pipe(
+      Effect.flatMap((trail) => {
+        settle(Exit.void)
+        return this.#queue.length === 0 ? Effect.void : this.#write(trail)
+      }),
+      Effect.catch((error) => {
+        settle(Exit.fail(error))
+        return this.#fail(error)
+      })
+    )
+  })
+
+  #current(isReopening: boolean): Effect.Effect<Trail.Trail, AuditError> {
+    return Effect.gen({ self: this }, function*() {
+      if (this.#trail !== undefined && (isReopening || (yield* this.#hasMoved(this.#trail)))) yield* this.#leave
+      return this.#trail ??= yield* Trail.open(this.#settings, this.#last)
+    })
+  }
+
+  #hasMoved(trail: Trail.Trail): Effect.Effect<boolean> {
+    const now = this.#now
+    if (now - this.#checkedAt < checkInterval) return Effect.succeed(false)
+    this.#checkedAt = now
+    return Trail.hasMoved(trail, this.#settings.path)
+  }
+
+  #write(trail: Trail.Trail): Effect.Effect<void, AuditError> {
+    return Effect.flatMap(Trail.write(this.#settings, trail, this.#queue), ({ error, unsure, written }) => {
+      if (written > 0) this.#recovered()
+      this.#end("written", written, Exit.void)
+      if (error === undefined) return Effect.void
+      this.#end("failed", unsure, Exit.fail(error))
+      return Effect.fail(error)
+    })
+  }
+
+  #recovered(): void {
+    this.#isStalled = false
+    if (this.#failure === undefined) return
+    this.#failure = undefined
+    this.#log(Effect.logInfo("the audit file can be written again"))
+  }
+
+  // The next attempt opens the file anew, so it starts from what the file really has.
+  #fail(error: AuditError): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#failure = { error, retryAt: this.#now + Duration.toNanosUnsafe(this.#settings.retryAfter) }
+      if (!this.#settings.isRejecting || this.#isClosing) this.#end("failed", this.#queue.length, Exit.fail(error))
+      for (const entry of this.#queue) release(entry, error)
+      this.#warn(error)
+      return this.#leave
+    })
+  }
+
+  readonly #leave: Effect.Effect<void> = Effect.suspend(() => {
+    const trail = this.#trail
+    if (trail === undefined) return Effect.void
+    this.#last = trail.last
+    this.#trail = undefined
+    return Effect.ignore(trail.file.close)
+  })
+
+  /** Opens the file anew. */
+  readonly reopen: Effect.Effect<void, AuditError> = Effect.callback((resume) => {
+    if (this.#isClosing) return resume(Effect.fail(errors.closed))
+    this.#reopening.push(resume)
+    this.#proceed()
+  })
+
+  /** Waits until no record is pending. A failed disk is tried again at once. */
+  readonly flush: Effect.Effect<void> = Effect.callback((resume) => {
+    if (this.#queue.length === 0) return resume(Effect.void)
+    const done = () => resume(Effect.void)
+    this.#flushing.add(done)
+    if (this.#failure !== undefined) this.#failure = { ...this.#failure, retryAt: this.#now }
+    this.#proceed()
+    return Effect.sync(() => void this.#flushing.delete(done))
+  })
+
+  /** Takes no more records, and lets the work end. */
+  end(): void {
+    this.#isClosing = true
+    this.#proceed()
+  }
+
+  /** Drops all pending records, and closes the file. Returns the number of records. */
+  readonly giveUp: Effect.Effect<number> = Effect.suspend(() => {
+    const pending = this.#queue.length
+    clearTimeout(this.#timer)
+    this.#end("dropped", pending, Exit.fail(errors.closed))
+    for (const done of this.#reopening.splice(0)) done(Exit.fail(errors.closed))
+    return Effect.as(this.#leave, pending)
+  })
+
+  #end(outcome: Outcome, count: number, exit: Exit.Exit<void, AuditError>): void {
+    if (count === 0) return
+    const ended = this.#queue.splice(0, count)
+    for (const { bytes } of ended) this.#bytes -= bytes
+    this.#count(outcome, ended.length)
+    for (const { acknowledge } of ended) acknowledge?.(exit)
+    if (this.#queue.length > 0) return
+    for (const done of this.#flushing) done()
+    this.#flushing.clear()
+  }
+
+  #count(outcome: Outcome, records: number): void {
+    this.#ended[outcome] += records
+    this.#settings.count(outcome, records)
+  }
+
+  // One timer for all records, which does not keep the process alive.
+  #watch(): void {
+    if (this.#timer !== undefined) return
+    const half = Duration.toMillis(this.#settings.acknowledgeTimeout) / 2
+    this.#timer = setTimeout(() => this.#check(), half).unref()
+  }
+
+  #check(): void {
+    this.#timer = undefined
+    let isWaiting = false
+    for (const entry of this.#queue) {
+      if (entry.acknowledge === undefined) continue
+      if (entry.isOld) {
+        this.#isStalled = true
+        release(entry, errors.timeout)
+      }
+      entry.isOld = isWaiting = true
+    }
+    if (this.#isStalled) this.#warn(errors.timeout)
+    if (isWaiting) this.#watch()
+  }
+
+  #warn(error: AuditError): void {
+    const now = this.#now
+    const interval = Duration.toNanosUnsafe(this.#settings.warnInterval)
+    if (this.#warnedAt !== undefined && now - this.#warnedAt < interval) return
+    this.#warnedAt = now
+    this.#log(Effect.logWarning(error.message))
+  }
+
+  #log(line: Effect.Effect<void>): void {
+    const { dropped, failed, pending } = this.counts
+    Effect.runForkWith(this.#services)(line.pipe(
+      Effect.annotateLogs({ audit_file: oneLine(this.#settings.path, 256), lost: dropped + failed, pending }),
+      Effect.catchCause(() => Effect.void)
+    ))
+  }
+}
+
+const release = (entry: Entry, error?: AuditError): void => {
+  const { acknowledge } = entry
+  entry.acknowledge = undefined
+  acknowledge?.(error === undefined ? Exit.void : Exit.fail(error))
+}
