@@ -11,7 +11,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Scope from "effect/Scope"
-import { toJson } from "../audit/AuditRecord.ts"
+import { type AuditRecord, toJson } from "../audit/AuditRecord.ts"
 import { type AuditError, AuditSink } from "../audit/AuditSink.ts"
 import type * as FeatureHook from "../FeatureHook.ts"
 import * as AuditHook from "../hooks/AuditHook.ts"
@@ -136,6 +136,14 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_audi
   incremental: true
 })
 
+const counterOf = (outcome: Outcome): Metric.Counter<number> => Metric.withAttributes(counter, { outcome })
+
+const counters: Readonly<Record<Outcome, Metric.Counter<number>>> = {
+  written: counterOf("written"),
+  dropped: counterOf("dropped"),
+  failed: counterOf("failed")
+}
+
 const signal: Check.Rule = (owner, name, value) => {
   if (typeof value !== "string" || !/^SIG[A-Z0-9]+$/.test(value) || unusable.has(value)) {
     Check.reject(owner, name, "a signal that a process can handle, such as \"SIGHUP\"", value)
@@ -233,6 +241,7 @@ const acquire = Effect.fnUntraced(function*(path: string, options: Options) {
     isHashed: options.tamperEvidence ?? false,
     isSynced: guarantee === "synced",
     isBuffered: guarantee === "buffered",
+    isDirect: guarantee === "written",
     isRejecting: onError === "reject",
     maxSize: options.maxSize ?? 100 * 1024 * 1024,
     isDaily: options.daily ?? false,
@@ -242,20 +251,14 @@ const acquire = Effect.fnUntraced(function*(path: string, options: Options) {
     acknowledgeTimeout: Duration.fromInputUnsafe(options.acknowledgeTimeout ?? "1 second"),
     retryAfter: Duration.fromInputUnsafe(options.retryAfter ?? "1 second"),
     warnInterval: Duration.fromInputUnsafe(options.warnInterval ?? "1 minute"),
-    count: (outcome: Outcome, records: number) =>
-      Metric.withAttributes(counter, { outcome }).updateUnsafe(records, services)
+    count: (outcome: Outcome, records: number) => counters[outcome].updateUnsafe(records, services)
   }
   const { writer } = yield* Effect.acquireRelease(begin(settings), (opened) => close(opened, path, closeTimeout))
   if (reopenOn !== undefined) yield* listen(reopenOn, writer)
+  const appendUnsafe = (record: AuditRecord) => writer.offer(toJson(record), Chain.dayOf(record.time))
   const file: AuditFile = {
-    append: (record) =>
-      Effect.callback((resume) => {
-        const forget = writer.offer(toJson(record), Chain.dayOf(record.time), resume)
-        return Effect.sync(forget)
-      }),
-    appendUnsafe: guarantee === "buffered"
-      ? (record) => void writer.offer(toJson(record), Chain.dayOf(record.time))
-      : undefined,
+    append: (record) => Effect.suspend(() => appendUnsafe(record) ?? Effect.void),
+    appendUnsafe,
     isAvailable: onError === "reject" ? () => writer.isAvailable : undefined,
     counts: Effect.sync(() => writer.counts),
     flush: Effect.asVoid(Effect.timeoutOption(writer.flush, closeTimeout)),

@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import { readString } from "../../internal/untrusted.ts"
+import { readString, tryOr } from "../../internal/untrusted.ts"
 
 export class DiskError extends Data.TaggedError("DiskError")<{
   /** The code of the operating system, such as `ENOSPC`. */
@@ -14,6 +14,8 @@ export class DiskError extends Data.TaggedError("DiskError")<{
 export interface File {
   /** Appends bytes from an offset on, and returns how many it took. */
   readonly append: (bytes: Uint8Array, offset: number) => Effect.Effect<number, DiskError>
+  /** The same without a wait. Returns 0 when it fails. */
+  readonly appendNow: (bytes: Uint8Array) => number
   readonly read: (position: number, length: number) => Effect.Effect<Buffer, DiskError>
   readonly stat: Effect.Effect<Fs.Stats, DiskError>
   readonly sync: Effect.Effect<void, DiskError>
@@ -26,6 +28,8 @@ export interface Disk {
   readonly makeFolder: (path: string) => Effect.Effect<void, DiskError>
   readonly syncFolder: (path: string) => Effect.Effect<void, DiskError>
   readonly stat: (path: string) => Effect.Effect<Fs.Stats, DiskError>
+  /** The same without a wait. Returns `undefined` when it fails. */
+  readonly statNow: (path: string) => Fs.Stats | undefined
   readonly list: (folder: string) => Effect.Effect<ReadonlyArray<string>, DiskError>
   readonly rename: (from: string, to: string) => Effect.Effect<void, DiskError>
   readonly remove: (path: string) => Effect.Effect<void, DiskError>
@@ -48,6 +52,7 @@ const flags = O_RDWR | O_APPEND | O_CREAT | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0
 
 const fileOf = (fd: number): File => ({
   append: (bytes, offset) => call((done) => Fs.write(fd, bytes, offset, bytes.length - offset, null, done)),
+  appendNow: (bytes) => tryOr(() => Fs.writeSync(fd, bytes), () => 0),
   read: (position, length) =>
     Effect.suspend(() => {
       const buffer = Buffer.alloc(length)
@@ -71,6 +76,7 @@ const real: Disk = {
       (fd) => Effect.ignore(command((done) => Fs.close(fd, done)))
     ),
   stat: (path) => call((done) => Fs.lstat(path, done)),
+  statNow: (path) => tryOr(() => Fs.lstatSync(path), () => undefined),
   list: (folder) => call((done) => Fs.readdir(folder, done)),
   rename: (from, to) => command((done) => Fs.rename(from, to, done)),
   remove: (path) => command((done) => Fs.unlink(path, done))

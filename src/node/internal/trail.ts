@@ -1,6 +1,7 @@
 /** The open file of an audit trail: what is checked before it is written, and how it moves on to the next file. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { Stats } from "node:fs"
 import * as Path from "node:path"
 import { AuditError } from "../../audit/AuditSink.ts"
 import * as Chain from "./chain.ts"
@@ -90,7 +91,7 @@ const begin = Effect.fnUntraced(function*(settings: Settings, disk: Disk, file: 
   }
   const trail: Trail = {
     file,
-    id: `${stats.dev}:${stats.ino}`,
+    id: idOf(stats),
     size,
     day: here?.day ?? "",
     limit: settings.maxSize,
@@ -140,13 +141,13 @@ const lastRotated = Effect.fnUntraced(function*(path: string) {
  * Tells whether the path leads to another file by now, as after a rotation by
  * another program. A file that was cut short goes on from where it is.
  */
-export const hasMoved = Effect.fnUntraced(function*(trail: Trail, path: string) {
-  const disk = yield* Disk
-  const stats = yield* Effect.option(disk.stat(path))
-  if (Option.isNone(stats) || `${stats.value.dev}:${stats.value.ino}` !== trail.id) return true
-  trail.size = Math.min(trail.size, stats.value.size)
+export const hasMoved = (trail: Trail, stats: Stats | undefined): boolean => {
+  if (stats === undefined || idOf(stats) !== trail.id) return true
+  trail.size = Math.min(trail.size, stats.size)
   return false
-})
+}
+
+const idOf = ({ dev, ino }: Stats): string => `${dev}:${ino}`
 
 /** Appends as many of the records as one write and the present file take. */
 export const write = Effect.fnUntraced(function*(
@@ -171,11 +172,22 @@ export const write = Effect.fnUntraced(function*(
     : { written: 0, unsure: count, error: unsynced }
 })
 
+/** Appends one record without a wait. The file has to be opened anew when this returns `false`. */
+export const writeNow = (settings: Settings, trail: Trail, { day, json }: Item): boolean => {
+  const { link, text } = Chain.append(json, day, trail.last, settings.isHashed)
+  const bytes = Buffer.from(text)
+  if (trail.file.appendNow(bytes) !== bytes.length) return false
+  trail.size += bytes.length
+  trail.last = link
+  trail.day = day
+  return true
+}
+
 const errorOf = (operation: Effect.Effect<void, DiskError>, what: string): Effect.Effect<AuditError | undefined> =>
   Effect.match(operation, { onFailure: failedTo(what), onSuccess: () => undefined })
 
-// An empty file takes any record.
-const isFull = ({ isDaily }: Settings, { day, limit, size }: Trail, next: Item): boolean =>
+/** Whether the record belongs to the next file. An empty file takes any record. */
+export const isFull = ({ isDaily }: Settings, { day, limit, size }: Trail, next: Item): boolean =>
   size > 0 && (size + next.bytes > limit || (isDaily && day !== "" && next.day > day))
 
 const linesOf = (settings: Settings, trail: Trail, items: ReadonlyArray<Item>): ReadonlyArray<Chain.Linked> => {
@@ -213,7 +225,7 @@ const rotate = Effect.fnUntraced(function*(settings: Settings, trail: Trail, tod
   const { path } = settings
   const disk = yield* Disk
   // Another program may have moved the file, and put one of its own in its place.
-  if (!(yield* hasMoved(trail, path))) {
+  if (!hasMoved(trail, yield* presentStats(path))) {
     const rename = Effect.flatMap(freeName(path, trail.day || today, trail.last.seq), (name) => disk.rename(path, name))
     const error = yield* errorOf(rename, "rename the file")
     if (error !== undefined) {
@@ -228,6 +240,12 @@ const rotate = Effect.fnUntraced(function*(settings: Settings, trail: Trail, tod
   yield* Effect.ignore(trail.file.close)
   Object.assign(trail, next)
   yield* Effect.catch(removeOldest(settings), (error) => Effect.sync(() => settings.warn(error)))
+})
+
+/** Returns `undefined` when there is no file at the path. */
+export const presentStats = Effect.fnUntraced(function*(path: string) {
+  const disk = yield* Disk
+  return Option.getOrUndefined(yield* Effect.option(disk.stat(path)))
 })
 
 const freeName = Effect.fnUntraced(function*(path: string, day: string, seq: number) {

@@ -7,6 +7,7 @@ import * as Exit from "effect/Exit"
 import { AuditError, type Reason } from "../../audit/AuditSink.ts"
 import { oneLine } from "../../internal/text.ts"
 import type * as Chain from "./chain.ts"
+import { Disk } from "./disk.ts"
 import * as Trail from "./trail.ts"
 
 export type Outcome = "written" | "dropped" | "failed"
@@ -15,6 +16,8 @@ export interface Settings extends Omit<Trail.Settings, "warn"> {
   /** Whether records wait until the disk has recovered. */
   readonly isRejecting: boolean
   readonly isBuffered: boolean
+  /** Whether a record is written at once, as long as that is quick. */
+  readonly isDirect: boolean
   /** In records. */
   readonly capacity: number
   /** In bytes. */
@@ -29,6 +32,7 @@ type Acknowledge = (exit: Exit.Exit<void, AuditError>) => void
 
 interface Entry extends Trail.Item {
   acknowledge: Acknowledge | undefined
+  exit: Exit.Exit<void, AuditError> | undefined
   /** Whether a check has found it waiting. */
   isOld: boolean
 }
@@ -37,6 +41,9 @@ interface Entry extends Trail.Item {
 const lineOverhead = 112
 
 const maxRecordBytes = 256 * 1024
+
+// A write that takes longer is one for Node's threads.
+const maxDirect = 5_000_000n
 
 // How often the file is compared with its path.
 const checkInterval = 1_000_000_000n
@@ -52,6 +59,7 @@ export class Writer {
   readonly #settings: Trail.Settings & Settings
   readonly #services: Context.Context<never>
   readonly #clock: Clock.Clock
+  readonly #disk: Disk
   /** All pending records, with those that are being written. */
   #queue: Array<Entry> = []
   #bytes = 0
@@ -59,6 +67,9 @@ export class Writer {
   #trail: Trail.Trail | undefined
   #last: Chain.Link
   #checkedAt: bigint
+  #slowUntil = 0n
+  /** Whether the file can have a part of a record. */
+  #mustReopen = false
   #failure: { readonly error: AuditError; readonly retryAt: bigint } | undefined = undefined
   /** Whether a record has waited too long. */
   #isStalled = false
@@ -73,6 +84,7 @@ export class Writer {
     this.#settings = settings
     this.#services = services
     this.#clock = Context.get(services, Clock.Clock)
+    this.#disk = Context.get(services, Disk)
     this.#checkedAt = this.#now
     this.#trail = trail
     this.#last = trail.last
@@ -98,27 +110,49 @@ export class Writer {
     return !this.#isClosing && !this.#isDisturbed && !this.#isFull(0)
   }
 
-  /** Takes a record. Returns what to call when nobody waits for it any more. */
-  offer(json: string, day: string, acknowledge?: Acknowledge): () => void {
+  /** Takes a record. Returns what is left to wait for. */
+  offer(json: string, day: string): Effect.Effect<void, AuditError> | undefined {
     const bytes = Buffer.byteLength(json) + lineOverhead
     const refusal = this.#refusal(bytes)
     if (refusal !== undefined) {
       this.#count("dropped", 1)
       this.#warn(refusal)
-      acknowledge?.(Exit.fail(refusal))
-      return () => {}
+      return Exit.fail(refusal)
     }
-    const entry: Entry = { json, day, bytes, acknowledge, isOld: false }
+    const entry: Entry = { json, day, bytes, acknowledge: undefined, exit: undefined, isOld: false }
+    if (this.#settings.isDirect && this.#writeNow(entry)) {
+      this.#count("written", 1)
+      return undefined
+    }
     this.#queue.push(entry)
     this.#bytes += bytes
-    if (this.#settings.isBuffered) release(entry)
-    // It is pointless to wait now.
-    else if (this.#isDisturbed) release(entry, this.#failure?.error ?? errors.timeout)
-    else if (acknowledge !== undefined) this.#watch()
     this.#proceed()
-    return () => {
-      entry.acknowledge = undefined
-    }
+    if (this.#settings.isBuffered) return undefined
+    // It is pointless to wait now.
+    if (this.#isDisturbed) return Exit.fail(this.#failure?.error ?? errors.timeout)
+    this.#watch()
+    return acknowledged(entry)
+  }
+
+  // A thread of Node would take ten times as long.
+  #writeNow(entry: Entry): boolean {
+    const trail = this.#trail
+    const now = this.#now
+    const canWrite = trail !== undefined && this.#wake !== undefined && this.#queue.length === 0 &&
+      !this.#isDisturbed && now >= this.#slowUntil && !Trail.isFull(this.#settings, trail, entry)
+    if (!canWrite) return false
+    const hasMoved = this.#isCheckDue(now) && Trail.hasMoved(trail, this.#disk.statNow(this.#settings.path))
+    const isWritten = !hasMoved && Trail.writeNow(this.#settings, trail, entry)
+    this.#mustReopen = !isWritten
+    const end = this.#now
+    if (end - now > maxDirect) this.#slowUntil = end + Duration.toNanosUnsafe(this.#settings.retryAfter)
+    return isWritten
+  }
+
+  #isCheckDue(now: bigint): boolean {
+    if (now - this.#checkedAt < checkInterval) return false
+    this.#checkedAt = now
+    return true
   }
 
   #refusal(bytes: number): AuditError | undefined {
@@ -175,7 +209,7 @@ export class Writer {
     const settle: Acknowledge = (exit) => {
       for (const done of reopening) done(exit)
     }
-    return this.#current(reopening.length > 0).pipe(
+    return this.#current(this.#mustReopen || reopening.length > 0).pipe(
       Effect.flatMap((trail) => {
         settle(Exit.void)
         return this.#queue.length === 0 ? Effect.void : this.#write(trail)
@@ -190,15 +224,16 @@ export class Writer {
   #current(isReopening: boolean): Effect.Effect<Trail.Trail, AuditError> {
     return Effect.gen({ self: this }, function*() {
       if (this.#trail !== undefined && (isReopening || (yield* this.#hasMoved(this.#trail)))) yield* this.#leave
-      return this.#trail ??= yield* Trail.open(this.#settings, this.#last)
+      const trail = this.#trail ?? (yield* Trail.open(this.#settings, this.#last))
+      this.#mustReopen = false
+      return this.#trail = trail
     })
   }
 
   #hasMoved(trail: Trail.Trail): Effect.Effect<boolean> {
-    const now = this.#now
-    if (now - this.#checkedAt < checkInterval) return Effect.succeed(false)
-    this.#checkedAt = now
-    return Trail.hasMoved(trail, this.#settings.path)
+    return this.#isCheckDue(this.#now)
+      ? Effect.map(Trail.presentStats(this.#settings.path), (stats) => Trail.hasMoved(trail, stats))
+      : Effect.succeed(false)
   }
 
   #write(trail: Trail.Trail): Effect.Effect<void, AuditError> {
@@ -223,7 +258,7 @@ export class Writer {
     return Effect.suspend(() => {
       this.#failure = { error, retryAt: this.#now + Duration.toNanosUnsafe(this.#settings.retryAfter) }
       if (!this.#settings.isRejecting || this.#isClosing) this.#end("failed", this.#queue.length, Exit.fail(error))
-      for (const entry of this.#queue) release(entry, error)
+      for (const entry of this.#queue) release(entry, Exit.fail(error))
       this.#warn(error)
       return this.#leave
     })
@@ -274,7 +309,7 @@ export class Writer {
     const ended = this.#queue.splice(0, count)
     for (const { bytes } of ended) this.#bytes -= bytes
     this.#count(outcome, ended.length)
-    for (const { acknowledge } of ended) acknowledge?.(exit)
+    for (const entry of ended) release(entry, exit)
     if (this.#queue.length > 0) return
     for (const done of this.#flushing) done()
     this.#flushing.clear()
@@ -296,10 +331,10 @@ export class Writer {
     this.#timer = undefined
     let isWaiting = false
     for (const entry of this.#queue) {
-      if (entry.acknowledge === undefined) continue
+      if (entry.exit !== undefined) continue
       if (entry.isOld) {
         this.#isStalled = true
-        release(entry, errors.timeout)
+        release(entry, Exit.fail(errors.timeout))
       }
       entry.isOld = isWaiting = true
     }
@@ -324,8 +359,17 @@ export class Writer {
   }
 }
 
-const release = (entry: Entry, error?: AuditError): void => {
-  const { acknowledge } = entry
-  entry.acknowledge = undefined
-  acknowledge?.(error === undefined ? Exit.void : Exit.fail(error))
+const release = (entry: Entry, exit: Exit.Exit<void, AuditError>): void => {
+  if (entry.exit !== undefined) return
+  entry.exit = exit
+  entry.acknowledge?.(exit)
 }
+
+const acknowledged = (entry: Entry): Effect.Effect<void, AuditError> =>
+  Effect.callback((resume) => {
+    if (entry.exit !== undefined) return resume(entry.exit)
+    entry.acknowledge = resume
+    return Effect.sync(() => {
+      entry.acknowledge = undefined
+    })
+  })
