@@ -235,7 +235,7 @@ export const make = (
 
 const acquire = Effect.fnUntraced(function*(path: string, options: Options) {
   const { closeTimeout = "3 seconds", guarantee = "written", onError = "drop", reopenOn } = options
-  const services = yield* Effect.context<never>()
+  const services = yield* Effect.context()
   const settings: Settings = {
     path,
     isHashed: options.tamperEvidence ?? false,
@@ -294,7 +294,7 @@ const close = Effect.fnUntraced(function*({ fiber, writer }: Open, path: string,
 
 const listen = (signal: NodeJS.Signals, writer: Writer): Effect.Effect<void, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.map(Effect.context<never>(), (services) => {
+    Effect.map(Effect.context(), (services) => {
       // A failure is one of the writer, which tells it.
       const reopen = (): void => void Effect.runForkWith(services)(Effect.ignore(writer.reopen))
       process.on(signal, reopen)

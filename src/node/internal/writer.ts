@@ -91,7 +91,7 @@ export class Writer {
   }
 
   static readonly make = Effect.fnUntraced(function*(settings: Settings, start: Chain.Link) {
-    const services = yield* Effect.context<never>()
+    const services = yield* Effect.context()
     const full = { ...settings, warn: (error: AuditError): void => writer.#warn(error) }
     const trail = yield* Trail.open(full, start)
     const writer = new Writer(full, services, trail)
@@ -177,8 +177,12 @@ export class Writer {
 
   get #hasWork(): boolean {
     if (this.#reopening.length > 0) return true
-    if (this.#queue.length === 0) return this.#isClosing
-    return this.#failure === undefined || this.#isClosing || this.#now >= this.#failure.retryAt
+    if (this.#isClosing) return true
+    if (this.#failure !== undefined) {
+      // While evaluations are refused, no record comes that could try the file.
+      return (this.#queue.length > 0 || this.#settings.isRejecting) && this.#now >= this.#failure.retryAt
+    }
+    return this.#queue.length > 0
   }
 
   #proceed(): void {
@@ -189,14 +193,11 @@ export class Writer {
   }
 
   /** Ends when the writer is closed and nothing is left to write. */
-  readonly work: Effect.Effect<void> = Effect.gen({ self: this }, function*() {
-    for (;;) {
-      if (!this.#hasWork) yield* this.#idle
-      // The evaluation that is running goes on first.
-      if (this.#settings.isBuffered) yield* Effect.yieldNow
-      if (this.#isClosing && this.#queue.length === 0) return
-      yield* this.#step
-    }
+  readonly work: Effect.Effect<void> = Effect.whileLoop({
+    while: () => !this.#isClosing || this.#queue.length > 0,
+    // Evaluations that end at the same time share a write.
+    body: () => this.#hasWork ? Effect.andThen(Effect.yieldNow, this.#step) : this.#idle,
+    step: () => {}
   })
 
   readonly #idle: Effect.Effect<void> = Effect.callback((resume) => {
@@ -212,7 +213,7 @@ export class Writer {
     return this.#current(this.#mustReopen || reopening.length > 0).pipe(
       Effect.flatMap((trail) => {
         settle(Exit.void)
-        return this.#queue.length === 0 ? Effect.void : this.#write(trail)
+        return this.#queue.length === 0 ? Effect.sync(() => this.#recovered()) : this.#write(trail)
       }),
       Effect.catch((error) => {
         settle(Exit.fail(error))
