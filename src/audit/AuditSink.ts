@@ -53,10 +53,10 @@ export interface AuditSink {
   /** Takes a record. Succeeds when the record is as safe as the sink promises. */
   readonly append: (record: AuditRecord) => Effect.Effect<void, AuditError>
   /**
-   * Takes a record at once, for a sink that promises nothing beyond that. No
-   * evaluation waits then. By default, evaluations wait for `append`.
+   * The same at once: it returns `undefined` when nothing is left to wait for. No
+   * evaluation needs a fiber then. By default, `append` is used.
    */
-  readonly appendUnsafe?: ((record: AuditRecord) => void) | undefined
+  readonly appendUnsafe?: ((record: AuditRecord) => Effect.Effect<void, AuditError> | undefined) | undefined
   /**
    * Whether records can be taken now. With it, evaluations are refused while it
    * returns `false`. By default none is refused.

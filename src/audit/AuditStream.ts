@@ -118,7 +118,7 @@ const acquire = ({ capacity = 1000, overflow = "dropOldest", replay = 0 }: Optio
       : PubSub.dropping<AuditRecord>({ capacity, replay }),
     (pubsub) => {
       const counts = { offered: 0, dropped: 0 }
-      const appendUnsafe = (record: AuditRecord): void => {
+      const appendUnsafe = (record: AuditRecord): undefined => {
         counts.offered++
         if (PubSub.publishUnsafe(pubsub, record)) return
         counts.dropped++

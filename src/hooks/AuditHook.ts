@@ -57,8 +57,8 @@ export interface Options extends Privacy.Options {
 export interface Sink {
   /** Takes a record, and answers with an effect, with a promise, or at once. Evaluations wait for it. */
   readonly append: (record: AuditRecord) => Effect.Effect<unknown, AuditError> | PromiseLike<unknown> | void
-  /** Takes a record at once, so that no evaluation waits. By default, they wait for `append`. */
-  readonly appendUnsafe?: ((record: AuditRecord) => void) | undefined
+  /** The same at once, for a sink that often has nothing to wait for. By default, `append` is used. */
+  readonly appendUnsafe?: ((record: AuditRecord) => Effect.Effect<unknown, AuditError> | void) | undefined
   /** Whether records can be taken now. With it, evaluations are refused while it returns `false`. */
   readonly isAvailable?: (() => boolean) | undefined
 }

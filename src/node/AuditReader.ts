@@ -6,6 +6,7 @@
  *
  * @since 0.2.0
  */
+import { dirname } from "node:path"
 import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -19,11 +20,12 @@ import * as Check from "../internal/check.ts"
 import { oneLine } from "../internal/text.ts"
 import { read, readString, tryOr } from "../internal/untrusted.ts"
 import type * as AuditTrail from "./AuditTrail.ts"
-import { Chain } from "./internal/chain.ts"
+import * as Rotated from "./internal/rotated.ts"
 import * as Selecting from "./internal/selection.ts"
 import { nameOf, read as linesOf } from "./internal/source.ts"
-import { find, type Unreadable } from "./internal/tail.ts"
+import { find, namesIn, type Unreadable } from "./internal/tail.ts"
 import { Tally } from "./internal/tally.ts"
+import { Verifier } from "./internal/verifier.ts"
 
 /**
  * Where lines come from: the path of a file, or their bytes, such as
@@ -35,12 +37,25 @@ import { Tally } from "./internal/tally.ts"
 export type Source = string | AsyncIterable<Uint8Array>
 
 /**
+ * Options for finding the lines of a trail.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface LineOptions {
+  /** Also reads the rotated files of each path, as `AuditFile` names them; `false` by default. */
+  readonly rotated?: boolean | undefined
+  /** The maximum length of a line in bytes, 1,048,576 by default. A longer one is a bad line. */
+  readonly maxLineLength?: number | undefined
+}
+
+/**
  * Options for reading.
  *
  * @category models
  * @since 0.2.0
  */
-export interface Options extends AuditTrail.Selection {
+export interface Options extends AuditTrail.Selection, LineOptions {
   /**
    * Waits for more at the end of the last file, also after it was rotated or
    * truncated; `false` by default. The file need not exist yet.
@@ -48,8 +63,6 @@ export interface Options extends AuditTrail.Selection {
   readonly follow?: boolean | undefined
   /** How often a file that is followed is looked at, 250 milliseconds by default. */
   readonly pollInterval?: Duration.Input | undefined
-  /** The maximum length of a line in bytes, 1,048,576 by default. A longer one is a bad line. */
-  readonly maxLineLength?: number | undefined
   /** Is told each bad line. None by default. */
   readonly onBadLine?: ((line: AuditTrail.BadLine) => void) | undefined
 }
@@ -60,9 +73,7 @@ export interface Options extends AuditTrail.Selection {
  * @category models
  * @since 0.2.0
  */
-export interface SummaryOptions extends AuditTrail.Selection {
-  /** The maximum length of a line in bytes, 1,048,576 by default. A longer one is a bad line. */
-  readonly maxLineLength?: number | undefined
+export interface SummaryOptions extends AuditTrail.Selection, LineOptions {
   /** The maximum number of flags, 1,000 by default. Evaluations of others count in `notListed`. */
   readonly maxFlags?: number | undefined
 }
@@ -104,8 +115,6 @@ export interface AuditReader extends AsyncIterable<Line> {
 
 type Sources = Source | ReadonlyArray<Source>
 
-const defaultLength = 1024 * 1024
-
 const isList = (sources: Sources): sources is ReadonlyArray<Source> => Array.isArray(sources)
 
 const checked = (owner: string, sources: Sources): ReadonlyArray<Source> => {
@@ -138,7 +147,16 @@ const firstNumber = Effect.fnUntraced(function*(source: Source, maxLength: numbe
 
 const byNumber = Order.mapInput(Order.Number, ([, number]: readonly [Source, number]) => number)
 
-const inOrder = Effect.fnUntraced(function*(sources: ReadonlyArray<Source>, maxLength: number) {
+const withRotated = (source: Source) =>
+  typeof source === "string"
+    ? Effect.map(
+      Effect.mapError(namesIn(dirname(source)), failWith(source)),
+      (names): ReadonlyArray<Source> => [...Rotated.ofPath(source, names), source]
+    )
+    : Effect.succeed([source])
+
+const inOrder = Effect.fnUntraced(function*(given: ReadonlyArray<Source>, rotated: boolean, maxLength: number) {
+  const sources = rotated ? Arr.flatten(yield* Effect.forEach(given, withRotated)) : given
   if (sources.length === 1) return sources
   const numbered = yield* Effect.forEach(
     sources,
@@ -147,11 +165,15 @@ const inOrder = Effect.fnUntraced(function*(sources: ReadonlyArray<Source>, maxL
   return Arr.sort(numbered, byNumber).map(([source]) => source)
 })
 
-const readAll = (sources: ReadonlyArray<Source>, maxLength: number, interval?: Duration.Input) =>
-  Stream.unwrap(Effect.map(inOrder(sources, maxLength), (ordered) =>
+const readAll = (
+  sources: ReadonlyArray<Source>,
+  { maxLineLength = 1024 * 1024, rotated = false }: LineOptions,
+  interval?: Duration.Input
+) =>
+  Stream.unwrap(Effect.map(inOrder(sources, rotated, maxLineLength), (ordered) =>
     Stream.flatMap(
       Stream.fromIterable(ordered.entries()),
-      ([index, source]) => readSource(source, maxLength, index === ordered.length - 1 ? interval : undefined)
+      ([index, source]) => readSource(source, maxLineLength, index === ordered.length - 1 ? interval : undefined)
     )))
 
 /**
@@ -184,19 +206,24 @@ export const entries = (sources: Sources, options: Options = {}): Stream.Stream<
   return select(checked(owner, sources), checkedOptions(owner, options))
 }
 
+const lineRules: Check.Rules<LineOptions> = {
+  rotated: Check.aBoolean,
+  maxLineLength: Check.positiveInteger
+}
+
 const checkedOptions = (owner: string, options: Options): Options =>
   Check.options(owner, options, {
     ...Selecting.rules,
+    ...lineRules,
     follow: Check.aBoolean,
     pollInterval: Check.positiveDuration,
-    maxLineLength: Check.positiveInteger,
     onBadLine: Check.aFunction
   })
 
 const select = (sources: ReadonlyArray<Source>, options: Options) => {
-  const { follow, maxLineLength = defaultLength, onBadLine, pollInterval = "250 millis" } = options
+  const { follow, onBadLine, pollInterval = "250 millis" } = options
   const isSelected = Selecting.make(options)
-  return Stream.filter(readAll(sources, maxLineLength, follow === true ? pollInterval : undefined), (line) => {
+  return Stream.filter(readAll(sources, options, follow === true ? pollInterval : undefined), (line) => {
     if (line._tag === "Recorded") return isSelected(line.record)
     // A callback that throws must not stop the reader.
     if (onBadLine !== undefined) tryOr(() => onBadLine(line), () => undefined)
@@ -273,22 +300,31 @@ const recordsOf = (sources: ReadonlyArray<Source>, options: Options) =>
  * anew, and can remove the end of the trail. Keep `lastHash` in another place,
  * from time to time, to notice that.
  *
- * Checks one trail. Throws a `RangeError` when there is no source.
+ * Checks one trail. Throws a `RangeError` when an option is invalid or unknown, or
+ * when there is no source.
  *
  * @category verifying
  * @since 0.2.0
  */
-export const verify = (sources: Sources): Effect.Effect<AuditTrail.Verification, AuditReaderError> =>
-  verifyAll(checked("AuditReader.verify", sources))
+export const verify = (
+  sources: Sources,
+  options: LineOptions = {}
+): Effect.Effect<AuditTrail.Verification, AuditReaderError> => {
+  const owner = "AuditReader.verify"
+  return verifyAll(checked(owner, sources), Check.options(owner, options, lineRules))
+}
 
-const verifyAll = (sources: ReadonlyArray<Source>): Effect.Effect<AuditTrail.Verification, AuditReaderError> =>
+const verifyAll = (
+  sources: ReadonlyArray<Source>,
+  options: LineOptions
+): Effect.Effect<AuditTrail.Verification, AuditReaderError> =>
   Effect.suspend(() => {
-    const chain = new Chain()
-    const isDone = (line: AuditTrail.Entry): boolean => {
-      chain.add(line)
-      return chain.isBroken
+    const verifier = new Verifier()
+    const isDone = (entry: AuditTrail.Entry): boolean => {
+      verifier.add(entry)
+      return verifier.isBroken
     }
-    return Effect.map(Stream.runDrain(Stream.takeUntil(readAll(sources, defaultLength), isDone)), () => chain.result)
+    return Effect.map(Stream.runDrain(Stream.takeUntil(readAll(sources, options), isDone)), () => verifier.result)
   })
 
 /**
@@ -313,7 +349,7 @@ export const summarize = (
   const owner = "AuditReader.summarize"
   Check.options(owner, options, {
     ...Selecting.rules,
-    maxLineLength: Check.positiveInteger,
+    ...lineRules,
     maxFlags: Check.positiveInteger
   })
   return summarizeAll(checked(owner, sources), options)
@@ -371,7 +407,7 @@ export const open = (sources: Sources, options: Options = {}): AuditReader => {
   const runPromise = Effect.runPromiseWith(Context.empty())
   return {
     [Symbol.asyncIterator]: () => Stream.toAsyncIterable(recordsOf(list, options))[Symbol.asyncIterator](),
-    verify: () => runPromise(verifyAll(list)),
+    verify: () => runPromise(verifyAll(list, options)),
     summarize: () => runPromise(summarizeAll(list, rest))
   }
 }

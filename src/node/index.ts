@@ -1,7 +1,8 @@
 /**
- * Parts for Node.js: files of audit trails.
+ * What needs Node.js: files of audit trails.
  *
  * @since 0.2.0
  */
+export * as AuditFile from "./AuditFile.ts"
 export * as AuditReader from "./AuditReader.ts"
 export * as AuditTrail from "./AuditTrail.ts"

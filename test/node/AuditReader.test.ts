@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { AuditReader, type AuditTrail } from "effect-openfeature/node"
+import { AuditFile, AuditReader, type AuditTrail } from "effect-openfeature/node"
 import {
   appendFileSync,
   closeSync,
@@ -45,6 +45,41 @@ describe("reading", () => {
       const early = file(text(numbers(1, 4).map((seq) => line(seq))))
       const empty = file("")
       assert.deepStrictEqual(yield* seqs([empty, late, early]), [1, 2, 3, 4, 5, 6])
+    }))
+
+  it.effect("finds the rotated files of a path", () =>
+    Effect.gen(function*() {
+      const source = path("app.jsonl")
+      writeFileSync(source, text([line(5)]))
+      writeFileSync(path("app.2026-01-30.000000000002.jsonl"), text([line(1), line(2)]))
+      writeFileSync(path("app.2026-01-31.000000000004.jsonl"), text([line(3), line(4)]))
+      for (const other of ["app.old.jsonl", "app-2.2026-01-31.000000000004.jsonl", "app.jsonl.bak"]) {
+        writeFileSync(path(other), text([line(9)]))
+      }
+      assert.deepStrictEqual(yield* seqs(source), [5])
+      assert.deepStrictEqual(yield* seqs(source, { rotated: true }), [1, 2, 3, 4, 5])
+      assert.strictEqual((yield* Effect.flip(seqs(path("none/app.jsonl"), { rotated: true })))._tag, "AuditReaderError")
+    }))
+
+  it.effect("reads back what AuditFile has written, over several files, and verifies it", () =>
+    Effect.gen(function*() {
+      const source = path("written.jsonl")
+      const records = numbers(1, 40).map((number) => ({
+        time: "2026-01-31T18:00:00.000Z",
+        flagKey: `flag-\u202e\n${number}`,
+        type: "boolean" as const,
+        value: "x".repeat(100),
+        attributes: { plan: "pro", seats: number }
+      }))
+      yield* Effect.scoped(Effect.gen(function*() {
+        const audit = yield* AuditFile.make(source, { tamperEvidence: true, maxSize: 2000 })
+        for (const record of records) yield* audit.append(record)
+      }))
+      const read = yield* Stream.runCollect(AuditReader.records(source, { rotated: true }))
+      assert.deepStrictEqual(read.map(({ hash: _hash, seq: _seq, ...record }) => record), [...records])
+      const found = yield* AuditReader.verify(source, { rotated: true })
+      assert.deepInclude(found, { isIntact: true, verified: 40, unprotected: 0, badLines: 0, first: 1, last: 40 })
+      assert.isTrue((yield* AuditReader.verify(source)).first! > 1)
     }))
 
   it.effect("skips what is no record, tells each, and reads on", () =>

@@ -21,6 +21,7 @@ Options
   --error [CODE]        only evaluations with an error, or with this error code
   --variant NAME        only evaluations with this variant
   --targeting-key KEY   only this targeting key, as it was written
+  --rotated             read the rotated files of FILE as well
   -f, --follow          wait for more, also after a rotation
   --summary             a table of flags, errors and variants
   --verify              check the hashes; says where the trail was changed
@@ -39,6 +40,7 @@ export interface Command {
   readonly mode: "help" | "version" | "records" | "summary" | "verify"
   readonly files: ReadonlyArray<string>
   readonly selection: Selection
+  readonly rotated: boolean
   readonly follow: boolean
   readonly json: boolean
 }
@@ -50,6 +52,7 @@ const options = {
   error: { type: "boolean" },
   variant: { type: "string" },
   "targeting-key": { type: "string" },
+  rotated: { type: "boolean" },
   follow: { type: "boolean", short: "f" },
   summary: { type: "boolean" },
   verify: { type: "boolean" },
@@ -131,13 +134,16 @@ const commandOf = (given: ReadonlyMap<string, string | true>, words: ReadonlyArr
     variant: text("variant"),
     targetingKey: text("targeting-key")
   }
-  return { mode, files, selection, follow: has("follow"), json: has("json") }
+  return { mode, files, selection, rotated: has("rotated"), follow: has("follow"), json: has("json") }
 }
 
 const modeOf = (given: ReadonlyMap<string, string | true>): "records" | "summary" | "verify" => {
   const mode = given.has("verify") ? "verify" : given.has("summary") ? "summary" : "records"
-  const together =
-    { records: names, summary: names.filter((name) => name !== "--follow"), verify: ["--json", "--verify"] }[mode]
+  const together = {
+    records: names,
+    summary: names.filter((name) => name !== "--follow"),
+    verify: ["--json", "--rotated", "--verify"]
+  }[mode]
   const other = Array.from(given.keys(), (name) => `--${name}`).find((name) => !together.includes(name))
   return other === undefined ? mode : wrong(`--${mode} does not go together with ${other}`)
 }

@@ -1,86 +1,57 @@
-/** Follows the chain of hashes through the lines of an audit trail, up to the first line that does not fit. */
+/** The numbers and the hashes that link the lines of an audit trail. */
 import { createHash } from "node:crypto"
-import type { BadLine, Break, Entry, Recorded, Verification } from "../AuditTrail.ts"
+import { read, readString, tryOr } from "../../internal/untrusted.ts"
 
-/** The hash before the first record of a trail. */
-const origin = "0".repeat(64)
+/** The last line: its number, its hash, and the day on which it was written. */
+export interface Link {
+  readonly seq: number
+  readonly hash: string
+  readonly day: string
+}
 
-const hashAtEnd = /,"hash":"([0-9a-f]{64})"\}$/
+const noHash = "0".repeat(64)
 
-const hashOf = (before: string, body: string): string =>
-  createHash("sha256").update(`${before}\n${body}`, "utf8").digest("hex")
+export const start: Link = { seq: 0, hash: noHash, day: "" }
 
-export class Chain {
-  #hash: string | undefined = undefined
-  #first: number | undefined = undefined
-  #last: number | undefined = undefined
-  #verified = 0
-  #unprotected = 0
-  #badLines = 0
-  /** The first bad line since the last record. It may be what is left of a record that was changed. */
-  #suspect: BadLine | undefined = undefined
-  #break: Break | undefined = undefined
+/** In ISO 8601, the day is what comes before the time. */
+export const dayOf = (time: string): string => time.slice(0, 10)
 
-  get isBroken(): boolean {
-    return this.#break !== undefined
+export interface Linked {
+  /** The line with its line feed. */
+  readonly text: string
+  readonly link: Link
+}
+
+/** Adds number and hash to the JSON text of a record. */
+export const append = (json: string, day: string, last: Link, isHashed: boolean): Linked => {
+  const seq = last.seq + 1
+  const line = `{"seq":${seq},${json.slice(1)}`
+  if (!isHashed) return { text: `${line}\n`, link: { seq, hash: noHash, day } }
+  const hash = createHash("sha256").update(`${last.hash}\n${line}`).digest("hex")
+  return { text: `${line.slice(0, -1)},"hash":"${hash}"}\n`, link: { seq, hash, day } }
+}
+
+const isHash = (value: string | undefined): value is string => value !== undefined && /^[0-9a-f]{64}$/.test(value)
+
+const isDay = (text: string): boolean => /^\d{4}-\d{2}-\d{2}$/.test(text)
+
+const linkOf = (line: string): Link | undefined => {
+  const record: unknown = tryOr(() => JSON.parse(line), () => undefined)
+  const seq = read(record, "seq")
+  // The day becomes a part of the name of a file.
+  const day = dayOf(readString(record, "time") ?? "")
+  if (typeof seq !== "number" || !Number.isSafeInteger(seq) || seq < 1 || !isDay(day)) return undefined
+  const hash = readString(record, "hash")
+  return { seq, hash: isHash(hash) ? hash : noHash, day }
+}
+
+/** Finds the last good line of a text. A line that a crash cut off is none. */
+export const lastIn = (text: string): Link | undefined => {
+  for (let end = text.lastIndexOf("\n"); end >= 0;) {
+    const start = end === 0 ? 0 : text.lastIndexOf("\n", end - 1) + 1
+    const found = linkOf(text.slice(start, end))
+    if (found !== undefined) return found
+    end = start - 1
   }
-
-  add(line: Entry): void {
-    if (line._tag === "Recorded") return this.#record(line)
-    this.#badLines++
-    this.#suspect ??= line
-  }
-
-  #record(line: Recorded): void {
-    const { record: { seq }, text } = line
-    const found = hashAtEnd.exec(text)
-    if (found === null) {
-      if (this.#hash === undefined) this.#unprotected++
-      else this.#breakAt(line, seq, "the record has no hash, unlike those before it")
-      return
-    }
-    const [end, hash = ""] = found
-    const expected = this.#last === undefined ? undefined : this.#last + 1
-    if (expected !== undefined && seq !== expected) return this.#gap(line, expected)
-    // Where the lines begin in the middle of a trail, nothing is known of the hash before the first.
-    const isAnchored = this.#hash !== undefined || this.#unprotected > 0 || seq === 1
-    const before = this.#hash ?? origin
-    if (isAnchored && hashOf(before, `${text.slice(0, -end.length)}}`) !== hash) {
-      return this.#breakAt(line, seq, "the record, or the one before it, was changed")
-    }
-    this.#first ??= seq
-    this.#last = seq
-    this.#hash = hash
-    this.#suspect = undefined
-    if (isAnchored) this.#verified++
-    else this.#unprotected++
-  }
-
-  #gap(line: Recorded, expected: number): void {
-    const { seq } = line.record
-    if (seq < expected) return this.#breakAt(line, seq, `the record has a number that was there before`)
-    const missing = seq - expected === 1
-      ? `record ${expected} is missing`
-      : `records ${expected} to ${seq - 1} are missing`
-    this.#breakAt(this.#suspect ?? line, expected, `${missing}, or can no longer be read`)
-  }
-
-  #breakAt({ file, line }: Entry, seq: number, reason: string): void {
-    this.#break = { file, line, seq, reason }
-  }
-
-  get result(): Verification {
-    const reason = this.#hash === undefined && this.#break === undefined ? "no record has a hash" : this.#break?.reason
-    return {
-      isIntact: reason === undefined,
-      reason,
-      break: this.#break,
-      verified: this.#verified,
-      unprotected: this.#unprotected,
-      badLines: this.#badLines,
-      first: this.#first,
-      last: this.#last,
-      lastHash: this.#hash
-    }
-  }
+  return undefined
 }

@@ -33,7 +33,7 @@ const usageErrorOf = (error: unknown): UsageError =>
   error instanceof UsageError ? error : new UsageError({ message: "the arguments cannot be read; see --help" })
 
 const perform = (command: Command, terminal: Terminal): Effect.Effect<number, AuditReader.AuditReaderError> => {
-  const { json, selection } = command
+  const { json, rotated, selection } = command
   const style = terminal.hasColours ? Print.coloured : Print.plain
   const sources = command.files.map((file) => file === "-" ? terminal.stdin : file)
   const print = (text: string): Effect.Effect<void> => terminal.write(`${text}\n`)
@@ -45,12 +45,12 @@ const perform = (command: Command, terminal: Terminal): Effect.Effect<number, Au
       return Effect.as(print(version), 0)
     case "verify":
       return Effect.flatMap(
-        AuditReader.verify(sources),
+        AuditReader.verify(sources, { rotated }),
         (found) => Effect.as(json ? printJson(found) : print(Print.verification(found, style)), found.isIntact ? 0 : 1)
       )
     case "summary":
       return Effect.flatMap(
-        AuditReader.summarize(sources, selection),
+        AuditReader.summarize(sources, { ...selection, rotated }),
         (found) => Effect.as(json ? printJson(found) : print(Print.summary(found, style)), 0)
       )
     case "records":
@@ -59,7 +59,7 @@ const perform = (command: Command, terminal: Terminal): Effect.Effect<number, Au
 }
 
 const printRecords = Effect.fnUntraced(function*(
-  { follow, json, selection }: Command,
+  { follow, json, rotated, selection }: Command,
   sources: ReadonlyArray<AuditReader.Source>,
   terminal: Terminal,
   style: Print.Style
@@ -75,7 +75,7 @@ const printRecords = Effect.fnUntraced(function*(
     return `${json ? escapeUnsafe(entry.text) : Print.record(entry.record, style)}\n`
   }
   yield* Stream.runForEachArray(
-    AuditReader.entries(sources, { ...selection, follow }),
+    AuditReader.entries(sources, { ...selection, rotated, follow }),
     (entries) => terminal.write(entries.map(format).join(""))
   )
   if (firstBad !== undefined) yield* terminal.writeError(`effect-openfeature: ${Print.badLines(bad, firstBad)}\n`)

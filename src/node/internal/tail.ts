@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import type { Stats } from "node:fs"
-import { type FileHandle, open, stat } from "node:fs/promises"
+import { type FileHandle, open, readdir, stat } from "node:fs/promises"
 import { readString } from "../../internal/untrusted.ts"
 
 /** Bytes, or that the next bytes begin a new file: after a rotation, or since the file was truncated. */
@@ -25,6 +25,9 @@ const chunkSize = 64 * 1024
 /** Returns `undefined` if there is no such file. */
 export const find = (path: string): Effect.Effect<Stats | undefined, Unreadable> =>
   Effect.catchIf(attempt(() => stat(path)), isMissing, () => Effect.undefined)
+
+export const namesIn = (folder: string): Effect.Effect<ReadonlyArray<string>, Unreadable> =>
+  attempt(() => readdir(folder))
 
 class Tail {
   readonly #path: string
