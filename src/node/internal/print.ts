@@ -28,7 +28,7 @@ export const record = (line: Line, style: Style): string => {
   const failed = [errorCode ?? (rejectedBy === undefined ? undefined : "ERROR")].flatMap((code) =>
     code === undefined ? [] : [style("bad", word(code)), ...named("by", rejectedBy), ...named("message", errorMessage)]
   )
-  const answer = [variant, value].filter((one) => one !== undefined).map(word).join(" = ")
+  const answer = Array.from(new Set([variant, value].filter((one) => one !== undefined).map(word))).join(" = ")
   return [
     style("faint", `${word(line.time)}  #${line.seq}`),
     style("strong", word(line.flagKey)),
