@@ -82,7 +82,7 @@ export interface ConsumerOptions {
 }
 
 /**
- * What has become of the records.
+ * What has become of the records of a queue.
  *
  * **Details**
  *
@@ -116,7 +116,7 @@ export interface AuditQueue extends AuditSink {
 }
 
 /**
- * The same for an application without Effect.
+ * A sink that puts records into a queue, for an application without Effect.
  *
  * @category models
  * @since 0.2.0

@@ -31,7 +31,7 @@ export interface Options {
 }
 
 /**
- * What has become of the records.
+ * How many records there were, and how many were missed.
  *
  * @category models
  * @since 0.2.0
@@ -103,7 +103,7 @@ const checked = (owner: string, options: Options): Options =>
  *   yield* flags.boolean("new-checkout", false)
  *   return yield* Fiber.join(fiber)
  * })
- * await Effect.runPromise(Effect.scoped(program)) // => ["new-checkout: FLAG_NOT_FOUND"]
+ * await Effect.runPromise(Effect.scoped(program)) // => ["new-checkout: PROVIDER_NOT_READY"]
  * ```
  *
  * @category constructors

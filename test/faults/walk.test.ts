@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Predicate, Scope } from "effect"
 import {
+  AuditQueue,
+  AuditStream,
   BackgroundHook,
   ContextValidatorHook,
   FeatureFlags,
@@ -13,6 +15,7 @@ import {
   RequestFlags,
   TimingHook
 } from "effect-openfeature"
+import { AuditReader } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import { TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
@@ -38,6 +41,9 @@ const wrong = {
   logger: ["console", "", 1, null, true, {}, [], { info: () => undefined }],
   logs: ["logs", "", 1, null, true, {}, []],
   attributes: ["team", "", 1, null, true, [], { team: {} }, { team: Number.NaN }],
+  guarantee: ["written", "Stored", "", 1, null, true],
+  instant: ["yesterday", "", "2026-02-30", "2026-01-31T18:00:00", 1, null, true, {}],
+  errorFilter: ["", 1, null, {}, []],
   overflow: ["DropNewest", "drop", "", 1, null, true],
   span: ["Root", "CURRENT", "", "parent", 1, null, true],
   severityOrFalse: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
@@ -174,6 +180,69 @@ constructors.push(
     context: "record",
     providerName: "text",
     domain: "textOrNull"
+  }]
+)
+
+const selection = {
+  flag: "text",
+  since: "instant",
+  until: "instant",
+  error: "errorFilter",
+  variant: "text",
+  targetingKey: "text"
+} as const
+
+const trail = { rotated: "boolean", maxLineLength: "positiveInteger" } as const
+
+const queue = {
+  name: "text",
+  guarantee: "guarantee",
+  capacity: "positiveInteger",
+  concurrency: "positiveInteger",
+  timeout: "positiveDuration",
+  closeTimeout: "duration"
+} as const
+
+const consumer = {
+  name: "text",
+  concurrency: "positiveInteger",
+  maxAttempts: "positiveInteger",
+  renewInterval: "positiveDuration"
+} as const
+
+const reading = {
+  ...selection,
+  ...trail,
+  follow: "boolean",
+  pollInterval: "positiveDuration",
+  onBadLine: "function"
+} as const
+
+const memory = AuditQueue.layerMemory
+
+constructors.push(
+  ["AuditReader.entries", (options) => AuditReader.entries("a", options), reading],
+  ["AuditReader.records", (options) => AuditReader.records("a", options), reading],
+  ["AuditReader.open", (options) => AuditReader.open("a", options), reading],
+  ["AuditReader.verify", (options) => AuditReader.verify("a", options), trail],
+  ["AuditReader.summarize", (options) => AuditReader.summarize("a", options), {
+    ...selection,
+    ...trail,
+    maxFlags: "positiveInteger"
+  }],
+  ["AuditQueue.make", (options) => AuditQueue.make(memory, options), queue],
+  ["AuditQueue.start", (options) => AuditQueue.start(memory, options), queue],
+  ["AuditQueue.consume", (options) => AuditQueue.consume(memory, () => undefined, options), consumer],
+  ["AuditQueue.startConsumer", (options) => AuditQueue.startConsumer(memory, () => undefined, options), consumer],
+  ["AuditStream.make", AuditStream.make, {
+    capacity: "positiveInteger",
+    overflow: "overflow",
+    replay: "positiveInteger"
+  }],
+  ["AuditStream.makeUnsafe", AuditStream.makeUnsafe, {
+    capacity: "positiveInteger",
+    overflow: "overflow",
+    replay: "positiveInteger"
   }]
 )
 
