@@ -445,6 +445,8 @@ const consuming = <A, E, R>(
       Effect.all(Array.from({ length: concurrency }, () => work(queue)), { concurrency: "unbounded", discard: true })
     ),
     Effect.scoped,
+    // A store that is down can fail to close as well.
+    Effect.catchCause(() => Effect.sleep("500 millis")),
     Effect.forever
   )
 }

@@ -192,8 +192,8 @@ const readAll = (
  *
  * **Gotchas**
  *
- * While it follows a file, it can miss a file that was rotated twice within
- * `pollInterval`. The numbers of the records show the gap.
+ * While it follows a file, it can miss records of a file that another program than
+ * `AuditFile` rotates twice within `pollInterval`. Their numbers show the gap.
  *
  * Throws a `RangeError` when an option is invalid or unknown, or when there is no
  * source.

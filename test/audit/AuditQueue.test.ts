@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { AuditHook, AuditQueue } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
@@ -124,6 +124,47 @@ describe("a store that is slow or down", () => {
       assert.deepStrictEqual(yield* queue.counts, { offered: 2, stored: 1, dropped: 1, pending: 0 })
       assert.strictEqual(stored.length, 1)
     }))
+})
+
+describe("a consumer", () => {
+  it.effect("connects anew, also after a connection that could not be closed", () =>
+    Effect.gen(function*() {
+      let connections = 0
+      const closing = Layer.effectDiscard(Effect.addFinalizer(() => Effect.die("down")))
+      const store = Layer.unwrap(Effect.sync(() => {
+        connections++
+        return Layer.merge(AuditQueue.layerMemory, closing)
+      }))
+      yield* Effect.forkScoped(AuditQueue.consume(store, () => undefined, { renewInterval: "1 minute" }))
+      yield* turns()
+      assert.strictEqual(connections, 1)
+      for (let i = 0; i < 2; i++) {
+        yield* TestClock.adjust("61 seconds")
+        yield* turns()
+      }
+      assert.strictEqual(connections, 3)
+    }))
+
+  for (const [path, isAsync] of [["synchronous", false], ["asynchronous", true]] as const) {
+    it.effect(`lets a handler end before it connects anew, ${path}`, () =>
+      Effect.gen(function*() {
+        const factory = Context.get(yield* Layer.build(AuditQueue.layerMemory), PersistedQueue.PersistedQueueFactory)
+        const store = Layer.succeed(PersistedQueue.PersistedQueueFactory, factory)
+        const queue = yield* AuditQueue.make(store)
+        const handled: Array<string> = []
+        yield* Effect.forkScoped(AuditQueue.consume(store, ({ flagKey }, { attempts }) => {
+          const end = Effect.sync(() => void handled.push(`${flagKey}${attempts}`))
+          return isAsync ? Effect.delay(end, "3 minutes") : end
+        }))
+        for (const flagKey of ["a", "b"]) {
+          yield* queue.append(recordOf(flagKey))
+          yield* turns()
+          yield* TestClock.adjust("4 minutes")
+          yield* turns()
+        }
+        assert.deepStrictEqual(handled, ["a1", "b1"])
+      }))
+  }
 })
 
 it("refuses a store and a handler of the wrong kind", () => {

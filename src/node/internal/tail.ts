@@ -1,4 +1,5 @@
 /** Reads a file to its end, or follows it while it grows, is rotated or is truncated. */
+import { dirname } from "node:path"
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
@@ -8,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import type { Stats } from "node:fs"
 import { type FileHandle, open, readdir, stat } from "node:fs/promises"
 import { readString } from "../../internal/untrusted.ts"
+import * as Rotated from "./rotated.ts"
 
 /** Bytes, or that the next bytes begin a new file: after a rotation, or since the file was truncated. */
 export type Piece = Uint8Array | "rotated" | "truncated"
@@ -32,12 +34,15 @@ export const namesIn = (folder: string): Effect.Effect<ReadonlyArray<string>, Un
 class Tail {
   readonly #path: string
   readonly #interval: Duration.Input | undefined
+  /** The file to open next: the path, or a rotated file that was not read yet. */
+  #next: string
   #handle: FileHandle | undefined = undefined
   #isFile = false
   #offset = 0
 
   constructor(path: string, interval: Duration.Input | undefined) {
     this.#path = path
+    this.#next = path
     this.#interval = interval
   }
 
@@ -50,7 +55,7 @@ class Tail {
     )
   )
 
-  readonly #open: Effect.Effect<FileHandle, Unreadable> = Effect.suspend(() => attempt(() => open(this.#path))).pipe(
+  readonly #open: Effect.Effect<FileHandle, Unreadable> = Effect.suspend(() => attempt(() => open(this.#next))).pipe(
     Effect.flatMap(Effect.fnUntraced({ self: this }, function*(handle) {
       this.#handle = handle
       this.#offset = 0
@@ -61,7 +66,11 @@ class Tail {
     Effect.uninterruptible,
     Effect.catchIf(
       (error) => this.#interval !== undefined && isMissing(error),
-      () => Effect.flatMap(this.#pause, () => this.#open)
+      () => {
+        // A rotated file can be removed before it is read.
+        this.#next = this.#path
+        return Effect.flatMap(this.#pause, () => this.#open)
+      }
     )
   )
 
@@ -105,13 +114,25 @@ class Tail {
   })
 
   // The writer may have written to the old file until just before it opened the new one.
-  #leave(handle: FileHandle): Effect.Effect<readonly [Piece], Unreadable> {
-    return Effect.flatMap(
-      this.#read(handle),
-      (bytes): Effect.Effect<readonly [Piece]> =>
-        bytes.length > 0 ? Effect.succeed([bytes]) : Effect.as(this.close, ["rotated"])
-    )
-  }
+  #leave = Effect.fnUntraced(
+    { self: this },
+    function*(handle: FileHandle): Effect.fn.Return<readonly [Piece], Unreadable> {
+      const bytes = yield* this.#read(handle)
+      if (bytes.length > 0) return [bytes]
+      this.#next = yield* this.#following(yield* attempt(() => handle.stat()))
+      yield* this.close
+      return ["rotated"]
+    }
+  )
+
+  // The file may have been rotated more than once since the last look at it.
+  #following = Effect.fnUntraced({ self: this }, function*(old: Stats) {
+    const rotated = Rotated.ofPath(this.#path, yield* namesIn(dirname(this.#path)))
+    for (const [index, path] of rotated.entries()) {
+      if ((yield* find(path))?.ino === old.ino) return rotated[index + 1] ?? this.#path
+    }
+    return this.#path
+  })
 
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
     const handle = this.#handle
