@@ -10,6 +10,8 @@ const src = fileURLToPath(new URL("../src", import.meta.url))
  * imports but its peers.
  */
 const limits: Readonly<Record<string, number>> = {
+  "audit/AuditRecord": 500,
+  "audit/AuditSink": 500,
   EvaluationContext: 1_500,
   EvaluationDetails: 3_500,
   EvaluationError: 1_500,
@@ -22,13 +24,16 @@ const limits: Readonly<Record<string, number>> = {
   HookHints: 4_500,
   OpenFeatureHook: 35_000,
   Privacy: 5_500,
+  "hooks/AuditHook": 19_000,
   "hooks/BackgroundHook": 19_000,
   "hooks/ContextValidatorHook": 17_500,
   "hooks/LoggingHook": 19_000,
   "hooks/MetricsHook": 17_000,
   "hooks/RequestFlags": 18_000,
   "hooks/TimingHook": 18_000,
-  index: 73_000,
+  index: 75_500,
+  "node/AuditFile": 34_000,
+  "node/index": 34_000,
   "otel/EvaluationEvent": 6_500,
   "otel/OtelEventHook": 22_000,
   "otel/OtelMetricsHook": 29_000,

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Predicate, Scope } from "effect"
 import {
+  AuditHook,
   BackgroundHook,
   ContextValidatorHook,
   FeatureFlags,
@@ -13,6 +14,7 @@ import {
   RequestFlags,
   TimingHook
 } from "effect-openfeature"
+import { AuditFile } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import { TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
@@ -45,6 +47,9 @@ const wrong = {
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
   schema: ["string", "", 1, null, true, {}, () => true],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
+  guarantee: ["Written", "sync", "", 1, null, true],
+  onError: ["Drop", "refuse", "", 1, null, true],
+  signal: ["HUP", "sighup", "SIGKILL", "SIGSTOP", "SIGUSR1", "", 1, null, true],
   meterProvider: ["global", 1, null, true, {}, []],
   tracerProvider: ["global", 1, null, true, {}, []]
 } satisfies Record<string, ReadonlyArray<unknown>>
@@ -175,6 +180,30 @@ constructors.push(
     providerName: "text",
     domain: "textOrNull"
   }]
+)
+
+const audit = { ...privacy, metadata: "boolean", traceId: "function" } as const
+
+const auditFile = {
+  guarantee: "guarantee",
+  onError: "onError",
+  tamperEvidence: "boolean",
+  maxSize: "positiveInteger",
+  daily: "boolean",
+  maxFiles: "positiveInteger",
+  reopenOn: "signal",
+  capacity: "positiveInteger",
+  maxQueued: "positiveInteger",
+  acknowledgeTimeout: "positiveDuration",
+  retryAfter: "duration",
+  warnInterval: "duration",
+  closeTimeout: "duration"
+} as const
+
+constructors.push(
+  ["AuditHook.make", (options) => AuditHook.make({ append: () => undefined }, options), audit],
+  ["AuditFile.make", (options) => AuditFile.make("audit.jsonl", options), auditFile],
+  ["AuditFile.start", (options) => AuditFile.start("audit.jsonl", options), { ...audit, ...auditFile }]
 )
 
 const listed = (message: string): ReadonlyArray<string> => message.split("the options are ")[1]?.split(", ") ?? []

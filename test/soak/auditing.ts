@@ -2,7 +2,7 @@
  * Writes audit records until it is killed, and prints each one that was
  * acknowledged: `audit.ts` starts and kills it.
  */
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
 import type { AuditRecord } from "effect-openfeature"
 import { AuditFile } from "effect-openfeature/node"
 import { writeSync } from "node:fs"
@@ -26,9 +26,10 @@ const writing = (file: AuditFile.AuditFile, writer: number): Effect.Effect<void>
   let count = 0
   return Effect.forever(Effect.gen(function*() {
     const flagKey = `${run}-${writer}-${count++}`
-    yield* Effect.orDie(file.append(record(flagKey)))
-    writeSync(1, `${flagKey}\n`)
-    yield* Effect.yieldNow
+    const exit = yield* Effect.exit(file.append(record(flagKey)))
+    if (Exit.isSuccess(exit)) writeSync(1, `${flagKey}\n`)
+    // A buffer that is full is emptied meanwhile.
+    yield* Effect.sleep(Exit.isSuccess(exit) ? 0 : 1)
   }))
 }
 
