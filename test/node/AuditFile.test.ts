@@ -386,3 +386,34 @@ describe("for an application", () => {
       assert.instanceOf(error, AuditSink.AuditError)
     }))
 })
+
+describe("an open file", () => {
+  it.live.each(guarantees)("keeps no process alive, %s", (guarantee) =>
+    Effect.gen(function*() {
+      const before = process.getActiveResourcesInfo().sort()
+      const { file } = yield* opened({ guarantee, reopenOn: "SIGHUP" })
+      yield* file.append(recordOf("a"))
+      yield* file.flush
+      assert.deepStrictEqual(process.getActiveResourcesInfo().sort(), before)
+    }))
+})
+
+describe("what a user sends", () => {
+  it.live("is nowhere in the file by default, and makes no line of its own", () =>
+    Effect.gen(function*() {
+      const { file, path } = yield* opened()
+      const canary = "canary\n{\"seq\":9}\u2028\u001b[2J"
+      const { flags } = yield* client(
+        { a: TestProvider.error("PARSE_ERROR", canary), b: TestProvider.value(canary) },
+        { hooks: [AuditHook.make(file)] }
+      )
+      const context = { targetingKey: canary, [canary]: canary, nested: { canary } }
+      yield* flags.string("a", canary, { context })
+      yield* flags.string("b", canary, { context })
+      assert.notInclude(readFileSync(path, "utf8"), "canary")
+      yield* flags.string(canary, "", { context })
+      const texts = readFileSync(path, "utf8").split(/[\n\r\u0085\u2028\u2029]/)
+      assert.strictEqual(texts.length, 4)
+      assert.strictEqual(contentOf(path).lines[2]?.flagKey, canary)
+    }))
+})

@@ -2,7 +2,7 @@
  * Writes audit records until it is killed, and prints each one that was
  * acknowledged: `audit.ts` starts and kills it.
  */
-import { Effect, Exit } from "effect"
+import { Effect, Exit, Logger } from "effect"
 import type { AuditRecord } from "effect-openfeature"
 import { AuditFile } from "effect-openfeature/node"
 import { writeSync } from "node:fs"
@@ -33,7 +33,10 @@ const writing = (file: AuditFile.AuditFile, writer: number): Effect.Effect<void>
   }))
 }
 
-await Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+// Its output has nothing but acknowledgements.
+const silent = Effect.provide(Logger.layer([]))
+
+await Effect.runPromise(silent(Effect.scoped(Effect.gen(function*() {
   const file = yield* AuditFile.make(path, {
     ...isGuarantee(guarantee) && { guarantee },
     tamperEvidence: true,
@@ -42,4 +45,4 @@ await Effect.runPromise(Effect.scoped(Effect.gen(function*() {
     capacity: 100
   })
   yield* Effect.forEach([1, 2, 3, 4, 5, 6, 7, 8], (writer) => writing(file, writer), { concurrency: "unbounded" })
-})))
+}))))
