@@ -10,6 +10,10 @@ const src = fileURLToPath(new URL("../src", import.meta.url))
  * imports but its peers.
  */
 const limits: Readonly<Record<string, number>> = {
+  "audit/AuditQueue": 12_500,
+  "audit/AuditRecord": 500,
+  "audit/AuditSink": 500,
+  "audit/AuditStream": 4_000,
   EvaluationContext: 1_500,
   EvaluationDetails: 3_500,
   EvaluationError: 1_500,
@@ -22,10 +26,6 @@ const limits: Readonly<Record<string, number>> = {
   HookHints: 4_500,
   OpenFeatureHook: 35_000,
   Privacy: 5_500,
-  "audit/AuditQueue": 12_500,
-  "audit/AuditRecord": 500,
-  "audit/AuditSink": 500,
-  "audit/AuditStream": 4_000,
   "hooks/AuditHook": 19_000,
   "hooks/BackgroundHook": 19_000,
   "hooks/ContextValidatorHook": 17_500,
@@ -35,9 +35,9 @@ const limits: Readonly<Record<string, number>> = {
   "hooks/TimingHook": 18_000,
   index: 82_500,
   "node/AuditFile": 34_000,
-  "node/AuditReader": 15_000,
+  "node/AuditReader": 15_500,
   "node/AuditTrail": 0,
-  "node/index": 45_000,
+  "node/index": 45_500,
   "otel/EvaluationEvent": 6_500,
   "otel/OtelEventHook": 22_000,
   "otel/OtelMetricsHook": 29_000,

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Predicate, Scope } from "effect"
 import {
+  AuditHook,
   AuditQueue,
   AuditStream,
   BackgroundHook,
@@ -15,7 +16,7 @@ import {
   RequestFlags,
   TimingHook
 } from "effect-openfeature"
-import { AuditReader } from "effect-openfeature/node"
+import { AuditFile, AuditReader } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import { TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
@@ -41,7 +42,7 @@ const wrong = {
   logger: ["console", "", 1, null, true, {}, [], { info: () => undefined }],
   logs: ["logs", "", 1, null, true, {}, []],
   attributes: ["team", "", 1, null, true, [], { team: {} }, { team: Number.NaN }],
-  guarantee: ["written", "Stored", "", 1, null, true],
+  queueGuarantee: ["written", "Stored", "", 1, null, true],
   instant: ["yesterday", "", "2026-02-30", "2026-01-31T18:00:00", 1, null, true, {}],
   errorFilter: ["", 1, null, {}, []],
   overflow: ["DropNewest", "drop", "", 1, null, true],
@@ -51,6 +52,9 @@ const wrong = {
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
   schema: ["string", "", 1, null, true, {}, () => true],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
+  guarantee: ["Written", "sync", "", 1, null, true],
+  onError: ["Drop", "refuse", "", 1, null, true],
+  signal: ["HUP", "sighup", "SIGKILL", "SIGSTOP", "SIGUSR1", "", 1, null, true],
   meterProvider: ["global", 1, null, true, {}, []],
   tracerProvider: ["global", 1, null, true, {}, []]
 } satisfies Record<string, ReadonlyArray<unknown>>
@@ -196,7 +200,7 @@ const trail = { rotated: "boolean", maxLineLength: "positiveInteger" } as const
 
 const queue = {
   name: "text",
-  guarantee: "guarantee",
+  guarantee: "queueGuarantee",
   capacity: "positiveInteger",
   concurrency: "positiveInteger",
   timeout: "positiveDuration",
@@ -244,6 +248,30 @@ constructors.push(
     overflow: "overflow",
     replay: "positiveInteger"
   }]
+)
+
+const audit = { ...privacy, metadata: "boolean", traceId: "function" } as const
+
+const auditFile = {
+  guarantee: "guarantee",
+  onError: "onError",
+  tamperEvidence: "boolean",
+  maxSize: "positiveInteger",
+  daily: "boolean",
+  maxFiles: "positiveInteger",
+  reopenOn: "signal",
+  capacity: "positiveInteger",
+  maxQueued: "positiveInteger",
+  acknowledgeTimeout: "positiveDuration",
+  retryAfter: "duration",
+  warnInterval: "duration",
+  closeTimeout: "duration"
+} as const
+
+constructors.push(
+  ["AuditHook.make", (options) => AuditHook.make({ append: () => undefined }, options), audit],
+  ["AuditFile.make", (options) => AuditFile.make("audit.jsonl", options), auditFile],
+  ["AuditFile.start", (options) => AuditFile.start("audit.jsonl", options), { ...audit, ...auditFile }]
 )
 
 const listed = (message: string): ReadonlyArray<string> => message.split("the options are ")[1]?.split(", ") ?? []

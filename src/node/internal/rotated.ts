@@ -1,12 +1,12 @@
 /** The names of rotated files: `audit.jsonl` becomes `audit.2026-11-21.000000000042.jsonl`, by day and last number. */
 import * as Path from "node:path"
 
-const pattern = /^\d{4}-\d{2}-\d{2}\.\d{12,16}(-\d+)?$/
+const pattern = /^\d{4}-\d{2}-\d{2}\.\d{12,16}(_\d+)?$/
 
 /** Returns the name for the present file. A number tells apart what would have the same name. */
 export const nameOf = (path: string, day: string, seq: number, attempt: number): string => {
   const { dir, ext, name } = Path.parse(path)
-  const suffix = attempt === 0 ? "" : `-${attempt}`
+  const suffix = attempt === 0 ? "" : `_${attempt}`
   return Path.join(dir, `${name}.${day}.${String(seq).padStart(12, "0")}${suffix}${ext}`)
 }
 

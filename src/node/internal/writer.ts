@@ -128,8 +128,9 @@ export class Writer {
     this.#bytes += bytes
     this.#proceed()
     if (this.#settings.isBuffered) return undefined
-    // It is pointless to wait now.
-    if (this.#isDisturbed) return Exit.fail(this.#failure?.error ?? errors.timeout)
+    // Before the next attempt, nothing comes of a wait.
+    if (this.#isStalled) return Exit.fail(errors.timeout)
+    if (this.#failure !== undefined && this.#now < this.#failure.retryAt) return Exit.fail(this.#failure.error)
     this.#watch()
     return acknowledged(entry)
   }
@@ -216,8 +217,9 @@ export class Writer {
         return this.#queue.length === 0 ? Effect.sync(() => this.#recovered()) : this.#write(trail)
       }),
       Effect.catch((error) => {
+        const failing = this.#fail(error)
         settle(Exit.fail(error))
-        return this.#fail(error)
+        return failing
       })
     )
   })
@@ -241,9 +243,7 @@ export class Writer {
     return Effect.flatMap(Trail.write(this.#settings, trail, this.#queue), ({ error, unsure, written }) => {
       if (written > 0) this.#recovered()
       this.#end("written", written, Exit.void)
-      if (error === undefined) return Effect.void
-      this.#end("failed", unsure, Exit.fail(error))
-      return Effect.fail(error)
+      return error === undefined ? Effect.void : this.#fail(error, unsure)
     })
   }
 
@@ -255,14 +255,13 @@ export class Writer {
   }
 
   // The next attempt opens the file anew, so it starts from what the file really has.
-  #fail(error: AuditError): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.#failure = { error, retryAt: this.#now + Duration.toNanosUnsafe(this.#settings.retryAfter) }
-      if (!this.#settings.isRejecting || this.#isClosing) this.#end("failed", this.#queue.length, Exit.fail(error))
-      for (const entry of this.#queue) release(entry, Exit.fail(error))
-      this.#warn(error)
-      return this.#leave
-    })
+  #fail(error: AuditError, unsure = 0): Effect.Effect<void> {
+    this.#failure = { error, retryAt: this.#now + Duration.toNanosUnsafe(this.#settings.retryAfter) }
+    const isKept = this.#settings.isRejecting && !this.#isClosing
+    this.#end("failed", isKept ? unsure : this.#queue.length, Exit.fail(error))
+    for (const entry of this.#queue) release(entry, Exit.fail(error))
+    this.#warn(error)
+    return this.#leave
   }
 
   readonly #leave: Effect.Effect<void> = Effect.suspend(() => {
