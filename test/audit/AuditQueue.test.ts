@@ -114,6 +114,16 @@ describe("a store that is slow or down", () => {
       assert.strictEqual(logs.at(-1)?.annotations["dropped"], 3)
     }))
 
+  it.effect("has a defect: the record is dropped, and the next one is stored", () =>
+    Effect.gen(function*() {
+      let offers = 0
+      const { layer } = scripted(() => ++offers === 1 ? Effect.die("bug") : Effect.void)
+      const queue = yield* AuditQueue.make(layer, { guarantee: "stored" })
+      assert.strictEqual((yield* Effect.flip(queue.append(recordOf("a")))).reason, "failed")
+      yield* queue.append(recordOf("b"))
+      assert.deepStrictEqual(yield* queue.counts, { offered: 2, stored: 1, dropped: 1, pending: 0 })
+    }))
+
   it.effect("does not get what is no audit record", () =>
     Effect.gen(function*() {
       const { layer, stored } = scripted(() => Effect.void)

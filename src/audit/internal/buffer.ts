@@ -77,7 +77,9 @@ export class Buffer {
         onFailure: (cause) => Effect.andThen(this.failed, Effect.failCause(cause))
       }),
       Effect.retry({ schedule: again, while: (error) => error._tag !== "SchemaError" }),
-      Effect.catchCause(() => Effect.sync(() => this.#drop(task, "refused")))
+      // No attempt could make it fit.
+      Effect.catch(() => Effect.sync(() => this.#drop(task, "refused"))),
+      Effect.catchCause(() => Effect.sync(() => this.#drop(task, "failed")))
     )
   }
 
@@ -88,6 +90,8 @@ export class Buffer {
   })
 
   #succeeded(task: Task): Effect.Effect<void> {
+    // It was given up, and counts as dropped.
+    if (!this.#pending.has(task)) return Effect.void
     this.#stored++
     this.#end(task, Exit.void)
     const isRecovered = this.#isFailing
@@ -118,7 +122,7 @@ export class Buffer {
     return size
   }
 
-  #drop(task: Task, reason: Exclude<Reason, "failed">): void {
+  #drop(task: Task, reason: Reason): void {
     if (!this.#pending.has(task)) return
     this.#dropped++
     this.#end(task, Exit.fail(failure(reason)))
@@ -133,11 +137,12 @@ export class Buffer {
   }
 }
 
-const messages = {
+const messages: Readonly<Record<Reason, string>> = {
+  failed: "the store of the audit queue has a defect",
   full: "the buffer of the audit queue is full, or closed",
   timeout: "the store of the audit queue did not answer in time",
   refused: "the record does not fit the schema of audit records",
   closed: "the audit queue was closed"
 }
 
-const failure = (reason: Exclude<Reason, "failed">): AuditError => new AuditError({ reason, message: messages[reason] })
+const failure = (reason: Reason): AuditError => new AuditError({ reason, message: messages[reason] })
