@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { AuditHook, AuditQueue } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
 import { PersistedQueue } from "effect/persistence"
-import { type LogRecord, logsTo, paths, rangeError, turns } from "../support.ts"
+import { type LogRecord, logsTo, paths, random, rangeError, turns } from "../support.ts"
 import { contract, recordOf } from "./queueContract.ts"
 
 contract("memory", AuditQueue.layerMemory)
@@ -135,6 +135,45 @@ describe("a store that is slow or down", () => {
       assert.strictEqual(stored.length, 1)
     }))
 })
+
+it.effect("the counts always add up to what was offered, whatever the store does", () =>
+  Effect.gen(function*() {
+    const seed = Number(process.env["SEED"] ?? 11)
+    const { below, chance, oneOf } = random(seed)
+    for (let program = 0; program < 40; program++) {
+      const answers = [Effect.void, down, Effect.never, Effect.die("bug"), Effect.delay(Effect.void, "300 millis")]
+      let answer = answers[0]
+      const { layer, stored } = scripted(() => answer)
+      const scope = yield* Scope.make()
+      const options = {
+        capacity: 1 + below(8),
+        concurrency: 1 + below(3),
+        timeout: "500 millis",
+        closeTimeout: 0
+      } as const
+      const queue = yield* Scope.provide(AuditQueue.make(layer, options), scope)
+      let offered = 0
+      const check = Effect.map(queue.counts, (counts) => {
+        const sum = counts.stored + counts.dropped + counts.pending
+        assert.deepStrictEqual([counts.offered, sum], [offered, offered], `SEED=${seed}, program ${program}`)
+        return counts
+      })
+      for (let step = 0; step < 30; step++) {
+        if (chance(0.3)) answer = oneOf(answers)
+        for (let i = below(6); i > 0; i--) {
+          offered++
+          queue.appendUnsafe?.(recordOf(String(offered)))
+        }
+        yield* TestClock.adjust(below(1000))
+        yield* turns(1)
+        yield* check
+      }
+      yield* Scope.close(scope, Exit.void)
+      const counts = yield* check
+      assert.deepStrictEqual([counts.pending, counts.stored], [0, stored.length], `SEED=${seed}, program ${program}`)
+      assert.strictEqual(new Set(stored).size, stored.length)
+    }
+  }), 30_000)
 
 describe("a consumer", () => {
   it.effect("connects anew, also after a connection that could not be closed", () =>
