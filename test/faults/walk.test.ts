@@ -18,7 +18,7 @@ import {
 } from "effect-openfeature"
 import { AuditFile, AuditReader } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
-import { TestFlags } from "effect-openfeature/testing"
+import { HookContract, TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
 
 /** The values that an option of a kind refuses. Each kind has the wrong type, null, and what is nearly right. */
@@ -47,6 +47,8 @@ const wrong = {
   errorFilter: ["", 1, null, {}, []],
   overflow: ["DropNewest", "drop", "", 1, null, true],
   span: ["Root", "CURRENT", "", "parent", 1, null, true],
+  policy: ["Reject", "throw", "", 1, null, true, false, {}],
+  reportOrIgnore: ["reject", "Report", "", 1, null, true, false, {}],
   severityOrFalse: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   expiry: ["soon", "", "2027-13-01", "2027-01-31T18:00:00", Number.NaN, 1, null, true, {}, new Date(Number.NaN)],
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
@@ -55,6 +57,9 @@ const wrong = {
   guarantee: ["Written", "sync", "", 1, null, true],
   onError: ["Drop", "refuse", "", 1, null, true],
   signal: ["HUP", "sighup", "SIGKILL", "SIGSTOP", "SIGUSR1", "", 1, null, true],
+  places: ["user", "value", "", 1, null, true, {}, [1], ["user"], ["targetingkey"]],
+  contributions: ["context", "", 1, null, true, {}, [1], ["contexts"]],
+  allowances: ["memory", "", 1, null, true, [], { memory: "" }, { memory: true }, { memory: null }],
   meterProvider: ["global", 1, null, true, {}, []],
   tracerProvider: ["global", 1, null, true, {}, []]
 } satisfies Record<string, ReadonlyArray<unknown>>
@@ -112,6 +117,17 @@ const constructors: Array<
     after: "function",
     error: "function",
     finally: "function"
+  }],
+  ["FeatureHook.warnWhenSlow", (options) => FeatureHook.warnWhenSlow(LoggingHook.make(), "1 second", options), {
+    logInterval: "duration",
+    logLevel: "severity",
+    logger: "logger"
+  }],
+  ["FeatureHook.failurePolicy", (policy) => FeatureHook.failurePolicy(LoggingHook.make(), policy), {
+    before: "policy",
+    after: "policy",
+    error: "reportOrIgnore",
+    finally: "reportOrIgnore"
   }],
   ["FeatureFlags.make", flags, {
     domain: "text",
@@ -178,6 +194,17 @@ constructors.push(
     description: "text",
     owner: "text",
     expiry: "expiry"
+  }],
+  ["HookContract.check", (options) => HookContract.checkEffect(() => LoggingHook.make(), options), {
+    allow: "allowances",
+    mayReject: "boolean",
+    mayContribute: "contributions",
+    mayEmit: "places",
+    emitted: "function",
+    balance: "function",
+    size: "function",
+    evaluations: "positiveInteger",
+    timeout: "positiveDuration"
   }],
   ["TestFlags.layer", (options) => TestFlags.layer({}, options), {
     hooks: "list",
