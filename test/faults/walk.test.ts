@@ -42,6 +42,8 @@ const wrong = {
   attributes: ["team", "", 1, null, true, [], { team: {} }, { team: Number.NaN }],
   overflow: ["DropNewest", "drop", "", 1, null, true],
   span: ["Root", "CURRENT", "", "parent", 1, null, true],
+  policy: ["Reject", "throw", "", 1, null, true, false, {}],
+  reportOrIgnore: ["reject", "Report", "", 1, null, true, false, {}],
   severityOrFalse: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   expiry: ["soon", "", "2027-13-01", "2027-01-31T18:00:00", Number.NaN, 1, null, true, {}, new Date(Number.NaN)],
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
@@ -107,6 +109,17 @@ const constructors: Array<
     after: "function",
     error: "function",
     finally: "function"
+  }],
+  ["FeatureHook.warnWhenSlow", (options) => FeatureHook.warnWhenSlow(LoggingHook.make(), "1 second", options), {
+    logInterval: "duration",
+    logLevel: "severity",
+    logger: "logger"
+  }],
+  ["FeatureHook.failurePolicy", (policy) => FeatureHook.failurePolicy(LoggingHook.make(), policy), {
+    before: "policy",
+    after: "policy",
+    error: "reportOrIgnore",
+    finally: "reportOrIgnore"
   }],
   ["FeatureFlags.make", flags, {
     domain: "text",

@@ -35,12 +35,31 @@ interface Stages<S> {
   finally(context: HookContext, details: EvaluationDetails, hints: HookHints, data: S): unknown
 }
 
+/** What happens to a failure of each stage. Without a decision, `before` and `after` reject, and the others report. */
+export type Policy = { readonly [Name in Stage]: "report" | "ignore" | undefined }
+
+export const undecided: Policy = { before: undefined, after: undefined, error: undefined, finally: undefined }
+
+export const observed: Policy = { before: "report", after: "report", error: "report", finally: "report" }
+
+/** The combinator that made a part, for printing. The parts that it made in one go share one object. */
+export interface Written {
+  readonly label: string
+  /** The parts that it was applied to. */
+  readonly of: ReadonlyArray<Part>
+  /** The number of parts that it made. */
+  readonly size: number
+}
+
 /** Stages are own properties, so nothing is read from a prototype. */
 export interface Part<S = unknown> {
   readonly name: string
   readonly hookData: (() => S) | undefined
-  /** Failures of an observed part are reported and do not reject the evaluation. */
-  readonly isObserved: boolean
+  readonly onFailure: Policy
+  /** Whether the stages are one program, which needs them all. */
+  readonly isProgram: boolean
+  /** `undefined` without a combinator. */
+  readonly written: Written | undefined
   readonly before: Stages<S>["before"] | undefined
   readonly after: Stages<S>["after"] | undefined
   readonly error: Stages<S>["error"] | undefined
@@ -49,10 +68,31 @@ export interface Part<S = unknown> {
 
 export const stages: ReadonlyArray<Stage> = ["before", "after", "error", "finally"]
 
+export const hasStages = (part: Part): boolean => stages.some((stage) => part[stage] !== undefined)
+
 /** The result of a stage: an effect, or `undefined` when it is done. A known result is an `Exit`. */
 export type Result = Effect.Effect<unknown, unknown, unknown> | undefined
 
-/** An observed part stays observed. */
+/** The innermost decision holds, so nothing around an observed part makes it reject an evaluation again. */
+export const decide = (part: Part, policy: Policy): Part => {
+  const { onFailure } = part
+  return {
+    ...part,
+    onFailure: {
+      before: onFailure.before ?? policy.before,
+      after: onFailure.after ?? policy.after,
+      error: onFailure.error ?? policy.error,
+      finally: onFailure.finally ?? policy.finally
+    }
+  }
+}
+
+/** Notes the combinator that made parts from others. */
+export const writtenAs = (label: string, of: ReadonlyArray<Part>, parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
+  const written: Written = { label, of, size: parts.length }
+  return parts.map((part) => ({ ...part, written }))
+}
+
 export const mapStages = <S>(
   part: Part,
   hookData: (() => S) | undefined,
@@ -63,11 +103,13 @@ export const mapStages = <S>(
     run: (context: HookContext, data: unknown) => unknown
   ) => unknown
 ): Part<S> => {
-  const { after, before, error, finally: last, isObserved, name } = part
+  const { after, before, error, finally: last, isProgram, name, onFailure, written } = part
   return {
     name,
     hookData,
-    isObserved,
+    onFailure,
+    isProgram,
+    written,
     before: before &&
       ((context, hints, data) => change("before", context, data, (context, data) => before(context, hints, data))),
     after: after &&
