@@ -87,8 +87,9 @@ export interface Line extends AuditRecord {
  * ```ts
  * import { AuditRecord } from "effect-openfeature"
  *
- * AuditRecord.toJson({ time: "2026-11-21T10:00:00.000Z", flagKey: "a\u2028b", type: "boolean" })
- * // => "{\"time\":\"2026-11-21T10:00:00.000Z\",\"flagKey\":\"a\\u2028b\",\"type\":\"boolean\"}"
+ * const json = AuditRecord.toJson({ time: "2026-11-21T10:00:00.000Z", flagKey: "a\u2028b", type: "boolean" })
+ * json.includes("a\\u2028b") // => true
+ * JSON.parse(json).flagKey // => "a\u2028b"
  * ```
  *
  * @category converting

@@ -158,7 +158,7 @@ export const fromChecked = (
     finally: (context, details, _hints, state) => state.isRefused ? undefined : take(recordOf(context, details, state))
   })
   // Only a hook that refuses evaluations may affect them.
-  return sink.isAvailable === undefined ? FeatureHook.observe(hook) : hook
+  return sink.isAvailable === undefined ? FeatureHook.watcher(hook) : hook
 }
 
 class State {

@@ -241,6 +241,17 @@ describe("rotation", () => {
       assert.strictEqual(contentOf(join(folder, "audit.2026-11-21.000000000002_1.jsonl")).lines[0]?.flagKey, "b")
     }))
 
+  it.live("stays in the folder, whatever a record says about its time", () =>
+    Effect.gen(function*() {
+      const { file, folder } = yield* opened({ maxSize: 1 })
+      for (const time of ["../../../x", "/etc/x", ""]) yield* file.append(recordOf("a", time))
+      assert.deepStrictEqual(filesOf(folder).map((name) => name.slice(folder.length + 1)), [
+        "audit.0000-00-00.000000000001.jsonl",
+        "audit.0000-00-00.000000000002.jsonl",
+        "audit.jsonl"
+      ])
+    }))
+
   it.live("that a crash has cut off continues from the newest rotated file", () =>
     Effect.gen(function*() {
       const folder = yield* newFolder
@@ -372,7 +383,7 @@ describe("for an application", () => {
       })
       const { lines } = contentOf(...filesOf(folder))
       assert.deepStrictEqual(lines.map(({ attributes }) => attributes), [{ plan: "pro" }, {}])
-      assert.notInclude(readFileSync(filesOf(folder)[0]!, "utf8"), "user-1")
+      assert.notInclude(readFileSync(join(folder, "audit.0.jsonl"), "utf8"), "user-1")
     }))
 
   it.live("without Effect, a file that cannot be opened rejects", () =>

@@ -13,8 +13,14 @@ const noHash = "0".repeat(64)
 
 export const start: Link = { seq: 0, hash: noHash, day: "" }
 
+// The day becomes a part of the name of a file.
+const isDay = (text: string): boolean => /^\d{4}-\d{2}-\d{2}$/.test(text)
+
 /** In ISO 8601, the day is what comes before the time. */
-export const dayOf = (time: string): string => time.slice(0, 10)
+export const dayOf = (time: string): string => {
+  const day = time.slice(0, 10)
+  return isDay(day) ? day : "0000-00-00"
+}
 
 export interface Linked {
   /** The line with its line feed. */
@@ -33,16 +39,13 @@ export const append = (json: string, day: string, last: Link, isHashed: boolean)
 
 const isHash = (value: string | undefined): value is string => value !== undefined && /^[0-9a-f]{64}$/.test(value)
 
-const isDay = (text: string): boolean => /^\d{4}-\d{2}-\d{2}$/.test(text)
-
 const linkOf = (line: string): Link | undefined => {
   const record: unknown = tryOr(() => JSON.parse(line), () => undefined)
   const seq = read(record, "seq")
-  // The day becomes a part of the name of a file.
-  const day = dayOf(readString(record, "time") ?? "")
-  if (typeof seq !== "number" || !Number.isSafeInteger(seq) || seq < 1 || !isDay(day)) return undefined
+  const time = readString(record, "time")
+  if (typeof seq !== "number" || !Number.isSafeInteger(seq) || seq < 1 || time === undefined) return undefined
   const hash = readString(record, "hash")
-  return { seq, hash: isHash(hash) ? hash : noHash, day }
+  return { seq, hash: isHash(hash) ? hash : noHash, day: dayOf(time) }
 }
 
 /** Finds the last good line of a text. A line that a crash cut off is none. */
