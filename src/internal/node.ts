@@ -25,7 +25,7 @@ const asyncHooks = (): typeof NodeAsyncHooks | undefined =>
   foundHooks ??= cast<unknown, typeof NodeAsyncHooks | undefined>(builtin("node:async_hooks"))
 
 /** Captures the current asynchronous context, and returns a function that runs others in it. */
-export const here = (): (run: () => void) => void => {
+export const here = (): <A>(run: () => A) => A => {
   const hooks = asyncHooks()
   if (hooks === undefined) return (run) => run()
   const resource = new hooks.AsyncResource("effect-openfeature")

@@ -6,6 +6,7 @@ import type { EvaluationContext } from "@openfeature/server-sdk"
 import { FeatureFlags, type FeatureHook } from "effect-openfeature"
 import { OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import * as Audit from "./audit.ts"
+import * as Background from "./background.ts"
 import * as Builtins from "./builtins.ts"
 import * as Clients from "./clients.ts"
 import * as Compare from "./comparisons.ts"
@@ -123,6 +124,12 @@ export const cases: ReadonlyArray<Case> = [
     0.75,
     "added time: timing, logging (level off), validator, metrics callback / the same four by hand",
     Compare.addedTimeAndFloor(() => ({ reference: Builtins.byHand(), ours: Builtins.ours(), bare: Builtins.bare() }))
+  ),
+  of(
+    "background",
+    1.5,
+    "added time: a hook in the background whose work takes 1 ms / an empty hand-written async one",
+    Background.added
   ),
   of(
     "client-0",

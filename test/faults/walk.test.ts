@@ -5,11 +5,16 @@ import {
   AuditQueue,
   AuditStream,
   BackgroundHook,
+  BatchHook,
+  ChangeHook,
   ContextValidatorHook,
+  EnrichmentHook,
+  FallbackMonitorHook,
   FeatureFlags,
   FeatureHook,
   Flag,
   HookFailures,
+  HookRegistry,
   LoggingHook,
   MetricsHook,
   Privacy,
@@ -45,6 +50,9 @@ const wrong = {
   queueGuarantee: ["written", "Stored", "", 1, null, true],
   instant: ["yesterday", "", "2026-02-30", "2026-01-31T18:00:00", 1, null, true, {}],
   errorFilter: ["", 1, null, {}, []],
+  precedence: ["Fill", "replace", "", 1, null, true],
+  onFailure: ["Report", "fail", "", 1, null, true],
+  schedule: ["forever", 3, Number.NaN, null, true, {}, [], () => true],
   overflow: ["DropNewest", "drop", "", 1, null, true],
   span: ["Root", "CURRENT", "", "parent", 1, null, true],
   policy: ["Reject", "throw", "", 1, null, true, false, {}],
@@ -53,6 +61,9 @@ const wrong = {
   expiry: ["soon", "", "2027-13-01", "2027-01-31T18:00:00", Number.NaN, 1, null, true, {}, new Date(Number.NaN)],
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
   schema: ["string", "", 1, null, true, {}, () => true],
+  number: ["5", "", Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
+  string: [1, Number.NaN, null, true, {}, []],
+  hook: ["hook", "", 1, null, true, {}, [], () => undefined, { before: () => undefined }],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
   guarantee: ["Written", "sync", "", 1, null, true],
   onError: ["Drop", "refuse", "", 1, null, true],
@@ -142,6 +153,40 @@ const constructors: Array<
   }]
 ]
 
+const placement = {
+  name: "text",
+  description: "string",
+  version: "string",
+  priority: "number",
+  before: "names",
+  after: "names",
+  isEnabled: "aBoolean"
+} as const
+
+const registry = Effect.runSync(Effect.scoped(HookRegistry.make()))
+
+constructors.push(
+  ["HookRegistry.make", HookRegistry.make, { failureCapacity: "positiveInteger" }],
+  ["HookRegistry.start", HookRegistry.start, { failureCapacity: "positiveInteger" }],
+  ["HookRegistry.add", (entry) => registry.add([entry]), { ...placement, hook: "hook" }],
+  ["HookRegistry.debug", (options) => Effect.runSync(registry.debug(options)), {
+    ...privacy,
+    logLevel: "severity",
+    logger: "logger"
+  }]
+)
+
+const limits = {
+  capacity: "positiveInteger",
+  overflow: "overflow",
+  concurrency: "positiveInteger",
+  closeTimeout: "duration"
+} as const
+
+const enrichment = { name: "text", precedence: "precedence", onFailure: "onFailure" } as const
+
+const changes = { ...privacy, subject: "function", capacity: "positiveInteger", errors: "boolean" } as const
+
 const vocabulary = {
   ...privacy,
   attributes: "attributes",
@@ -152,6 +197,12 @@ const vocabulary = {
 } as const
 
 const metrics = { ...vocabulary, maxSeries: "positiveInteger", duration: "boolean" } as const
+
+// Each hook needs functions, which are no mistake here.
+const withFunctions = (options: BatchHook.Options<unknown>): BatchHook.Options<unknown> =>
+  Predicate.isObject(options)
+    ? Object.assign({ item: () => undefined, send: () => undefined }, options)
+    : options
 
 // Each definition needs a default value, which is no mistake here.
 const withDefault = (options: Flag.Options<boolean>): Flag.Options<boolean> =>
@@ -183,11 +234,37 @@ constructors.push(
     errorLevel: "severity"
   }],
   ["BackgroundHook.make", (options) => BackgroundHook.make(LoggingHook.make(), options), {
+    ...limits,
+    orderBy: "function"
+  }],
+  ["BatchHook.make", (options) => BatchHook.make("a", withFunctions(options)), {
+    ...limits,
+    item: "function",
+    send: "function",
+    maxSize: "positiveInteger",
+    maxWait: "duration",
+    retry: "schedule"
+  }],
+  ["EnrichmentHook.make", (options) => EnrichmentHook.make({}, options), enrichment],
+  ["EnrichmentHook.makeCached", (options) => EnrichmentHook.makeCached(() => ({}), options), {
+    ...enrichment,
+    key: "function",
     capacity: "positiveInteger",
-    overflow: "overflow",
-    concurrency: "positiveInteger",
+    timeToLive: "positiveDuration"
+  }],
+  ["FallbackMonitorHook.make", FallbackMonitorHook.make, {
+    interval: "positiveDuration",
+    maxCauses: "positiveInteger",
+    defaultReason: "boolean",
+    onFallback: "function",
+    logLevel: "severityOrFalse",
+    logger: "logger",
+    capacity: "positiveInteger",
+    maxSeries: "positiveInteger",
     closeTimeout: "duration"
   }],
+  ["ChangeHook.make", (options) => ChangeHook.make(() => undefined, options), changes],
+  ["ChangeHook.makeStream", ChangeHook.makeStream, { ...changes, bufferSize: "positiveInteger" }],
   ["RequestFlags.make", RequestFlags.make, { ...privacy, maxFlags: "positiveInteger", request: "function" }],
   ["Flag.boolean", (options) => Flag.boolean("a", withDefault(options)), {
     default: "aBoolean",

@@ -130,7 +130,7 @@ export const touch = (context: HookContext): void => {
 export const providerNameOf = (context: HookContext): string =>
   context instanceof View ? View.providerName(context) : context.providerMetadata.name
 
-/** Avoids a copy of the metadata of the client. */
+/** Avoids a copy of the other metadata. */
 export const domainOf = (context: HookContext): string | undefined =>
   context instanceof View ? View.domain(context) : context.clientMetadata.domain
 
