@@ -164,12 +164,22 @@ export const pattern = (pattern: string | RegExp): FlagFilter => {
       (context) => context.flagKey.length <= maxPatternLength && stateless.test(context.flagKey)
     )
   }
+  const matches = globMatcher(pattern)
+  return describe(call("pattern", [pattern]), (context) => matches(context.flagKey))
+}
+
+/**
+ * The glob of `pattern`, for texts outside of an evaluation.
+ *
+ * @internal
+ */
+export const globMatcher = (pattern: string): (text: string) => boolean => {
   if (named("pattern", pattern).length > maxPatternLength) {
     throw new RangeError(
       `FlagFilter.pattern: pattern must not be longer than ${maxPatternLength} characters, got ${pattern.length}`
     )
   }
-  return describe(call("pattern", [pattern]), (context) => matches(pattern, context.flagKey))
+  return (text) => matches(pattern, text)
 }
 
 const maxPatternLength = 256

@@ -3,6 +3,9 @@
  *
  * @since 0.1.0
  */
+export * as AuditQueue from "./audit/AuditQueue.ts"
+export * as AuditRecord from "./audit/AuditRecord.ts"
+export * as AuditSink from "./audit/AuditSink.ts"
 export * as EvaluationContext from "./EvaluationContext.ts"
 export * as EvaluationDetails from "./EvaluationDetails.ts"
 export * as EvaluationError from "./EvaluationError.ts"
@@ -13,6 +16,8 @@ export * as FlagFilter from "./FlagFilter.ts"
 export * as HookContext from "./HookContext.ts"
 export * as HookFailures from "./HookFailures.ts"
 export * as HookHints from "./HookHints.ts"
+export * as AuditStream from "./audit/AuditStream.ts"
+export * as AuditHook from "./hooks/AuditHook.ts"
 export * as HookRegistry from "./HookRegistry.ts"
 export * as BackgroundHook from "./hooks/BackgroundHook.ts"
 export * as BatchHook from "./hooks/BatchHook.ts"

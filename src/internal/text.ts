@@ -8,6 +8,9 @@ const everyUnsafe = new RegExp(unsafe, "g")
 
 const escapeChar = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
 
+/** Escapes what `JSON.stringify` leaves as it is. Outside of strings, JSON has no such characters. */
+export const escapeUnsafe = (json: string): string => unsafe.test(json) ? json.replace(everyUnsafe, escapeChar) : json
+
 /** The result has at most `max` characters, including the ellipsis. */
 export const truncate = (text: string, max: number): string =>
   text.length <= max ? text : `${text.slice(0, Math.max(0, max - 1))}…`

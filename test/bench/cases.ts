@@ -5,6 +5,7 @@ import * as Peer from "@openfeature/open-telemetry-hooks"
 import type { EvaluationContext } from "@openfeature/server-sdk"
 import { FeatureFlags, type FeatureHook } from "effect-openfeature"
 import { OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
+import * as Audit from "./audit.ts"
 import * as Background from "./background.ts"
 import * as Builtins from "./builtins.ts"
 import * as Clients from "./clients.ts"
@@ -172,6 +173,16 @@ export const cases: ReadonlyArray<Case> = [
     "added time: OtelTracingHook / the peer's SpanHook, same tracer provider",
     Compare.addedTime(() => ({ reference: [new Peer.SpanHook()], ours: [OtelTracingHook.make()] }), Telemetry.tracer)
   ),
+  of("audit", 0.2, "added time: AuditFile, written / a hand-written hook that awaits fs.appendFile", Audit.oneByOne),
+  {
+    ...of(
+      "audit-synced",
+      0.02,
+      "time of 1,000 evaluations at once: AuditFile, synced / append and datasync of each record by hand",
+      Audit.atOnce
+    ),
+    batches: 3
+  },
   {
     ...of("registration", 1.2, "time: an evaluation after one hook was added to 999 / with 1,000", registration),
     // Adding a hook allocates, too.

@@ -51,6 +51,18 @@ describe("examples", { timeout: 90_000 }, () => {
     expect(text).not.toContain("10.0.0.7")
   })
 
+  it("audit-trail: a line for each evaluation, with what is allowed", async () => {
+    const text = await output("audit-trail")
+    const records = lines(text).filter((line) => line.startsWith("{")).map((line) => JSON.parse(line))
+    expect(records).toMatchObject([
+      { seq: 1, flagKey: "new-checkout", variant: "on", attributes: { plan: "pro" } },
+      { seq: 2, flagKey: "banner", type: "string" },
+      { seq: 3, flagKey: "no-such-flag", errorCode: "FLAG_NOT_FOUND" },
+      { seq: 4, errorCode: "TARGETING_KEY_MISSING", rejectedBy: "context-validator.before" }
+    ])
+    expect(text).not.toMatch(/user-1|example\.com/)
+  })
+
   it("per-evaluation: hooks and hints through options, regions and the plain SDK", async () => {
     expect(lines(await output("per-evaluation"))).toEqual([
       "1. One evaluation of the Effect client",

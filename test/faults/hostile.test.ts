@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as SDK from "@openfeature/server-sdk"
 import { Effect, Schema } from "effect"
 import {
+  AuditHook,
+  AuditRecord,
   ContextValidatorHook,
   type EvaluationDetails,
   EvaluationError,
@@ -103,6 +105,12 @@ const builtIns = Effect.runSync(Effect.map(MetricsHook.makeMetric(), (metrics) =
     after: "Error",
     values: true,
     errorMessage: true,
+    context: ["targetingKey", "plan", "deep", "self"]
+  }),
+  AuditHook.make({ append: (record) => void AuditRecord.toJson(record) }, {
+    values: true,
+    errorMessage: true,
+    metadata: true,
     context: ["targetingKey", "plan", "deep", "self"]
   }),
   metrics,

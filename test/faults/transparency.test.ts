@@ -1,6 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Clock, Context, Effect, Logger, Metric, References, Schema } from "effect"
 import {
+  AuditHook,
   ContextValidatorHook,
   FeatureHook,
   HookFailures,
@@ -89,6 +90,7 @@ const observing = Effect.map(MetricsHook.makeMetric({ maxSeries: 1 }), (metrics)
       errorMessage: true,
       context: ["targetingKey", "plan"]
     }),
+    audit: AuditHook.make({ append: () => undefined }, { values: true, errorMessage: true, metadata: true }),
     timing: TimingHook.make(),
     "timing of slow ones": TimingHook.make({ slowerThan: "0 millis" }),
     metrics,

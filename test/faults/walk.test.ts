@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Predicate, Scope } from "effect"
 import {
+  AuditHook,
+  AuditQueue,
+  AuditStream,
   BackgroundHook,
   BatchHook,
   ChangeHook,
@@ -18,7 +21,7 @@ import {
   RequestFlags,
   TimingHook
 } from "effect-openfeature"
-import { HookPlugin } from "effect-openfeature/node"
+import { AuditFile, AuditReader, HookPlugin } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import { HookContract, TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
@@ -45,6 +48,9 @@ const wrong = {
   logger: ["console", "", 1, null, true, {}, [], { info: () => undefined }],
   logs: ["logs", "", 1, null, true, {}, []],
   attributes: ["team", "", 1, null, true, [], { team: {} }, { team: Number.NaN }],
+  queueGuarantee: ["written", "Stored", "", 1, null, true],
+  instant: ["yesterday", "", "2026-02-30", "2026-01-31T18:00:00", 1, null, true, {}],
+  errorFilter: ["", 1, null, {}, []],
   precedence: ["Fill", "replace", "", 1, null, true],
   onFailure: ["Report", "fail", "", 1, null, true],
   schedule: ["forever", 3, Number.NaN, null, true, {}, [], () => true],
@@ -60,6 +66,9 @@ const wrong = {
   number: ["5", "", Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
   hook: ["hook", "", 1, null, true, {}, [], () => undefined, { before: () => undefined }],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
+  guarantee: ["Written", "sync", "", 1, null, true],
+  onError: ["Drop", "refuse", "", 1, null, true],
+  signal: ["HUP", "sighup", "SIGKILL", "SIGSTOP", "SIGUSR1", "", 1, null, true],
   places: ["user", "value", "", 1, null, true, {}, [1], ["user"], ["targetingkey"]],
   contributions: ["context", "", 1, null, true, {}, [1], ["contexts"]],
   allowances: ["memory", "", 1, null, true, [], { memory: "" }, { memory: true }, { memory: null }],
@@ -304,6 +313,93 @@ constructors.push(
     providerName: "text",
     domain: "textOrNull"
   }]
+)
+
+const selection = {
+  flag: "text",
+  since: "instant",
+  until: "instant",
+  error: "errorFilter",
+  variant: "text",
+  targetingKey: "text"
+} as const
+
+const trail = { rotated: "boolean", maxLineLength: "positiveInteger" } as const
+
+const queue = {
+  name: "text",
+  guarantee: "queueGuarantee",
+  capacity: "positiveInteger",
+  concurrency: "positiveInteger",
+  timeout: "positiveDuration",
+  closeTimeout: "duration"
+} as const
+
+const consumer = {
+  name: "text",
+  concurrency: "positiveInteger",
+  maxAttempts: "positiveInteger",
+  renewInterval: "positiveDuration"
+} as const
+
+const reading = {
+  ...selection,
+  ...trail,
+  follow: "boolean",
+  pollInterval: "positiveDuration",
+  onBadLine: "function"
+} as const
+
+const memory = AuditQueue.layerMemory
+
+constructors.push(
+  ["AuditReader.entries", (options) => AuditReader.entries("a", options), reading],
+  ["AuditReader.records", (options) => AuditReader.records("a", options), reading],
+  ["AuditReader.open", (options) => AuditReader.open("a", options), reading],
+  ["AuditReader.verify", (options) => AuditReader.verify("a", options), trail],
+  ["AuditReader.summarize", (options) => AuditReader.summarize("a", options), {
+    ...selection,
+    ...trail,
+    maxFlags: "positiveInteger"
+  }],
+  ["AuditQueue.make", (options) => AuditQueue.make(memory, options), queue],
+  ["AuditQueue.start", (options) => AuditQueue.start(memory, options), queue],
+  ["AuditQueue.consume", (options) => AuditQueue.consume(memory, () => undefined, options), consumer],
+  ["AuditQueue.startConsumer", (options) => AuditQueue.startConsumer(memory, () => undefined, options), consumer],
+  ["AuditStream.make", AuditStream.make, {
+    capacity: "positiveInteger",
+    overflow: "overflow",
+    replay: "positiveInteger"
+  }],
+  ["AuditStream.makeUnsafe", AuditStream.makeUnsafe, {
+    capacity: "positiveInteger",
+    overflow: "overflow",
+    replay: "positiveInteger"
+  }]
+)
+
+const audit = { ...privacy, metadata: "boolean", traceId: "function" } as const
+
+const auditFile = {
+  guarantee: "guarantee",
+  onError: "onError",
+  tamperEvidence: "boolean",
+  maxSize: "positiveInteger",
+  daily: "boolean",
+  maxFiles: "positiveInteger",
+  reopenOn: "signal",
+  capacity: "positiveInteger",
+  maxQueued: "positiveInteger",
+  acknowledgeTimeout: "positiveDuration",
+  retryAfter: "duration",
+  warnInterval: "duration",
+  closeTimeout: "duration"
+} as const
+
+constructors.push(
+  ["AuditHook.make", (options) => AuditHook.make({ append: () => undefined }, options), audit],
+  ["AuditFile.make", (options) => AuditFile.make("audit.jsonl", options), auditFile],
+  ["AuditFile.start", (options) => AuditFile.start("audit.jsonl", options), { ...audit, ...auditFile }]
 )
 
 const listed = (message: string): ReadonlyArray<string> => message.split("the options are ")[1]?.split(", ") ?? []

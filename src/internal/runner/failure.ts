@@ -6,6 +6,7 @@ import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import * as HookFailures from "../../HookFailures.ts"
 import { sdkErrorOf } from "../hook/part.ts"
+import { oneLine } from "../text.ts"
 import { tryOr } from "../untrusted.ts"
 import type { Evaluation } from "./evaluation.ts"
 import type { Entry } from "./stack.ts"
@@ -50,11 +51,26 @@ export const report = (host: Host, failure: HookFailures.HookFailure): void => {
 const rejection = (host: Host, failure: HookFailures.HookFailure): unknown => {
   const deliberate = failure.cause.reasons.find(Cause.isFailReason)?.error
   if (EvaluationError.isEvaluationError(deliberate) && !Cause.hasDies(failure.cause)) {
-    return sdkErrorOf(deliberate) ?? Object.freeze(EvaluationError.fromUnknown(deliberate, failure.flagKey))
+    return by(
+      failure,
+      sdkErrorOf(deliberate) ?? Object.freeze(EvaluationError.fromUnknown(deliberate, failure.flagKey))
+    )
   }
   report(host, failure)
-  return general(HookFailures.describe(failure), host.view, failure.cause)
+  return by(failure, general(HookFailures.describe(failure), host.view, failure.cause))
 }
+
+// A message can have data of the evaluation, so it does not say which hook it was.
+const rejections = new WeakMap<Error, string>()
+
+const by = ({ hook, stage }: HookFailures.HookFailure, error: Error): Error => {
+  rejections.set(error, `${oneLine(hook, 128)}.${stage}`)
+  return error
+}
+
+/** Returns the hook and the stage that rejected an evaluation with this error, such as `guard.before`. */
+export const rejectedBy = (error: EvaluationError.EvaluationError): string | undefined =>
+  rejections.get(error) ?? (error.cause instanceof Error ? rejections.get(error.cause) : undefined)
 
 /** Returns what the provider or an SDK hook threw, without the errors that this library wrapped around it. */
 export const original = (error: unknown): unknown => {

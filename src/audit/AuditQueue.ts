@@ -1,0 +1,503 @@
+/**
+ * Audit records in a durable queue, from which another process takes them.
+ *
+ * The queue is Effect's `PersistedQueue`, in memory or in Redis. A buffer in front
+ * of it keeps evaluations from waiting for a store that is slow or down.
+ *
+ * @since 0.2.0
+ */
+import * as Context from "effect/Context"
+import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { cast } from "effect/Function"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as PersistedQueue from "effect/persistence/PersistedQueue"
+import * as Queue from "effect/Queue"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import type { StageServices } from "../FeatureHook.ts"
+import { fields } from "../internal/auditRecord.ts"
+import * as Check from "../internal/check.ts"
+import * as Part from "../internal/hook/part.ts"
+import { waitFor } from "../internal/wait.ts"
+import type { AuditRecord } from "./AuditRecord.ts"
+import type { AuditSink } from "./AuditSink.ts"
+import { again, Buffer, type Durable, type Task } from "./internal/buffer.ts"
+
+/**
+ * The schema of the records in the queue, for a consumer of your own.
+ *
+ * @category schemas
+ * @since 0.2.0
+ */
+export const schema: Schema.Codec<AuditRecord> = Schema.Struct(fields)
+
+/**
+ * The options of an audit queue.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Options {
+  /** The name of the queue, `feature-flag-audit` by default. Consumers use the same. */
+  readonly name?: string | undefined
+  /**
+   * When a record is acknowledged: `"buffered"`, the default, as soon as it is in
+   * the buffer, so no evaluation waits; `"stored"` when the store has it, so an
+   * evaluation waits up to `timeout`.
+   */
+  readonly guarantee?: "buffered" | "stored" | undefined
+  /** The maximum number of records in the buffer, 1,000 by default. Further ones are dropped. */
+  readonly capacity?: number | undefined
+  /** The maximum number of records that are on their way to the store at the same time, 32 by default. */
+  readonly concurrency?: number | undefined
+  /** The maximum time for an attempt to store a record, 1 second by default. */
+  readonly timeout?: Duration.Input | undefined
+  /** The maximum time that closing waits for the records in the buffer, 3 seconds by default. */
+  readonly closeTimeout?: Duration.Input | undefined
+}
+
+/**
+ * The options of a consumer.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface ConsumerOptions {
+  /** The name of the queue, `feature-flag-audit` by default. */
+  readonly name?: string | undefined
+  /** The maximum number of records that are handled at the same time, 1 by default. */
+  readonly concurrency?: number | undefined
+  /** How often a record is handed to a handler that fails, 10 times by default. Then the store sets it aside. */
+  readonly maxAttempts?: number | undefined
+  /**
+   * How often the consumer connects anew, 1 minute by default. It waits for the
+   * handlers first.
+   */
+  readonly renewInterval?: Duration.Input | undefined
+}
+
+/**
+ * What has become of the records of a queue.
+ *
+ * **Details**
+ *
+ * `offered` is always the sum of the others.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Counts {
+  /** All records so far. */
+  readonly offered: number
+  /** The records that the store has acknowledged. */
+  readonly stored: number
+  /** The records for which there was no place in the buffer, or no time when it closed. */
+  readonly dropped: number
+  /** The records in the buffer, and on their way to the store. */
+  readonly pending: number
+}
+
+/**
+ * A sink that puts records into a queue.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface AuditQueue extends AuditSink {
+  /** The present counts. */
+  readonly counts: Effect.Effect<Counts>
+  /** Waits until no record is pending. */
+  readonly flush: Effect.Effect<void>
+}
+
+/**
+ * A sink that puts records into a queue, for an application without Effect.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Running extends AuditSink {
+  /** Returns the present counts. */
+  readonly counts: () => Counts
+  /** Waits until no record is pending. */
+  readonly flush: () => Promise<void>
+  /** Stores the rest within `closeTimeout`. Later records are dropped. Closing twice is fine. */
+  readonly close: () => Promise<void>
+  /** The same as `close`, for `await using`. */
+  readonly [Symbol.asyncDispose]: () => Promise<void>
+}
+
+/**
+ * A running consumer, for an application without Effect.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Consumer {
+  /** Stops. A record that is being handled goes back to the queue. Closing twice is fine. */
+  readonly close: () => Promise<void>
+  /** The same as `close`, for `await using`. */
+  readonly [Symbol.asyncDispose]: () => Promise<void>
+}
+
+/**
+ * What is known of a record besides its fields.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Delivery {
+  /** The identifier of the record, the same in each delivery. Count by it, and nothing counts twice. */
+  readonly id: string
+  /** The number of this attempt, from 1. */
+  readonly attempts: number
+}
+
+/**
+ * A layer with a store for queues, in memory or in Redis.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type Store<E = never, R = never> = Layer.Layer<PersistedQueue.PersistedQueueFactory, E, R>
+
+/**
+ * Queues in the memory of the process, for development and tests.
+ *
+ * @category layers
+ * @since 0.2.0
+ */
+export const layerMemory: Store = Layer.provide(PersistedQueue.layer, PersistedQueue.layerStoreMemory)
+
+const defaultName = "feature-flag-audit"
+
+const checked = (owner: string, store: Store<unknown, unknown>, options: Options): void => {
+  if (!Layer.isLayer(store)) Check.reject(owner, "store", "a layer with a store for queues", store)
+  Check.options(owner, options, {
+    name: Check.aText,
+    guarantee: Check.among("buffered", "stored"),
+    capacity: Check.positiveInteger,
+    concurrency: Check.positiveInteger,
+    timeout: Check.positiveDuration,
+    closeTimeout: Check.finiteDuration
+  })
+}
+
+// A store that is down at the start is asked again, like one that goes down later.
+const connect = <E, R>(
+  store: Store<E, R>,
+  name: string,
+  maxAttempts: number | undefined,
+  onFailure: Effect.Effect<void>
+) =>
+  Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    const build = Effect.flatMap(Scope.fork(scope), (attempt) =>
+      Layer.buildWithScope(store, attempt).pipe(Effect.onError(() => Scope.close(attempt, Exit.void))))
+    const services = yield* build.pipe(
+      Effect.tapCause(() =>
+        onFailure
+      ),
+      Effect.sandbox,
+      Effect.retry(again)
+    )
+    const factory = Context.get(services, PersistedQueue.PersistedQueueFactory)
+    return yield* factory.make({ name, schema, maxAttempts })
+  }).pipe(Effect.orDie)
+
+/**
+ * Creates a sink that puts records into a queue, until the scope closes.
+ *
+ * **When to use**
+ *
+ * Use when another process or machine stores the records, and when a record must
+ * survive a crash of this process.
+ *
+ * **Details**
+ *
+ * A record waits in a buffer until the store has it. A store that is slow or down
+ * delays no evaluation beyond `timeout`, also when it is down at the start.
+ * Records are then offered again, with the same identifier, so that the store
+ * takes each once. A warning tells when the store stops answering, and how many
+ * records were dropped since the buffer was full.
+ *
+ * **Gotchas**
+ *
+ * The records in the buffer are lost when the process is killed. With the
+ * guarantee `"stored"`, an evaluation that has ended has its record in the store,
+ * unless `timeout` passed.
+ *
+ * A Redis store remembers the identifier of each record. Provide
+ * `PersistedQueue.layerCleanup` in one process, or it grows without end.
+ *
+ * Throws a `RangeError` when an option is invalid or unknown.
+ *
+ * **Example** (Auditing into a queue in memory)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { AuditHook, AuditQueue, FeatureFlags } from "effect-openfeature"
+ *
+ * const program = Effect.gen(function*() {
+ *   const queue = yield* AuditQueue.make(AuditQueue.layerMemory)
+ *   const flags = yield* FeatureFlags.make({ hooks: [AuditHook.make(queue)] })
+ *   yield* flags.boolean("new-checkout", false)
+ *   yield* queue.flush
+ *   return (yield* queue.counts).stored
+ * })
+ * await Effect.runPromise(Effect.scoped(program)) // => 1
+ * ```
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const make = <E, R>(
+  store: Store<E, R>,
+  options: Options = {}
+): Effect.Effect<AuditQueue, never, R | Scope.Scope> => {
+  checked("AuditQueue.make", store, options)
+  return acquire(store, options)
+}
+
+const acquire = Effect.fnUntraced(function*<E, R>(
+  store: Store<E, R>,
+  {
+    capacity = 1000,
+    closeTimeout = "3 seconds",
+    concurrency = 32,
+    guarantee = "buffered",
+    name = defaultName,
+    timeout = "1 second"
+  }: Options
+) {
+  const queue = yield* Queue.make<Task, Cause.Done>({ capacity, strategy: "dropping" })
+  const buffer = new Buffer(queue, timeout)
+  const scope = yield* Scope.make()
+  const moving = connect(store, name, undefined, buffer.failed).pipe(
+    Effect.flatMap((durable) =>
+      Effect.all(Array.from({ length: concurrency }, () => buffer.work(durable)), {
+        concurrency: "unbounded",
+        discard: true
+      })
+    ),
+    Scope.provide(scope)
+  )
+  const fiber = yield* Effect.forkDetach(moving)
+  yield* Effect.addFinalizer(Effect.fnUntraced(function*() {
+    yield* Queue.end(queue)
+    yield* Effect.timeoutOption(Effect.interruptible(buffer.flush), closeTimeout)
+    const dropped = buffer.giveUp()
+    fiber.interruptUnsafe()
+    yield* waitFor(Scope.close(scope, Exit.void), closeTimeout)
+    if (dropped === 0) return
+    yield* Effect.logWarning("audit records were dropped, since the audit queue was closed").pipe(
+      Effect.annotateLogs({ dropped })
+    )
+  }))
+  const sink: AuditQueue = {
+    append: buffer.append,
+    counts: Effect.sync(() => buffer.counts),
+    flush: buffer.flush
+  }
+  return guarantee === "stored" ? sink : { ...sink, appendUnsafe: (record: AuditRecord) => void buffer.offer(record) }
+})
+
+/**
+ * Creates a sink that puts records into a queue, for an application without
+ * Effect.
+ *
+ * **Details**
+ *
+ * The same as `make`. Close it before the process ends, or the records in the
+ * buffer are lost.
+ *
+ * **Gotchas**
+ *
+ * Throws like `make`.
+ *
+ * **Example** (Auditing without Effect)
+ *
+ * ```ts
+ * import { OpenFeature } from "@openfeature/server-sdk"
+ * import { AuditHook, AuditQueue, OpenFeatureHook } from "effect-openfeature"
+ *
+ * const queue = AuditQueue.start(AuditQueue.layerMemory)
+ * const client = OpenFeature.getClient("audit-queue")
+ * client.addHooks(OpenFeatureHook.make(AuditHook.make(queue)))
+ * await client.getBooleanValue("sale", false)
+ *
+ * await queue.close()
+ * queue.counts() // => { offered: 1, stored: 1, dropped: 0, pending: 0 }
+ * ```
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const start = (store: Store<unknown>, options: Options = {}): Running => {
+  checked("AuditQueue.start", store, options)
+  const scope = Scope.makeUnsafe()
+  // Its caller has no services.
+  const runSync = Effect.runSyncWith(Context.empty())
+  const runPromise = Effect.runPromiseWith(Context.empty())
+  const { counts, flush, ...sink } = runSync(Scope.provide(acquire(store, options), scope))
+  const close = () => runPromise(Scope.close(scope, Exit.void))
+  return {
+    ...sink,
+    counts: () => runSync(counts),
+    flush: () => runPromise(flush),
+    close,
+    [Symbol.asyncDispose]: close
+  }
+}
+
+/**
+ * Takes records out of a queue, one after the other, and hands them to a handler.
+ * It never ends.
+ *
+ * **Details**
+ *
+ * The handler returns an effect, a promise, or nothing. A record leaves the queue
+ * when the handler has succeeded. After a failure, it comes back later.
+ *
+ * A record also comes back when this process is killed while it handles it. So a
+ * record can come more than once: use `id` to count it once.
+ *
+ * A store that is down is asked again. Failures are logged without the record.
+ *
+ * **Gotchas**
+ *
+ * The records of a process that was killed come back when its locks expire, after
+ * 90 seconds unless the store has another `lockExpiration`. After a failure of the
+ * store, it can take `renewInterval` longer.
+ *
+ * Throws a `RangeError` when an option is invalid or unknown.
+ *
+ * **Example** (Counting records once)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { AuditQueue } from "effect-openfeature"
+ *
+ * const seen = new Set<string>()
+ * const consumer = AuditQueue.consume(AuditQueue.layerMemory, (record, { id }) =>
+ *   Effect.sync(() => {
+ *     if (seen.has(id)) return
+ *     seen.add(id)
+ *     console.log(record.flagKey)
+ *   }))
+ * await Effect.runPromise(Effect.timeoutOption(consumer, "10 millis"))
+ * seen.size // => 0
+ * ```
+ *
+ * @category consuming
+ * @since 0.2.0
+ */
+export const consume = <A, E, R>(
+  store: Store<E, R>,
+  handler: (record: AuditRecord, delivery: Delivery) => A,
+  options: ConsumerOptions = {}
+): Effect.Effect<never, never, R | StageServices<A>> => {
+  checkedConsumer("AuditQueue.consume", store, handler, options)
+  return consuming(store, handler, options)
+}
+
+const checkedConsumer = (owner: string, store: unknown, handler: unknown, options: ConsumerOptions): void => {
+  if (!Layer.isLayer(store)) Check.reject(owner, "store", "a layer with a store for queues", store)
+  Check.aFunction(owner, "handler", handler)
+  Check.options(owner, options, {
+    name: Check.aText,
+    concurrency: Check.positiveInteger,
+    maxAttempts: Check.positiveInteger,
+    renewInterval: Check.positiveDuration
+  })
+}
+
+const consuming = <A, E, R>(
+  store: Store<E, R>,
+  handler: (record: AuditRecord, delivery: Delivery) => A,
+  { concurrency = 1, maxAttempts, name = defaultName, renewInterval = "1 minute" }: ConsumerOptions
+): Effect.Effect<never, never, R | StageServices<A>> => {
+  const handle = handling(handler)
+  let isWarned = false
+  const failed = Effect.suspend(() => {
+    if (isWarned) return Effect.void
+    isWarned = true
+    return Effect.logWarning("the store of the audit queue does not answer; it is asked again")
+  })
+  const work = (queue: Durable) =>
+    Effect.suspend(() => {
+      const idle = Latch.makeUnsafe(true)
+      const take = queue.take((record, delivery) => Effect.andThen(idle.close, handle(record, delivery)))
+      const next = Effect.ensuring(take, idle.open).pipe(
+        // The failure is logged already, by the handler or by the store.
+        Effect.catchCause(() => Effect.sleep("500 millis"))
+      )
+      return Effect.raceFirst(Effect.forever(next), Effect.andThen(Effect.sleep(renewInterval), idle.await))
+    })
+  // The store in Redis stops looking for the records of dead consumers after its first failure. A new one looks again.
+  return connect(store, name, maxAttempts, failed).pipe(
+    Effect.flatMap((queue) =>
+      Effect.all(Array.from({ length: concurrency }, () => work(queue)), { concurrency: "unbounded", discard: true })
+    ),
+    Effect.scoped,
+    // A store that is down can fail to close as well.
+    Effect.catchCause(() => Effect.sleep("500 millis")),
+    Effect.forever
+  )
+}
+
+const handling =
+  <A>(handler: (record: AuditRecord, delivery: Delivery) => A) =>
+  (record: AuditRecord, { attempts, id }: Delivery): Effect.Effect<unknown, unknown, StageServices<A>> =>
+    // Its requirements are those of the handler.
+    cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, unknown, StageServices<A>>>(
+      Effect.suspend(() => Part.resultOf(handler(record, { attempts, id }), "finally") ?? Effect.void)
+    ).pipe(
+      Effect.tapCause((cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.void
+          : Effect.annotateLogs(Effect.logWarning("the handler of an audit record failed"), { attempts, id })
+      )
+    )
+
+/**
+ * Starts a consumer, for an application without Effect.
+ *
+ * **Details**
+ *
+ * The same as `consume`, until it is closed.
+ *
+ * **Gotchas**
+ *
+ * Throws like `consume`.
+ *
+ * **Example** (Handling records without Effect)
+ *
+ * ```ts
+ * import { AuditQueue } from "effect-openfeature"
+ *
+ * const consumer = AuditQueue.startConsumer(AuditQueue.layerMemory, async (record, { id }) => {
+ *   console.log(id, record.flagKey) // await database.insert(...)
+ * })
+ * await consumer.close()
+ * ```
+ *
+ * @category consuming
+ * @since 0.2.0
+ */
+export const startConsumer = (
+  store: Store<unknown>,
+  handler: (record: AuditRecord, delivery: Delivery) => void | PromiseLike<void> | Effect.Effect<void, unknown>,
+  options: ConsumerOptions = {}
+): Consumer => {
+  checkedConsumer("AuditQueue.startConsumer", store, handler, options)
+  const fiber = Effect.runForkWith(Context.empty())(consuming(store, handler, options))
+  // A store that hangs must not keep its caller from ending.
+  const close = () => Effect.runPromiseWith(Context.empty())(waitFor(Fiber.interrupt(fiber), "3 seconds"))
+  return { close, [Symbol.asyncDispose]: close }
+}
