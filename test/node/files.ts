@@ -104,13 +104,13 @@ export const faultyDisk = Effect.gen(function*() {
           if (faults.room === 0) return Effect.fail(new DiskError({ code: "ENOSPC", cause: new Error("ENOSPC") }))
           const end = Math.min(bytes.length, offset + faults.atOnce, offset + faults.room)
           return Effect.tap(file.append(bytes.subarray(0, end), offset), (taken) =>
-            Effect.sync(() => void (faults.room -= taken)))
+            Effect.sync(() => void (faults.room = Math.max(0, faults.room - taken))))
         })
       ),
     appendNow: (bytes) => {
       if (faults.failing.has("append") || faults.hanging.has("append")) return 0
       const taken = file.appendNow(bytes.subarray(0, Math.min(bytes.length, faults.atOnce, faults.room)))
-      faults.room -= taken
+      faults.room = Math.max(0, faults.room - taken)
       return taken
     },
     sync: guarded("sync", Effect.tap(file.sync, () => Effect.sync(() => faults.syncs++)))

@@ -39,7 +39,11 @@ export const failed = (cause: unknown): DiskError => new DiskError({ code: readS
 
 const call = <A>(run: (done: (error: Error | null, value: A) => void) => void): Effect.Effect<A, DiskError> =>
   Effect.callback((resume) =>
-    run((error, value) => resume(error === null ? Effect.succeed(value) : Effect.fail(failed(error))))
+    // Node throws at once where an argument is wrong.
+    tryOr(
+      () => run((error, value) => resume(error === null ? Effect.succeed(value) : Effect.fail(failed(error)))),
+      (error) => resume(Effect.fail(failed(error)))
+    )
   )
 
 const command = (run: (done: (error: Error | null) => void) => void): Effect.Effect<void, DiskError> =>

@@ -73,6 +73,8 @@ export class Writer {
   #failure: { readonly error: AuditError; readonly retryAt: bigint } | undefined = undefined
   /** Whether a record has waited too long. */
   #isStalled = false
+  /** Whether the next attempt is due at once, for a flush that came after the last one had begun. */
+  #isForced = false
   #isClosing = false
   #wake: (() => void) | undefined = undefined
   #reopening: Array<Acknowledge> = []
@@ -181,7 +183,8 @@ export class Writer {
     if (this.#isClosing) return true
     if (this.#failure !== undefined) {
       // While evaluations are refused, no record comes that could try the file.
-      return (this.#queue.length > 0 || this.#settings.isRejecting) && this.#now >= this.#failure.retryAt
+      return (this.#queue.length > 0 || this.#settings.isRejecting) &&
+        (this.#isForced || this.#now >= this.#failure.retryAt)
     }
     return this.#queue.length > 0
   }
@@ -208,6 +211,7 @@ export class Writer {
 
   readonly #step: Effect.Effect<void> = Effect.suspend(() => {
     const reopening = this.#reopening.splice(0)
+    this.#isForced = false
     const settle: Acknowledge = (exit) => {
       for (const done of reopening) done(exit)
     }
@@ -284,7 +288,7 @@ export class Writer {
     if (this.#queue.length === 0) return resume(Effect.void)
     const done = () => resume(Effect.void)
     this.#flushing.add(done)
-    if (this.#failure !== undefined) this.#failure = { ...this.#failure, retryAt: this.#now }
+    this.#isForced = true
     this.#proceed()
     return Effect.sync(() => void this.#flushing.delete(done))
   })
