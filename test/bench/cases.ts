@@ -3,7 +3,7 @@
  */
 import * as Peer from "@openfeature/open-telemetry-hooks"
 import type { EvaluationContext } from "@openfeature/server-sdk"
-import { FeatureFlags, type FeatureHook } from "effect-openfeature"
+import { FeatureFlags, FeatureHook, FlagFilter } from "effect-openfeature"
 import { OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import * as Builtins from "./builtins.ts"
 import * as Clients from "./clients.ts"
@@ -76,6 +76,15 @@ const registration = Compare.totalTime(async () => ({
   ours: Clients.evaluatingAfterAdding(await Clients.flags(Hooks.times(999, Hooks.effect)), Hooks.effect(999))
 }))
 
+const filtered = Compare.totalTime(async () => {
+  const none = FeatureHook.when(FlagFilter.prefix("search-"))
+  const hooks = Hooks.times(10, (index) => none(Hooks.plain(index)))
+  return {
+    reference: Clients.evaluating(await Clients.client([])),
+    ours: Clients.evaluating(await Clients.client(Clients.bridged(hooks)))
+  }
+})
+
 const metrics = (options: OtelMetricsHook.Options): Compare.Comparison =>
   Compare.addedTime(
     () => ({ reference: [new Peer.MetricsHook()], ours: [OtelMetricsHook.make(options)] }),
@@ -117,6 +126,7 @@ export const cases: ReadonlyArray<Case> = [
       bare: Hooks.times(10, Hooks.bareAsync)
     }))
   ),
+  of("filtered", 1.15, "time: 10 hooks of which none matches the flag / no hooks", filtered),
   of(
     "builtins",
     0.75,

@@ -6,6 +6,7 @@ import {
   FeatureFlags,
   FeatureHook,
   Flag,
+  FlagFilter,
   HookFailures,
   LoggingHook,
   MetricsHook,
@@ -42,6 +43,9 @@ const wrong = {
   span: ["Root", "CURRENT", "", "parent", 1, null, true],
   severityOrFalse: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   expiry: ["soon", "", "2027-13-01", "2027-01-31T18:00:00", Number.NaN, 1, null, true, {}, new Date(Number.NaN)],
+  rate: ["0.5", "", -0.1, 1.1, Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
+  by: ["user", "Flag", "", 1, null, true],
+  string: [1, Number.NaN, null, true, {}, []],
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
   schema: ["string", "", 1, null, true, {}, () => true],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
@@ -162,6 +166,7 @@ constructors.push(
     concurrency: "positiveInteger",
     closeTimeout: "duration"
   }],
+  ["FlagFilter.sample", FlagFilter.sample, { rate: "rate", by: "by", salt: "string" }],
   ["RequestFlags.make", RequestFlags.make, { ...privacy, maxFlags: "positiveInteger", request: "function" }],
   ["Flag.boolean", (options) => Flag.boolean("a", withDefault(options)), {
     default: "aBoolean",
