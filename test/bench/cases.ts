@@ -3,7 +3,7 @@
  */
 import * as Peer from "@openfeature/open-telemetry-hooks"
 import type { EvaluationContext } from "@openfeature/server-sdk"
-import { FeatureFlags, FeatureHook, FlagFilter } from "effect-openfeature"
+import { DedupeHook, FeatureFlags, FeatureHook, FlagFilter, OpenFeatureHook } from "effect-openfeature"
 import { OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import * as Builtins from "./builtins.ts"
 import * as Clients from "./clients.ts"
@@ -85,6 +85,21 @@ const filtered = Compare.totalTime(async () => {
   }
 })
 
+// All evaluations have the same key, so the hook runs once and is saved from then on.
+const dedupe: Compare.Comparison = {
+  variants: async () => {
+    const saved = Hooks.noop("saved")
+    return {
+      none: Clients.evaluating(await Clients.client([])),
+      reference: Clients.evaluating(await Clients.client([OpenFeatureHook.make(saved)])),
+      ours: Clients.evaluating(await Clients.client([OpenFeatureHook.make(DedupeHook.makeUnsafe(saved).hook)]))
+    }
+  },
+  ratio: (median) => median("ours") / median("reference"),
+  compares: "times",
+  tellsBytes: true
+}
+
 const metrics = (options: OtelMetricsHook.Options): Compare.Comparison =>
   Compare.addedTime(
     () => ({ reference: [new Peer.MetricsHook()], ours: [OtelMetricsHook.make(options)] }),
@@ -126,6 +141,7 @@ export const cases: ReadonlyArray<Case> = [
       bare: Hooks.times(10, Hooks.bareAsync)
     }))
   ),
+  of("dedupe", 1.5, "added time: a hit of DedupeHook / the hook that it saves, which does nothing", dedupe),
   of("filtered", 1.15, "time: 10 hooks of which none matches the flag / no hooks", filtered),
   of(
     "builtins",

@@ -3,6 +3,7 @@ import { Effect, Exit, Predicate, Scope } from "effect"
 import {
   BackgroundHook,
   ContextValidatorHook,
+  DedupeHook,
   FeatureFlags,
   FeatureHook,
   Flag,
@@ -24,6 +25,8 @@ const wrong = {
   positiveInteger: ["5", "", 0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
   duration: ["soon", "", "50 Millis", "50", Number.NaN, -1, Number.POSITIVE_INFINITY, null, true, [], () => 1],
   positiveDuration: ["soon", "", "50 Millis", 0, Number.NaN, -1, Number.POSITIVE_INFINITY, null, true, [], () => 1],
+  lifetime: ["soon", "", "50 Millis", 0, Number.NaN, -1, null, true, [], () => 1],
+  window: ["Fixed", "debounce", "", 1, null, true],
   severity: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   function: ["x", "", 1, Number.NaN, null, true, {}, []],
   names: ["plan", "", 1, Number.NaN, null, true, {}, [1], ["plan", null]],
@@ -166,6 +169,20 @@ constructors.push(
     concurrency: "positiveInteger",
     closeTimeout: "duration"
   }],
+  ...(["make", "makeUnsafe"] as const).map((name): typeof constructors[number] => [
+    `DedupeHook.${name}`,
+    (options) => DedupeHook[name](FeatureHook.make("a", { after: () => undefined }), options),
+    {
+      key: "function",
+      resultKey: "function",
+      timeToLive: "lifetime",
+      window: "window",
+      capacity: "positiveInteger",
+      keepFailures: "boolean",
+      shareContributions: "boolean",
+      waitTimeout: "duration"
+    }
+  ]),
   ["FlagFilter.sample", FlagFilter.sample, { rate: "rate", by: "by", salt: "string" }],
   ["RequestFlags.make", RequestFlags.make, { ...privacy, maxFlags: "positiveInteger", request: "function" }],
   ["Flag.boolean", (options) => Flag.boolean("a", withDefault(options)), {

@@ -52,6 +52,9 @@ export const stages: ReadonlyArray<Stage> = ["before", "after", "error", "finall
 /** The result of a stage: an effect, or `undefined` when it is done. A known result is an `Exit`. */
 export type Result = Effect.Effect<unknown, unknown, unknown> | undefined
 
+/** What a stage is told about the result: nothing in `before`, and an error in `error`. */
+export type Input = EvaluationDetails | EvaluationError.EvaluationError | undefined
+
 /** An observed part stays observed. */
 export const mapStages = <S>(
   part: Part,
@@ -60,7 +63,8 @@ export const mapStages = <S>(
     stage: Stage,
     context: HookContext,
     data: S,
-    run: (context: HookContext, data: unknown) => unknown
+    run: (context: HookContext, data: unknown) => unknown,
+    input: Input
   ) => unknown
 ): Part<S> => {
   const { after, before, error, finally: last, isObserved, name } = part
@@ -69,16 +73,16 @@ export const mapStages = <S>(
     hookData,
     isObserved,
     before: before &&
-      ((context, hints, data) => change("before", context, data, (context, data) => before(context, hints, data))),
+      ((context, hints, data) => change("before", context, data, (context, data) => before(context, hints, data), undefined)),
     after: after &&
       ((context, details, hints, data) =>
-        change("after", context, data, (context, data) => after(context, details, hints, data))),
+        change("after", context, data, (context, data) => after(context, details, hints, data), details)),
     error: error &&
       ((context, failure, hints, data) =>
-        change("error", context, data, (context, data) => error(context, failure, hints, data))),
+        change("error", context, data, (context, data) => error(context, failure, hints, data), failure)),
     finally: last &&
       ((context, details, hints, data) =>
-        change("finally", context, data, (context, data) => last(context, details, hints, data)))
+        change("finally", context, data, (context, data) => last(context, details, hints, data), details))
   }
 }
 

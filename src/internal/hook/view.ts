@@ -87,6 +87,9 @@ export class View implements HookContext {
   static providerName(view: View): string {
     return readString(view.#source.sdk.providerMetadata, "name") ?? "unknown"
   }
+  static domain(view: View): string | undefined {
+    return view.#source.sdk.clientMetadata.domain
+  }
   static source(view: View): Source | undefined {
     return view.#isDetached ? undefined : view.#source
   }
@@ -126,6 +129,10 @@ export const touch = (context: HookContext): void => {
 /** Avoids a copy of the other metadata. */
 export const providerNameOf = (context: HookContext): string =>
   context instanceof View ? View.providerName(context) : context.providerMetadata.name
+
+/** Avoids a copy of the other metadata. */
+export const domainOf = (context: HookContext): string | undefined =>
+  context instanceof View ? View.domain(context) : context.clientMetadata.domain
 
 /** Avoids a copy of the whole evaluation context. */
 export const attributeOf = (context: HookContext, name: string): unknown =>
