@@ -736,7 +736,8 @@ const whenPart = (part: Part.Part, filter: FlagFilter): Part.Part<Gate> => {
   return Part.mapStages(
     part,
     () => new Gate(),
-    (_stage, context, gate, run) => isOpen(gate, context) ? run(context, gate.data) : undefined
+    (_stage, context, gate, run) => run(context, gate.data),
+    (_stage, context, gate) => isOpen(gate, context)
   )
 }
 

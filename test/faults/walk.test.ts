@@ -134,6 +134,17 @@ const vocabulary = {
 
 const metrics = { ...vocabulary, maxSeries: "positiveInteger", duration: "boolean" } as const
 
+const dedupe = {
+  key: "function",
+  resultKey: "function",
+  timeToLive: "lifetime",
+  window: "window",
+  capacity: "positiveInteger",
+  keepFailures: "boolean",
+  shareContributions: "boolean",
+  waitTimeout: "duration"
+} as const
+
 // Each definition needs a default value, which is no mistake here.
 const withDefault = (options: Flag.Options<boolean>): Flag.Options<boolean> =>
   Predicate.isObject(options) ? Object.assign({ default: false }, options) : options
@@ -169,20 +180,8 @@ constructors.push(
     concurrency: "positiveInteger",
     closeTimeout: "duration"
   }],
-  ...(["make", "makeUnsafe"] as const).map((name): typeof constructors[number] => [
-    `DedupeHook.${name}`,
-    (options) => DedupeHook[name](FeatureHook.make("a", { after: () => undefined }), options),
-    {
-      key: "function",
-      resultKey: "function",
-      timeToLive: "lifetime",
-      window: "window",
-      capacity: "positiveInteger",
-      keepFailures: "boolean",
-      shareContributions: "boolean",
-      waitTimeout: "duration"
-    }
-  ]),
+  ["DedupeHook.make", (options) => DedupeHook.make(TimingHook.make(), options), dedupe],
+  ["DedupeHook.makeUnsafe", (options) => DedupeHook.makeUnsafe(TimingHook.make(), options), dedupe],
   ["FlagFilter.sample", FlagFilter.sample, { rate: "rate", by: "by", salt: "string" }],
   ["RequestFlags.make", RequestFlags.make, { ...privacy, maxFlags: "positiveInteger", request: "function" }],
   ["Flag.boolean", (options) => Flag.boolean("a", withDefault(options)), {

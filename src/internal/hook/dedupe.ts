@@ -85,18 +85,25 @@ export class Dedupe {
   }
 
   get part(): Part.Part<Turn> {
-    return Part.mapStages(this.#part, () => new Turn(), (stage, context, turn, run, input) => {
-      if (turn.isRun === undefined) this.#decide(turn, stage, context, input)
-      if (turn.isRun === true) return this.#run(turn, stage, context, run)
-      const { entry } = turn
-      if (entry === undefined) return undefined
-      if (stage === "after") return this.#isFor(entry, context) ? entry.after : undefined
-      if (stage !== "before") return undefined
-      // The other `before` may itself wait for a nested evaluation.
-      return entry.isSettled || entry.running === undefined || Context.get(Services.current(), Nesting).depth > 1
-        ? this.#repeat(turn, entry, context, run)
-        : this.#wait(turn, entry, entry.running, context, run)
-    })
+    return Part.mapStages(
+      this.#part,
+      () => new Turn(),
+      (stage, context, turn, run) => this.#take(turn, stage, context, run),
+      (stage, context, turn, input) => {
+        if (turn.isRun === undefined) this.#decide(turn, stage, context, input)
+        return turn.isRun === true || (turn.entry !== undefined && hasToRepeat(turn.entry, stage))
+      }
+    )
+  }
+
+  #take(turn: Turn, stage: Stage, context: HookContext, run: Run): unknown {
+    const { entry } = turn
+    if (turn.isRun === true || entry === undefined) return this.#run(turn, stage, context, run)
+    if (stage === "after") return this.#isFor(entry, context) ? entry.after : undefined
+    // The other `before` may itself wait for a nested evaluation.
+    return entry.isSettled || entry.running === undefined || Context.get(Services.current(), Nesting).depth > 1
+      ? this.#repeat(turn, entry, context, run)
+      : this.#wait(turn, entry, entry.running, context, run)
   }
 
   #decide(turn: Turn, stage: Stage, context: HookContext, input: Part.Input): void {
@@ -146,7 +153,6 @@ export class Dedupe {
 
   /** Contributes what the other evaluation did. That of another subject runs on its own. */
   #repeat(turn: Turn, entry: Entry, context: HookContext, run: Run): unknown {
-    if (entry.isSettled && entry.before === undefined && entry.after === undefined) return undefined
     if (entry.isSettled && this.#isFor(entry, context)) return entry.before
     return this.#runAfterAll(turn, undefined, context, run)
   }
@@ -159,6 +165,7 @@ export class Dedupe {
 
   #wait(turn: Turn, entry: Entry, running: Deferred.Deferred<void>, context: HookContext, run: Run): unknown {
     return Effect.flatMap(Effect.timeoutOption(Deferred.await(running), this.#settings.waitTimeout), () => {
+      if (!hasToRepeat(entry, "before")) return Effect.void
       const result = entry.isSettled
         ? this.#repeat(turn, entry, context, run)
         : this.#runAfterAll(turn, this.#claimFree(entry, context), context, run)
@@ -232,6 +239,12 @@ export class Dedupe {
     return undefined
   }
 }
+
+// An `after` that failed belongs to its `before`: an evaluation of another subject runs both.
+const hasToRepeat = (entry: Entry, stage: Stage): boolean =>
+  stage === "before"
+    ? !entry.isSettled || entry.before !== undefined || entry.after !== undefined
+    : stage === "after" && entry.after !== undefined
 
 const subjectOf = (context: HookContext): string | undefined => {
   const targetingKey = attributeOf(context, "targetingKey")

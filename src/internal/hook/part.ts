@@ -55,6 +55,11 @@ export type Result = Effect.Effect<unknown, unknown, unknown> | undefined
 /** What a stage is told about the result: nothing in `before`, and an error in `error`. */
 export type Input = EvaluationDetails | EvaluationError.EvaluationError | undefined
 
+/** Decides whether a stage has anything to do. */
+export type IsIn<S> = (stage: Stage, context: HookContext, data: S, input: Input) => boolean
+
+const always = () => true
+
 /** An observed part stays observed. */
 export const mapStages = <S>(
   part: Part,
@@ -63,9 +68,9 @@ export const mapStages = <S>(
     stage: Stage,
     context: HookContext,
     data: S,
-    run: (context: HookContext, data: unknown) => unknown,
-    input: Input
-  ) => unknown
+    run: (context: HookContext, data: unknown) => unknown
+  ) => unknown,
+  isIn: IsIn<S> = always
 ): Part<S> => {
   const { after, before, error, finally: last, isObserved, name } = part
   return {
@@ -73,16 +78,25 @@ export const mapStages = <S>(
     hookData,
     isObserved,
     before: before &&
-      ((context, hints, data) => change("before", context, data, (context, data) => before(context, hints, data), undefined)),
+      ((context, hints, data) =>
+        isIn("before", context, data, undefined)
+          ? change("before", context, data, (context, data) => before(context, hints, data))
+          : undefined),
     after: after &&
       ((context, details, hints, data) =>
-        change("after", context, data, (context, data) => after(context, details, hints, data), details)),
+        isIn("after", context, data, details)
+          ? change("after", context, data, (context, data) => after(context, details, hints, data))
+          : undefined),
     error: error &&
       ((context, failure, hints, data) =>
-        change("error", context, data, (context, data) => error(context, failure, hints, data), failure)),
+        isIn("error", context, data, failure)
+          ? change("error", context, data, (context, data) => error(context, failure, hints, data))
+          : undefined),
     finally: last &&
       ((context, details, hints, data) =>
-        change("finally", context, data, (context, data) => last(context, details, hints, data), details))
+        isIn("finally", context, data, details)
+          ? change("finally", context, data, (context, data) => last(context, details, hints, data))
+          : undefined)
   }
 }
 
