@@ -304,16 +304,9 @@ export const make: {
  *
  * const client = OpenFeature.getClient("dedupe")
  * client.addHooks(OpenFeatureHook.make(once.hook))
- * await OpenFeature.setProviderAndWait("dedupe", {
- *   metadata: { name: "none" },
- *   resolveBooleanEvaluation: () => Promise.reject(new Error("no connection")),
- *   resolveStringEvaluation: (_flagKey, value) => Promise.resolve({ value }),
- *   resolveNumberEvaluation: (_flagKey, value) => Promise.resolve({ value }),
- *   resolveObjectEvaluation: (_flagKey, value) => Promise.resolve({ value })
- * })
+ * await client.getBooleanValue("sale", false) // there is no provider yet
  * await client.getBooleanValue("sale", false)
- * await client.getBooleanValue("sale", false)
- * warnings // => ["sale: GENERAL"]
+ * warnings // => ["sale: PROVIDER_NOT_READY"]
  * once.counts().hits // => 1
  * ```
  *

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Predicate, Scope } from "effect"
 import {
   BackgroundHook,
+  CircuitBreakerHook,
   ContextValidatorHook,
   DedupeHook,
   FeatureFlags,
@@ -26,6 +27,9 @@ const wrong = {
   duration: ["soon", "", "50 Millis", "50", Number.NaN, -1, Number.POSITIVE_INFINITY, null, true, [], () => 1],
   positiveDuration: ["soon", "", "50 Millis", 0, Number.NaN, -1, Number.POSITIVE_INFINITY, null, true, [], () => 1],
   lifetime: ["soon", "", "50 Millis", 0, Number.NaN, -1, null, true, [], () => 1],
+  policy: ["rate", 5, null, true, {}, [], { _tag: "rate" }, () => 1],
+  whenOpen: ["Skip", "ignore", "", 1, null, true],
+  store: ["memory", 1, null, true, {}, [], { admit: () => undefined }],
   window: ["Fixed", "debounce", "", 1, null, true],
   severity: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   function: ["x", "", 1, Number.NaN, null, true, {}, []],
@@ -134,6 +138,16 @@ const vocabulary = {
 
 const metrics = { ...vocabulary, maxSeries: "positiveInteger", duration: "boolean" } as const
 
+const breaker = {
+  failures: "positiveInteger",
+  tripPolicy: "policy",
+  openDuration: "positiveDuration",
+  whenOpen: "whenOpen",
+  probeTimeout: "positiveDuration",
+  store: "store",
+  onTransition: "function"
+} as const
+
 const dedupe = {
   key: "function",
   resultKey: "function",
@@ -180,6 +194,8 @@ constructors.push(
     concurrency: "positiveInteger",
     closeTimeout: "duration"
   }],
+  ["CircuitBreakerHook.make", (options) => CircuitBreakerHook.make(TimingHook.make(), options), breaker],
+  ["CircuitBreakerHook.start", (options) => CircuitBreakerHook.start(TimingHook.make(), options), breaker],
   ["DedupeHook.make", (options) => DedupeHook.make(TimingHook.make(), options), dedupe],
   ["DedupeHook.makeUnsafe", (options) => DedupeHook.makeUnsafe(TimingHook.make(), options), dedupe],
   ["FlagFilter.sample", FlagFilter.sample, { rate: "rate", by: "by", salt: "string" }],

@@ -180,21 +180,17 @@ export class Dedupe {
       : undefined
   }
 
-  #run(turn: Turn, stage: Stage, given: HookContext, run: Run): Part.Result {
+  #run(turn: Turn, stage: Stage, given: HookContext, run: Run): unknown {
     // A hook of the SDK gets a copy of the context. What it writes there is its contribution.
     const context = this.#part.before === undefined ? given : detach(given)
     const { entry } = turn
-    const result = tryOr<Part.Result, Part.Result>(() => {
+    const running = () => {
       turn.data ??= this.#part.hookData?.()
-      return Part.resultOf(run(context, turn.data), stage)
-    }, Exit.die)
-    if (entry === undefined) return result
-    if (result === undefined) this.#settle(entry, stage, Exit.void)
-    else if (Exit.isExit(result)) this.#settle(entry, stage, result)
-    else {
-      if (stage === "before") entry.running = Deferred.makeUnsafe()
-      return Effect.onExit(result, (exit) => Effect.sync(() => this.#settle(entry, stage, exit)))
+      return run(context, turn.data)
     }
+    if (entry === undefined) return running()
+    const result = Part.settling(stage, running, (exit) => this.#settle(entry, stage, exit))
+    if (stage === "before" && result !== undefined && !Exit.isExit(result)) entry.running = Deferred.makeUnsafe()
     return result
   }
 

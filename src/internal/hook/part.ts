@@ -55,6 +55,20 @@ export type Result = Effect.Effect<unknown, unknown, unknown> | undefined
 /** What a stage is told about the result: nothing in `before`, and an error in `error`. */
 export type Input = EvaluationDetails | EvaluationError.EvaluationError | undefined
 
+/** Runs a stage and tells how it ended: at once if it stays synchronous. */
+export const settling = (
+  stage: Stage,
+  run: () => unknown,
+  settle: (exit: Exit.Exit<unknown, unknown>) => void
+): Result => {
+  const result = tryOr<Result, Result>(() => resultOf(run(), stage), Exit.die)
+  if (result !== undefined && !Exit.isExit(result)) {
+    return Effect.onExit(result, (exit) => Effect.sync(() => settle(exit)))
+  }
+  settle(result ?? Exit.void)
+  return result
+}
+
 /** Decides whether a stage has anything to do. */
 export type IsIn<S> = (stage: Stage, context: HookContext, data: S, input: Input) => boolean
 
