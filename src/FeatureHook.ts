@@ -25,7 +25,7 @@ import * as Predicate from "effect/Predicate"
 import type * as Types from "effect/Types"
 import type { EvaluationDetails } from "./EvaluationDetails.ts"
 import type { EvaluationError } from "./EvaluationError.ts"
-import type { FlagFilter } from "./FlagFilter.ts"
+import * as FlagFilter from "./FlagFilter.ts"
 import type { HookContext } from "./HookContext.ts"
 import type { Stage } from "./HookFailures.ts"
 import * as HookFailures from "./HookFailures.ts"
@@ -299,7 +299,7 @@ export const make = <
   const after = own(stages.after, "after")
   const error = own(stages.error, "error")
   const last = own(stages.finally, "finally")
-  const part: Part.Part<S> = { name, hookData, isObserved: false, before, after, error, finally: last }
+  const part: Part.Part<S> = { name, hookData, isObserved: false, filter: undefined, before, after, error, finally: last }
   return fromPart("make", part)
 }
 
@@ -707,39 +707,19 @@ const within = <A, E, R>(
  * @since 0.1.0
  */
 export const when: {
-  (filter: FlagFilter): <E, R>(self: FeatureHook<E, R>) => FeatureHook<E, R>
-  <E, R>(self: FeatureHook<E, R>, filter: FlagFilter): FeatureHook<E, R>
+  (filter: FlagFilter.FlagFilter): <E, R>(self: FeatureHook<E, R>) => FeatureHook<E, R>
+  <E, R>(self: FeatureHook<E, R>, filter: FlagFilter.FlagFilter): FeatureHook<E, R>
 } = dual(
   2,
-  <E, R>(self: FeatureHook<E, R>, filter: FlagFilter): FeatureHook<E, R> => {
+  <E, R>(self: FeatureHook<E, R>, filter: FlagFilter.FlagFilter): FeatureHook<E, R> => {
     Check.aFunction("FeatureHook.when", "filter", filter)
-    return new FeatureHookImpl(self.parts.map((part) => whenPart(part, filter)))
+    // The runner asks the filter, so that evaluations that do not match cost nearly nothing.
+    return new FeatureHookImpl(self.parts.map((part) => ({
+      ...part,
+      filter: part.filter === undefined ? filter : FlagFilter.and(filter, part.filter)
+    })))
   }
 )
-
-class Gate {
-  taken: boolean | undefined = undefined
-  data: unknown = undefined
-}
-
-const whenPart = (part: Part.Part, filter: FlagFilter): Part.Part<Gate> => {
-  const { hookData } = part
-  const isOpen = (gate: Gate, context: HookContext): boolean => {
-    if (gate.taken === undefined) {
-      gate.taken = false
-      const taken = filter(context)
-      if (taken) gate.data = hookData?.()
-      gate.taken = taken
-    }
-    return gate.taken
-  }
-  return Part.mapStages(
-    part,
-    () => new Gate(),
-    (_stage, context, gate, run) => run(context, gate.data),
-    (_stage, context, gate) => isOpen(gate, context)
-  )
-}
 
 /**
  * Provides services to every stage of a hook.

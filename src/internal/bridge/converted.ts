@@ -115,6 +115,7 @@ export const make = (name: string, hook: SDK.Hook): Part<Given> => ({
   name,
   hookData: () => new Given(),
   isObserved: false,
+  filter: undefined,
   before: hook.before && ((context, hints, data) => {
     const source = sourceOf(context)
     const before = source === undefined ? context.context : undefined

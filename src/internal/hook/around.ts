@@ -56,6 +56,7 @@ export const make = <E, R>(name: string, program: Program<E, R>): Part<Around<E>
   name,
   hookData: () => new Around<E>(),
   isObserved: false,
+  filter: undefined,
   before: (context, hints, around) => {
     const evaluate = Effect.suspend(() => {
       Deferred.doneUnsafe(around.reached, Exit.void)

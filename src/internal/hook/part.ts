@@ -10,6 +10,7 @@ import type { EvaluationContext } from "../../EvaluationContext.ts"
 import type { EvaluationDetails } from "../../EvaluationDetails.ts"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
+import type { FlagFilter } from "../../FlagFilter.ts"
 import type { Stage } from "../../HookFailures.ts"
 import type { HookHints } from "../../HookHints.ts"
 import { readString, tryOr } from "../untrusted.ts"
@@ -41,6 +42,8 @@ export interface Part<S = unknown> {
   readonly hookData: (() => S) | undefined
   /** Failures of an observed part are reported and do not reject the evaluation. */
   readonly isObserved: boolean
+  /** Selects evaluations, once for all stages. The others are as if the part were not there. */
+  readonly filter: FlagFilter | undefined
   readonly before: Stages<S>["before"] | undefined
   readonly after: Stages<S>["after"] | undefined
   readonly error: Stages<S>["error"] | undefined
@@ -86,11 +89,12 @@ export const mapStages = <S>(
   ) => unknown,
   isIn: IsIn<S> = always
 ): Part<S> => {
-  const { after, before, error, finally: last, isObserved, name } = part
+  const { after, before, error, filter, finally: last, isObserved, name } = part
   return {
     name,
     hookData,
     isObserved,
+    filter,
     before: before &&
       ((context, hints, data) =>
         isIn("before", context, data, undefined)

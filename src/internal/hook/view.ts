@@ -88,7 +88,7 @@ export class View implements HookContext {
     return readString(view.#source.sdk.providerMetadata, "name") ?? "unknown"
   }
   static domain(view: View): string | undefined {
-    return view.#source.sdk.clientMetadata.domain
+    return readString(view.#source.sdk.clientMetadata, "domain")
   }
   static source(view: View): Source | undefined {
     return view.#isDetached ? undefined : view.#source

@@ -70,6 +70,8 @@ export class Run implements Stage.Host, Source {
   #services: Context.Context<unknown> | undefined = undefined
   #servicesOf: Registration | undefined = undefined
   #data: Array<unknown> | undefined = undefined
+  #selected: Array<boolean> | undefined = undefined
+  #left: number
   #contributed: SDK.EvaluationContext | undefined = undefined
   #isWritable = true
   #copy: EvaluationDetails.EvaluationDetails | undefined = undefined
@@ -89,10 +91,15 @@ export class Run implements Stage.Host, Source {
     this.#isGiven = evaluation !== undefined
     this.#check = check
     this.view = new View(this)
+    this.#left = stack.size
   }
 
   get isOfClient(): boolean {
     return this.evaluation.isOfClient
+  }
+  /** No filter selects the evaluation, so all later stages have nothing to do. */
+  get #isLeftOut(): boolean {
+    return this.#left === 0 && this.#hasBegun
   }
   get isOver(): boolean {
     return this.#finallyHasRun
@@ -108,7 +115,7 @@ export class Run implements Stage.Host, Source {
   after(sdk: SdkHookContext, details: SdkDetails, hints: SDK.HookHints | undefined): Settled<void> {
     this.#enter(sdk, hints)
     this.#check?.accept(details)
-    if (this.stack.after.length > 0) return Stage.run(this, "after", this.stack.after, this.#copyOf(details))
+    if (this.stack.after.length > 0 && !this.#isLeftOut) return Stage.run(this, "after", this.stack.after, this.#copyOf(details))
   }
 
   error(sdk: SdkHookContext, error: unknown, hints: SDK.HookHints | undefined): Settled<void> {
@@ -116,7 +123,7 @@ export class Run implements Stage.Host, Source {
     this.#enter(sdk, hints)
     if (this.#errorHasRun) return
     this.#errorHasRun = true
-    if (this.stack.error.length === 0) return
+    if (this.stack.error.length === 0 || this.#isLeftOut) return
     const failure = EvaluationError.isEvaluationError(error)
       ? error
       : EvaluationError.fromUnknown(error, this.view.flagKey)
@@ -127,7 +134,7 @@ export class Run implements Stage.Host, Source {
     this.#enter(sdk, hints)
     if (this.#finallyHasRun) return
     this.#finallyHasRun = true
-    if (this.stack.finally.length > 0) return Stage.run(this, "finally", this.stack.finally, this.#copyOf(details))
+    if (this.stack.finally.length > 0 && !this.#isLeftOut) return Stage.run(this, "finally", this.stack.finally, this.#copyOf(details))
   }
 
   finishError(error: unknown, sdk: SdkHookContext): Settled<void> {
@@ -177,6 +184,18 @@ export class Run implements Stage.Host, Source {
       )
     }
     return false
+  }
+
+  /** Asks the filter in the first stage of the hook. One that throws selects nothing. */
+  isSelected({ filter, index }: Entry): boolean {
+    const known = this.#selected?.[index]
+    if (known !== undefined) return known
+    this.#selected ??= []
+    this.#selected[index] = false
+    const isSelected = filter === undefined || filter(this.view)
+    this.#selected[index] = isSelected
+    if (!isSelected) this.#left--
+    return isSelected
   }
 
   /** Created on first use, since many hooks take part in only some evaluations. */

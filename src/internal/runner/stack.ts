@@ -5,6 +5,7 @@
  */
 import type { Stage } from "../../HookFailures.ts"
 import type { HookContext } from "../../HookContext.ts"
+import type { FlagFilter } from "../../FlagFilter.ts"
 import type { Part } from "../hook/part.ts"
 import type { Registration } from "../hook/registration.ts"
 
@@ -16,6 +17,7 @@ export interface Entry {
   readonly registration: Registration
   readonly isObserved: boolean
   readonly hookData: (() => unknown) | undefined
+  readonly filter: FlagFilter | undefined
   /** Whether the hook has returned an effect in this stage before. It needed a fiber then and probably will again. */
   givesEffects: boolean
   /** Whether an invalid contribution of the hook was reported. */
@@ -29,10 +31,13 @@ export class Stack {
   readonly after: ReadonlyArray<Entry>
   readonly error: ReadonlyArray<Entry>
   readonly finally: ReadonlyArray<Entry>
+  /** The number of hooks. */
+  readonly size: number
   readonly #longer = new WeakMap<Registration, Stack>()
 
   constructor(registrations: ReadonlyArray<Registration>) {
     this.registrations = registrations
+    this.size = registrations.reduce((sum, { parts }) => sum + parts.length, 0)
     this.before = entriesOf(registrations, "before")
     this.after = entriesOf(registrations, "after").reverse()
     this.error = entriesOf(registrations, "error").reverse()
@@ -70,8 +75,8 @@ const entryOf = (
   index: number,
   registration: Registration
 ): Entry | undefined => {
-  const { hookData, isObserved, name, [stage]: run } = part
-  return run && { name, index, registration, isObserved, hookData, givesEffects: false, hasWarned: false, run }
+  const { filter, hookData, isObserved, name, [stage]: run } = part
+  return run && { name, index, registration, isObserved, hookData, filter, givesEffects: false, hasWarned: false, run }
 }
 
 export const empty: Stack = new Stack([])
