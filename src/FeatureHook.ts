@@ -299,7 +299,16 @@ export const make = <
   const after = own(stages.after, "after")
   const error = own(stages.error, "error")
   const last = own(stages.finally, "finally")
-  const part: Part.Part<S> = { name, hookData, isObserved: false, filter: undefined, before, after, error, finally: last }
+  const part: Part.Part<S> = {
+    name,
+    hookData,
+    isObserved: false,
+    filter: undefined,
+    before,
+    after,
+    error,
+    finally: last
+  }
   return fromPart("make", part)
 }
 

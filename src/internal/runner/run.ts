@@ -113,17 +113,21 @@ export class Run implements Stage.Host, Source {
   }
 
   after(sdk: SdkHookContext, details: SdkDetails, hints: SDK.HookHints | undefined): Settled<void> {
+    if (this.#isLeftOut && this.#check === undefined) return
     this.#enter(sdk, hints)
     this.#check?.accept(details)
-    if (this.stack.after.length > 0 && !this.#isLeftOut) return Stage.run(this, "after", this.stack.after, this.#copyOf(details))
+    if (this.stack.after.length > 0 && !this.#isLeftOut) {
+      return Stage.run(this, "after", this.stack.after, this.#copyOf(details))
+    }
   }
 
   error(sdk: SdkHookContext, error: unknown, hints: SDK.HookHints | undefined): Settled<void> {
+    if (this.#isLeftOut) return
     // A hostile hook next to this one can make the SDK run the stage again.
     this.#enter(sdk, hints)
     if (this.#errorHasRun) return
     this.#errorHasRun = true
-    if (this.stack.error.length === 0 || this.#isLeftOut) return
+    if (this.stack.error.length === 0) return
     const failure = EvaluationError.isEvaluationError(error)
       ? error
       : EvaluationError.fromUnknown(error, this.view.flagKey)
@@ -131,10 +135,12 @@ export class Run implements Stage.Host, Source {
   }
 
   finally(sdk: SdkHookContext, details: SdkDetails, hints: SDK.HookHints | undefined): Settled<void> {
-    this.#enter(sdk, hints)
+    if (!this.#isLeftOut) this.#enter(sdk, hints)
     if (this.#finallyHasRun) return
     this.#finallyHasRun = true
-    if (this.stack.finally.length > 0 && !this.#isLeftOut) return Stage.run(this, "finally", this.stack.finally, this.#copyOf(details))
+    if (this.stack.finally.length > 0 && !this.#isLeftOut) {
+      return Stage.run(this, "finally", this.stack.finally, this.#copyOf(details))
+    }
   }
 
   finishError(error: unknown, sdk: SdkHookContext): Settled<void> {
