@@ -7,37 +7,40 @@
  * single program `around` the evaluation.
  *
  * Hooks are values. `combine` joins them, with `empty` as its identity. `when`,
- * `timeout`, `observe`, `provide` and `transform` derive new hooks. They apply
- * to each hook of a combination separately, so it makes no difference whether
- * you combine before or after.
+ * `onlyStages`, `timeout`, `warnWhenSlow`, `observe`, `failurePolicy`, `provide`
+ * and `transform` derive new hooks. They apply to each hook of a combination
+ * separately, so it makes no difference whether you combine before or after. A
+ * hook prints with its combinators, as it was written.
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import { cast, constVoid, dual, identity } from "effect/Function"
+import { constVoid, dual } from "effect/Function"
+import { type Inspectable, NodeInspectSymbol } from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
 import { Class as PipeableClass } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type * as Types from "effect/Types"
 import type { EvaluationDetails } from "./EvaluationDetails.ts"
 import type { EvaluationError } from "./EvaluationError.ts"
-import * as FlagFilter from "./FlagFilter.ts"
+import type { FlagFilter } from "./FlagFilter.ts"
 import type { HookContext } from "./HookContext.ts"
 import type { Stage } from "./HookFailures.ts"
-import * as HookFailures from "./HookFailures.ts"
 import type { HookHints } from "./HookHints.ts"
 import * as Check from "./internal/check.ts"
 import * as Around from "./internal/hook/around.ts"
+import * as OnlyStages from "./internal/hook/onlyStages.ts"
 import * as Part from "./internal/hook/part.ts"
-import * as Registration from "./internal/hook/registration.ts"
-import { detach, release } from "./internal/hook/view.ts"
-import { oneLine } from "./internal/text.ts"
+import * as Printed from "./internal/hook/printed.ts"
+import * as Slow from "./internal/hook/slow.ts"
+import * as Timeout from "./internal/hook/timeout.ts"
+import * as Transform from "./internal/hook/transform.ts"
+import * as When from "./internal/hook/when.ts"
+import { functionName, oneLine } from "./internal/text.ts"
 import { isRecord, read, tryOr } from "./internal/untrusted.ts"
-import { awaitWithin } from "./internal/wait.ts"
 
 const TypeId = "~effect-openfeature/FeatureHook"
 
@@ -48,10 +51,27 @@ const TypeId = "~effect-openfeature/FeatureHook"
  *
  * A `FeatureHook<never, R>` has no typed failure that can reject an evaluation.
  *
+ * A hook prints as it was written, with its combinators, in one line of at most
+ * 1,000 characters. It prints names, filters and limits, and nothing of an
+ * evaluation.
+ *
+ * **Example** (Printing a hook)
+ *
+ * ```ts
+ * import { FeatureHook, FlagFilter, LoggingHook, TimingHook } from "effect-openfeature"
+ *
+ * const logging = LoggingHook.make().pipe(
+ *   FeatureHook.when(FlagFilter.prefix("checkout-")),
+ *   FeatureHook.timeout("20 millis")
+ * )
+ * const both = FeatureHook.combine(TimingHook.make(), logging)
+ * String(both) // => "FeatureHook(timing + logging.pipe(when(prefix(\"checkout-\")), timeout(20ms)))"
+ * ```
+ *
  * @category models
  * @since 0.1.0
  */
-export interface FeatureHook<out E = never, out R = never> extends Pipeable {
+export interface FeatureHook<out E = never, out R = never> extends Pipeable, Inspectable {
   readonly [TypeId]: {
     readonly _E: Types.Covariant<E>
     readonly _R: Types.Covariant<R>
@@ -71,6 +91,15 @@ class FeatureHookImpl<out E, out R> extends PipeableClass implements FeatureHook
   }
   get name(): string {
     return this.parts.map((part) => part.name).join(" + ")
+  }
+  override toString(): string {
+    return `FeatureHook(${Printed.print(this.parts)})`
+  }
+  toJSON(): unknown {
+    return { _id: "FeatureHook", hooks: Printed.hooksOf(this.parts) }
+  }
+  [NodeInspectSymbol](): unknown {
+    return this.toString()
   }
   // The SDK runs this if JavaScript code adds the hook without a conversion. Otherwise it would ignore the hook
   // without a word.
@@ -177,14 +206,24 @@ const checkName = (constructor: string, name: string): void => {
 export const fromPart = <E, R>(constructor: string, part: Part.Part): FeatureHook<E, R> => {
   checkName(constructor, part.name)
   const name = oneLine(part.name, 128)
-  const given = Part.stages.filter((key) => part[key] !== undefined)
-  if (given.length === 0) {
+  if (!Part.hasStages(part)) {
     throw new RangeError(
       `FeatureHook.${constructor}: hook "${name}" needs at least one stage: ${Part.stages.join(", ")}`
     )
   }
   return new FeatureHookImpl([part])
 }
+
+/**
+ * Derives a hook with a combinator, which prints as the label.
+ *
+ * @internal
+ */
+export const mapParts = <E, R>(self: Any, label: string, f: (part: Part.Part) => Part.Part): FeatureHook<E, R> =>
+  derived(self, label, self.parts.map(f))
+
+const derived = <E, R>(self: Any, label: string, parts: ReadonlyArray<Part.Part>): FeatureHook<E, R> =>
+  new FeatureHookImpl(Part.writtenAs(label, self.parts, parts))
 
 /**
  * Creates a hook from its stages.
@@ -302,7 +341,9 @@ export const make = <
   const part: Part.Part<S> = {
     name,
     hookData,
-    isObserved: false,
+    onFailure: Part.undecided,
+    isProgram: false,
+    written: undefined,
     filter: undefined,
     before,
     after,
@@ -460,14 +501,7 @@ const partsOf = (hook: unknown, index: number): ReadonlyArray<Part.Part> => {
  * @category models
  * @since 0.1.0
  */
-export interface StageInfo {
-  /** The name of the hook. */
-  readonly hook: string
-  /** The stage: `"before"`, `"after"`, `"error"` or `"finally"`. */
-  readonly stage: Stage
-  /** The hook context of the evaluation. */
-  readonly context: HookContext
-}
+export interface StageInfo extends Transform.StageInfo {}
 
 /**
  * Transforms the effect of every stage.
@@ -514,46 +548,10 @@ export const transform: {
 } = dual(2, <E, R, E2, R2>(
   self: FeatureHook<E, R>,
   f: <A>(stage: Effect.Effect<A, E, R>, info: StageInfo) => Effect.Effect<A | void, E2, R2>
-): FeatureHook<E2, R2> => new FeatureHookImpl(self.parts.map((part) => transformPart(part, f))))
-
-// Hook data that is created on first use, inside the stage, where its failure is one of the stage.
-class Lazy {
-  readonly #make: () => unknown
-  #made = false
-  #value: unknown = undefined
-
-  constructor(make: () => unknown) {
-    this.#make = make
-  }
-  get value(): unknown {
-    if (!this.#made) {
-      this.#value = this.#make()
-      this.#made = true
-    }
-    return this.#value
-  }
-}
-
-// The stage runs inside the effect passed to `f`, so `f` also sees its defects. All parts of a hook
-// share its type of failures and requirements.
-const transformPart = <E, R, E2, R2>(
-  part: Part.Part,
-  f: <A>(stage: Effect.Effect<A, E, R>, info: StageInfo) => Effect.Effect<A | void, E2, R2>,
-  viewOf: (context: HookContext) => HookContext = identity
-): Part.Part<Lazy | undefined> => {
-  const { hookData, isObserved, name: hook } = part
-  return Part.mapStages(part, hookData && (() => new Lazy(hookData)), (stage, given, data, run) => {
-    const context = viewOf(given)
-    const info = { hook, stage, context }
-    const effect = Effect.suspend(() => Part.resultOf(run(context, data?.value), stage) ?? Effect.void)
-    return f(
-      cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, E, R>>(
-        isObserved ? caught(effect, info) : effect
-      ),
-      info
-    )
-  })
-}
+): FeatureHook<E2, R2> => {
+  const name = functionName(f)
+  return mapParts(self, name === undefined ? "transform" : `transform(${name})`, (part) => Transform.transform(part, f))
+})
 
 /**
  * Prevents a hook from affecting an evaluation. Its failures go to
@@ -592,19 +590,126 @@ const transformPart = <E, R, E2, R2>(
  * @since 0.1.0
  */
 export const observe = <E, R>(self: FeatureHook<E, R>): FeatureHook<never, R> =>
-  // The runner handles the failures of observed parts, which costs nothing until one fails.
-  new FeatureHookImpl(self.parts.map((part) => ({ ...part, isObserved: true })))
+  // The runner applies the policy, which costs nothing until a stage fails.
+  mapParts(self, "observe", (part) => Part.decide(part, Part.observed))
 
-// Combinators around an observed part must not see its failures. An interruption
-// is for the runner, which knows whether it is a failure.
-const caught = <A, E, R>(stage: Effect.Effect<A, E, R>, info: StageInfo): Effect.Effect<A | void, never, R> =>
-  Effect.catchCause(
-    stage,
-    (cause) =>
-      Cause.hasInterruptsOnly(cause)
-        ? Effect.failCause(cast<Cause.Cause<E>, Cause.Cause<never>>(cause))
-        : HookFailures.report({ hook: info.hook, stage: info.stage, flagKey: info.context.flagKey, cause })
-  )
+/**
+ * Observes a built-in hook, which prints as its name: nobody wrote `observe`.
+ *
+ * @internal
+ */
+export const watcher = <E, R>(self: FeatureHook<E, R>): FeatureHook<never, R> =>
+  new FeatureHookImpl(self.parts.map((part) => Part.decide(part, Part.observed)))
+
+/**
+ * What a failure of each stage does.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface FailurePolicy {
+  /** What a failure of `before` does: rejects the evaluation, the default, goes to `HookFailures`, or neither. */
+  readonly before?: "reject" | "report" | "ignore" | undefined
+  /** What a failure of `after` does: rejects the evaluation, the default, goes to `HookFailures`, or neither. */
+  readonly after?: "reject" | "report" | "ignore" | undefined
+  /** Whether a failure of `error` goes to `HookFailures`, the default, or nowhere. It never rejects. */
+  readonly error?: "report" | "ignore" | undefined
+  /** Whether a failure of `finally` goes to `HookFailures`, the default, or nowhere. It never rejects. */
+  readonly finally?: "report" | "ignore" | undefined
+}
+
+/**
+ * A policy with which no stage can reject an evaluation.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface HarmlessPolicy extends FailurePolicy {
+  /** A failure of `before` goes to `HookFailures`, or nowhere. */
+  readonly before: "report" | "ignore"
+  /** A failure of `after` goes to `HookFailures`, or nowhere. */
+  readonly after: "report" | "ignore"
+}
+
+/**
+ * Decides for each stage what its failures do.
+ *
+ * **When to use**
+ *
+ * Use for a hook that guards an evaluation in one stage and only watches in
+ * another, or to silence a stage that fails often and harmlessly. Use `observe`
+ * for a hook that only watches.
+ *
+ * **Details**
+ *
+ * - `"reject"`: the evaluation fails, and the caller gets the default value.
+ * - `"report"`: the failure goes to `HookFailures`, and the evaluation goes on.
+ * - `"ignore"`: the evaluation goes on, and nothing is reported.
+ *
+ * It covers failures, defects and timeouts. The innermost decision holds:
+ * `"reject"`, and a stage that the policy leaves out, change nothing. So no
+ * policy around an observed hook can make it affect an evaluation again.
+ *
+ * The result has no typed failure if neither `before` nor `after` can reject.
+ *
+ * **Gotchas**
+ *
+ * Nobody learns of a failure that is ignored.
+ *
+ * Throws a `RangeError` when a stage or a value is unknown.
+ *
+ * **Example** (Guarding before, and only watching afterwards)
+ *
+ * ```ts
+ * import { InMemoryProvider, OpenFeature } from "@openfeature/server-sdk"
+ * import { FeatureHook, OpenFeatureHook } from "effect-openfeature"
+ *
+ * const quota = FeatureHook.make("quota", {
+ *   before: ({ context }) => {
+ *     if (context.targetingKey === undefined) throw new Error("no targeting key")
+ *   },
+ *   after: async () => {
+ *     throw new Error("the database is down")
+ *   }
+ * }).pipe(FeatureHook.failurePolicy({ after: "report" }))
+ *
+ * const on = { variants: { on: true }, defaultVariant: "on", disabled: false } as const
+ * await OpenFeature.setProviderAndWait("policy", new InMemoryProvider({ sale: on }))
+ * const client = OpenFeature.getClient("policy").addHooks(OpenFeatureHook.make(quota))
+ * await client.getBooleanValue("sale", false) // => false
+ * await client.getBooleanValue("sale", false, { targetingKey: "user-1" }) // => true
+ * ```
+ *
+ * @category error handling
+ * @since 0.2.0
+ */
+export const failurePolicy: {
+  (policy: HarmlessPolicy): <E, R>(self: FeatureHook<E, R>) => FeatureHook<never, R>
+  (policy: FailurePolicy): <E, R>(self: FeatureHook<E, R>) => FeatureHook<E, R>
+  <E, R>(self: FeatureHook<E, R>, policy: HarmlessPolicy): FeatureHook<never, R>
+  <E, R>(self: FeatureHook<E, R>, policy: FailurePolicy): FeatureHook<E, R>
+} = dual(2, <E, R>(self: FeatureHook<E, R>, policy: FailurePolicy): FeatureHook<never, R> => {
+  const canReject = Check.among("reject", "report", "ignore")
+  const never = Check.among("report", "ignore")
+  const given = Check.options("FeatureHook.failurePolicy", policy, {
+    before: canReject,
+    after: canReject,
+    error: never,
+    finally: never
+  })
+  const decision = (stage: Stage): "report" | "ignore" | undefined => {
+    const found = Object.hasOwn(given, stage) ? given[stage] : undefined
+    return found === "reject" ? undefined : found
+  }
+  const decided: Part.Policy = {
+    before: decision("before"),
+    after: decision("after"),
+    error: decision("error"),
+    finally: decision("finally")
+  }
+  const label = Part.stages.flatMap((stage) => decided[stage] === undefined ? [] : `${stage}: "${decided[stage]}"`)
+  return mapParts(self, `failurePolicy({ ${label.join(", ")} })`, (part) => Part.decide(part, decided))
+})
 
 /**
  * Limits the duration of each stage of a hook.
@@ -655,40 +760,144 @@ export const timeout: {
   <E, R>(self: FeatureHook<E, R>, duration: Duration.Input): FeatureHook<E | Cause.TimeoutError, R>
 } = dual(2, <E, R>(self: FeatureHook<E, R>, duration: Duration.Input): FeatureHook<E | Cause.TimeoutError, R> => {
   const limit = Check.positiveDuration("FeatureHook.timeout", "duration", duration)
-  // The stage needs a view of its own, which can be emptied when the stage is abandoned.
-  return new FeatureHookImpl(
-    self.parts.map((part) => transformPart(part, (stage, info) => within(stage, limit, info), detach))
-  )
+  return mapParts(self, `timeout(${Duration.format(limit)})`, (part) => Timeout.timeout(part, limit))
 })
 
-// The stage runs in its own fiber, so abandoning it does not wait for it. No interruption may come
-// between the fork and the deadline.
-const within = <A, E, R>(
-  stage: Effect.Effect<A, E, R>,
-  limit: Duration.Duration,
-  info: StageInfo
-): Effect.Effect<A, E | Cause.TimeoutError, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.forkDetach(restore(stage), { startImmediately: true }), (fiber) => {
-      const exit = fiber.pollUnsafe()
-      if (exit !== undefined) return exit
-      const deadline = Effect.timeoutOrElse(restore(Fiber.join(fiber)), {
-        duration: limit,
-        orElse: () => {
-          fiber.interruptUnsafe()
-          release(info.context)
-          return Effect.fail(new Cause.TimeoutError(`not done within ${Duration.format(limit)}`))
-        }
-      })
-      // An interruption waits for the finalizers of the stage, but no longer than a closing scope does.
-      const interrupt = Effect.withFiber((current) => {
-        fiber.interruptUnsafe()
-        const close = Duration.fromInputUnsafe(current.getRef(Registration.CloseTimeout))
-        return awaitWithin(fiber, Duration.min(limit, close))
-      })
-      return Effect.andThen(Registration.track(fiber), Effect.onInterrupt(restore(deadline), () => interrupt))
-    })
-  )
+/**
+ * The options of `warnWhenSlow`.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface SlowOptions extends Slow.Options {}
+
+/**
+ * Logs a warning when a stage of a hook takes longer than a duration.
+ *
+ * **When to use**
+ *
+ * Use to find out which hook makes evaluations slow, and which one hangs. Use
+ * `TimingHook` for the time of whole evaluations.
+ *
+ * **Details**
+ *
+ * The warning comes while the stage still runs, also if it never ends. Only for
+ * a stage that blocks the thread, it comes when the stage ends. Each run of a
+ * stage gives at most one.
+ *
+ * The log record has the fields `hook`, `stage`, `flag_key` and `duration_ms`,
+ * the time until then. It goes to the logger of the caller, as those of
+ * `LoggingHook` do.
+ *
+ * The stage keeps its result, its failure and its time. A stage that answers at
+ * once starts no timer and no fiber. When a stage ends or is interrupted, its
+ * timer is gone.
+ *
+ * The order of combinators counts: a `timeout` within the hook ends its stages
+ * before they are slow, if it is shorter.
+ *
+ * **Gotchas**
+ *
+ * A stage that returns an effect is watched by a fiber, which starts only if the
+ * effect waits for something.
+ *
+ * Throws a `RangeError` when the duration is not finite and positive, or when an
+ * option is invalid or unknown.
+ *
+ * **Example** (Finding a slow hook)
+ *
+ * ```ts
+ * import { OpenFeature } from "@openfeature/server-sdk"
+ * import { FeatureHook, OpenFeatureHook } from "effect-openfeature"
+ *
+ * const ignore = () => {}
+ * const warnings: Array<unknown> = []
+ * const logger = { error: ignore, warn: (text: unknown) => warnings.push(text), info: ignore, debug: ignore }
+ *
+ * const audit = FeatureHook.make("audit", {
+ *   finally: () => new Promise<void>((resolve) => setTimeout(resolve, 50))
+ * }).pipe(FeatureHook.warnWhenSlow("10 millis", { logger }))
+ *
+ * const client = OpenFeature.getClient("slow")
+ * client.addHooks(OpenFeatureHook.make(audit))
+ * await client.getBooleanValue("sale", false)
+ * // hook "audit" is slow in its finally stage
+ * warnings.length // => 1
+ * ```
+ *
+ * @category timeouts
+ * @since 0.2.0
+ */
+export const warnWhenSlow: {
+  (slowerThan: Duration.Input, options?: SlowOptions | undefined): <E, R>(self: FeatureHook<E, R>) => FeatureHook<E, R>
+  <E, R>(
+    self: FeatureHook<E, R>,
+    slowerThan: Duration.Input,
+    options?: SlowOptions | undefined
+  ): FeatureHook<E, R>
+} = dual((args) => isFeatureHook(args[0]), <E, R>(
+  self: FeatureHook<E, R>,
+  slowerThan: Duration.Input,
+  options: SlowOptions = {}
+): FeatureHook<E, R> => {
+  const owner = "FeatureHook.warnWhenSlow"
+  const limit = Check.positiveDuration(owner, "slowerThan", slowerThan)
+  const slow = new Slow.Slow(limit, Check.options(owner, options, Slow.rules))
+  return mapParts(self, `warnWhenSlow(${Duration.format(limit)})`, (part) => slow.watch(part))
+})
+
+/**
+ * Restricts a hook to some of its stages.
+ *
+ * **When to use**
+ *
+ * Use to leave out stages of a hook that somebody else wrote, such as a `before`
+ * that costs too much.
+ *
+ * **Details**
+ *
+ * Of a combination, the hooks that have none of these stages are left out.
+ *
+ * **Gotchas**
+ *
+ * A stage that stays does not find what a stage that is left out would have put
+ * into the hook data, and what that stage would have closed stays open.
+ *
+ * Throws a `RangeError` when no stage is given, a stage is unknown, or none is
+ * left. It also throws for a hook made with `around`, unless all its stages stay:
+ * they are one program.
+ *
+ * **Example** (Keeping the end of an evaluation)
+ *
+ * ```ts
+ * import { FeatureHook } from "effect-openfeature"
+ * import { Fixtures } from "effect-openfeature/testing"
+ * import { Effect } from "effect"
+ *
+ * const stages: Array<string> = []
+ * const verbose = FeatureHook.make("verbose", {
+ *   before: () => void stages.push("before"),
+ *   after: () => void stages.push("after"),
+ *   error: () => void stages.push("error"),
+ *   finally: () => void stages.push("finally")
+ * })
+ * await Effect.runPromise(Fixtures.run(FeatureHook.onlyStages(verbose, "after", "error")))
+ * stages // => ["after"]
+ * ```
+ *
+ * @category filtering
+ * @since 0.2.0
+ */
+export const onlyStages: {
+  (...stages: ReadonlyArray<Stage>): <E, R>(self: FeatureHook<E, R>) => FeatureHook<E, R>
+  <E, R>(self: FeatureHook<E, R>, ...stages: ReadonlyArray<Stage>): FeatureHook<E, R>
+} = dual((args) => isFeatureHook(args[0]), <E, R>(
+  self: FeatureHook<E, R>,
+  ...stages: ReadonlyArray<Stage>
+): FeatureHook<E, R> => {
+  const parts = OnlyStages.onlyStages(self.name, self.parts, stages)
+  return derived(self, `onlyStages(${stages.map((stage) => `"${stage}"`).join(", ")})`, parts)
+})
 
 /**
  * Restricts a hook to the evaluations that match a filter.
@@ -716,17 +925,13 @@ const within = <A, E, R>(
  * @since 0.1.0
  */
 export const when: {
-  (filter: FlagFilter.FlagFilter): <E, R>(self: FeatureHook<E, R>) => FeatureHook<E, R>
-  <E, R>(self: FeatureHook<E, R>, filter: FlagFilter.FlagFilter): FeatureHook<E, R>
+  (filter: FlagFilter): <E, R>(self: FeatureHook<E, R>) => FeatureHook<E, R>
+  <E, R>(self: FeatureHook<E, R>, filter: FlagFilter): FeatureHook<E, R>
 } = dual(
   2,
-  <E, R>(self: FeatureHook<E, R>, filter: FlagFilter.FlagFilter): FeatureHook<E, R> => {
+  <E, R>(self: FeatureHook<E, R>, filter: FlagFilter): FeatureHook<E, R> => {
     Check.aFunction("FeatureHook.when", "filter", filter)
-    // The runner asks the filter, so that evaluations that do not match cost nearly nothing.
-    return new FeatureHookImpl(self.parts.map((part) => ({
-      ...part,
-      filter: part.filter === undefined ? filter : FlagFilter.and(filter, part.filter)
-    })))
+    return mapParts(self, `when(${functionName(filter) ?? "custom"})`, (part) => When.when(part, filter))
   }
 )
 
@@ -763,5 +968,9 @@ export const provide: {
 } = dual(
   2,
   <E, R, R2>(self: FeatureHook<E, R>, services: Context.Context<R2>): FeatureHook<E, Exclude<R, R2>> =>
-    transform(self, (stage) => Effect.provideContext(stage, services))
+    mapParts(
+      self,
+      "provide",
+      (part) => Transform.transform<E, R, E, Exclude<R, R2>>(part, (stage) => Effect.provideContext(stage, services))
+    )
 )

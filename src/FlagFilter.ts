@@ -14,6 +14,7 @@ import type { HookContext } from "./HookContext.ts"
 import * as Check from "./internal/check.ts"
 import { murmur3, netstring } from "./internal/hash.ts"
 import * as Services from "./internal/services.ts"
+import { functionName, quote, truncate } from "./internal/text.ts"
 import { readOwn } from "./internal/untrusted.ts"
 
 /**
@@ -25,10 +26,24 @@ import { readOwn } from "./internal/untrusted.ts"
  * first stage of the hook. Any function of this type is a filter, so a custom
  * one needs no constructor.
  *
+ * A filter has a name that says what it matches, such as
+ * `and(prefix("checkout-"), not(suffix("-test")))`. A hook prints its filter by
+ * that name, and a custom filter by the name of its function, or as `custom`.
+ *
  * @category models
  * @since 0.1.0
  */
 export type FlagFilter = (context: HookContext) => boolean
+
+// A hook prints a filter by the name of its function, as it does with one of the user. A bundler can
+// change the names in the code.
+const describe = (name: string, filter: FlagFilter): FlagFilter =>
+  Object.defineProperty(filter, "name", { value: truncate(name, 256) })
+
+const nameOf = (filter: FlagFilter): string => functionName(filter) ?? "custom"
+
+const call = (name: string, args: ReadonlyArray<string>): string =>
+  `${name}(${args.slice(0, 10).map((arg) => quote(arg, 64)).join(", ")}${args.length > 10 ? ", …" : ""})`
 
 /**
  * Matches every evaluation.
@@ -36,7 +51,7 @@ export type FlagFilter = (context: HookContext) => boolean
  * @category constructors
  * @since 0.1.0
  */
-export const all: FlagFilter = () => true
+export const all: FlagFilter = describe("all", () => true)
 
 const named = (module: string, value: string): string => {
   if (value === "") throw new RangeError(`FlagFilter.${module}: ${module} must not be empty`)
@@ -67,7 +82,7 @@ const named = (module: string, value: string): string => {
  */
 export const prefix = (prefix: string): FlagFilter => {
   const start = named("prefix", prefix)
-  return (context) => context.flagKey.startsWith(start)
+  return describe(call("prefix", [start]), (context) => context.flagKey.startsWith(start))
 }
 
 /**
@@ -82,7 +97,7 @@ export const prefix = (prefix: string): FlagFilter => {
  */
 export const suffix = (suffix: string): FlagFilter => {
   const end = named("suffix", suffix)
-  return (context) => context.flagKey.endsWith(end)
+  return describe(call("suffix", [end]), (context) => context.flagKey.endsWith(end))
 }
 
 /**
@@ -109,7 +124,7 @@ export const suffix = (suffix: string): FlagFilter => {
 export const oneOf = (...flagKeys: ReadonlyArray<string>): FlagFilter => {
   if (flagKeys.length === 0) throw new RangeError("FlagFilter.oneOf: at least one flag key is needed")
   const keys = new Set(flagKeys)
-  return (context) => keys.has(context.flagKey)
+  return describe(call("oneOf", flagKeys), (context) => keys.has(context.flagKey))
 }
 
 /**
@@ -149,14 +164,17 @@ export const oneOf = (...flagKeys: ReadonlyArray<string>): FlagFilter => {
 export const pattern = (pattern: string | RegExp): FlagFilter => {
   if (pattern instanceof RegExp) {
     const stateless = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""))
-    return (context) => context.flagKey.length <= maxPatternLength && stateless.test(context.flagKey)
+    return describe(
+      `pattern(${stateless})`,
+      (context) => context.flagKey.length <= maxPatternLength && stateless.test(context.flagKey)
+    )
   }
   if (named("pattern", pattern).length > maxPatternLength) {
     throw new RangeError(
       `FlagFilter.pattern: pattern must not be longer than ${maxPatternLength} characters, got ${pattern.length}`
     )
   }
-  return (context) => matches(pattern, context.flagKey)
+  return describe(call("pattern", [pattern]), (context) => matches(pattern, context.flagKey))
 }
 
 const maxPatternLength = 256
@@ -203,7 +221,7 @@ export const flagType = (...types: ReadonlyArray<SDK.FlagValueType>): FlagFilter
   if (types.length === 0 || unknown !== undefined) {
     throw new RangeError(`FlagFilter.flagType: types must be among ${flagTypes.join(", ")}, got ${String(unknown)}`)
   }
-  return (context) => types.includes(context.flagValueType)
+  return describe(call("flagType", types), (context) => types.includes(context.flagValueType))
 }
 
 /**
@@ -222,7 +240,10 @@ export const flagType = (...types: ReadonlyArray<SDK.FlagValueType>): FlagFilter
  */
 export const domain = (...domains: ReadonlyArray<string>): FlagFilter => {
   if (domains.length === 0) throw new RangeError("FlagFilter.domain: at least one domain is needed")
-  return (context) => context.clientMetadata.domain !== undefined && domains.includes(context.clientMetadata.domain)
+  return describe(
+    call("domain", domains),
+    ({ clientMetadata: { domain } }) => domain !== undefined && domains.includes(domain)
+  )
 }
 
 /**
@@ -301,15 +322,16 @@ export const sample = (options: SampleOptions): FlagFilter => {
     salt: Check.aString
   })
   aRate("FlagFilter.sample", "rate", rate)
-  const random: FlagFilter = () => Context.get(Services.current(), Random.Random).nextDoubleUnsafe() < rate
-  if (by === "evaluation") return random
+  const name = by === "evaluation" ? `sample(${rate})` : `sample(${rate}, "${by}")`
+  const random = (): boolean => Context.get(Services.current(), Random.Random).nextDoubleUnsafe() < rate
+  if (by === "evaluation") return describe(name, random)
   const isIn = (...subject: ReadonlyArray<string>): boolean => murmur3(netstring(salt, ...subject)) / 2 ** 32 < rate
-  if (by === "flag") return (context) => isIn(context.flagKey)
-  return (context) => {
-    const targetingKey = readOwn(context.context, "targetingKey")
-    if (typeof targetingKey !== "string" || targetingKey === "") return random(context)
-    return by === "targetingKey" ? isIn(targetingKey) : isIn(targetingKey, context.flagKey)
-  }
+  if (by === "flag") return describe(name, (context) => isIn(context.flagKey))
+  return describe(name, ({ context, flagKey }) => {
+    const targetingKey = readOwn(context, "targetingKey")
+    if (typeof targetingKey !== "string" || targetingKey === "") return random()
+    return by === "targetingKey" ? isIn(targetingKey) : isIn(targetingKey, flagKey)
+  })
 }
 
 /**
@@ -342,7 +364,7 @@ export const and: {
 } = dual(2, (self: FlagFilter, that: FlagFilter): FlagFilter => {
   Check.aFunction("FlagFilter.and", "self", self)
   Check.aFunction("FlagFilter.and", "that", that)
-  return (context) => self(context) && that(context)
+  return describe(`and(${nameOf(self)}, ${nameOf(that)})`, (context) => self(context) && that(context))
 })
 
 /**
@@ -371,7 +393,7 @@ export const or: {
 } = dual(2, (self: FlagFilter, that: FlagFilter): FlagFilter => {
   Check.aFunction("FlagFilter.or", "self", self)
   Check.aFunction("FlagFilter.or", "that", that)
-  return (context) => self(context) || that(context)
+  return describe(`or(${nameOf(self)}, ${nameOf(that)})`, (context) => self(context) || that(context))
 })
 
 /**
@@ -386,5 +408,5 @@ export const or: {
  */
 export const not = (self: FlagFilter): FlagFilter => {
   Check.aFunction("FlagFilter.not", "self", self)
-  return (context) => !self(context)
+  return describe(`not(${nameOf(self)})`, (context) => !self(context))
 }

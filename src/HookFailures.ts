@@ -10,15 +10,15 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as PubSub from "effect/PubSub"
-import { CurrentLoggers, UnhandledLogLevel } from "effect/References"
+import { UnhandledLogLevel } from "effect/References"
 import * as Stream from "effect/Stream"
 import * as Check from "./internal/check.ts"
+import { LogLines } from "./internal/logLines.ts"
 import { tryOr } from "./internal/untrusted.ts"
 import { oneLine } from "./internal/text.ts"
 
@@ -174,46 +174,6 @@ const log = (failure: HookFailure, withCause: boolean, suppressed = 0): Effect.E
     )
   })
 
-interface Line {
-  readonly clock: Clock.Clock
-  readonly loggers: unknown
-  readonly at: bigint
-  suppressed: number
-}
-
-// A hook that fails in every evaluation must not fill the log. Loggers that have not seen its line yet
-// get one.
-class LogLines {
-  readonly #interval: bigint
-  readonly #last = new Map<string, Line>()
-
-  constructor(interval: Duration.Duration) {
-    this.#interval = Duration.toNanosUnsafe(interval)
-  }
-  log(failure: HookFailure, withCause: boolean): Effect.Effect<void> {
-    return Effect.withFiber((fiber) => {
-      const clock = fiber.getRef(Clock.Clock)
-      const loggers = fiber.getRef(CurrentLoggers)
-      const key = `${failure.hook}\n${failure.stage}\n${kind(failure.cause)}\n${fiber.getRef(UnhandledLogLevel)}`
-      const last = this.#last.get(key)
-      const at = clock.monotonicTimeNanosUnsafe()
-      const isSame = last?.clock === clock && last.loggers === loggers
-      if (isSame && at - last.at < this.#interval) {
-        last.suppressed++
-        return Effect.void
-      }
-      // The names of hooks can be made up at run time. The oldest entry is the first.
-      this.#last.delete(key)
-      const [oldest] = this.#last.size < maxLogged ? [] : this.#last.keys()
-      if (oldest !== undefined) this.#last.delete(oldest)
-      this.#last.set(key, { clock, loggers, at, suppressed: 0 })
-      return log(failure, withCause, isSame ? last.suppressed : 0)
-    })
-  }
-}
-
-const maxLogged = 1000
-
 const fromPubSub = (
   pubsub: PubSub.PubSub<HookFailure>,
   logCause: boolean,
@@ -234,7 +194,11 @@ const fromPubSub = (
             Metric.withAttributes(counter, { hook: oneLine(failure.hook, 128), stage: failure.stage }),
             1
           ),
-          lines.log(failure, logCause)
+          Effect.withFiber((fiber) => {
+            const { cause, hook, stage } = failure
+            const key = `${hook}\n${stage}\n${kind(cause)}\n${fiber.getRef(UnhandledLogLevel)}`
+            return lines.log(key, (suppressed) => log(failure, logCause, suppressed))
+          })
         )
       }).pipe(Effect.catchCause(() => Effect.void))
   }

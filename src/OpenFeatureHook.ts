@@ -75,6 +75,9 @@ export const CloseTimeout: Context.Reference<Duration.Input> = Registration.Clos
  * of the fiber that makes the evaluation. Outside of a fiber they run with
  * Effect's defaults.
  *
+ * The SDK hook prints its hooks as they were written, such as
+ * `OpenFeatureHook(timing + logging.pipe(timeout(20ms)))`.
+ *
  * **Gotchas**
  *
  * Throws a `RangeError` when a value is not a `FeatureHook`.

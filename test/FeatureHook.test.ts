@@ -212,7 +212,10 @@ describe("a combinator", () => {
     ["when", FeatureHook.when(filter)],
     ["when that takes nothing", FeatureHook.when(FlagFilter.not(filter))],
     ["observe", FeatureHook.observe],
+    ["failurePolicy", FeatureHook.failurePolicy({ before: "report", after: "ignore", finally: "ignore" })],
     ["timeout", FeatureHook.timeout("1 minute")],
+    ["warnWhenSlow", FeatureHook.warnWhenSlow("1 minute")],
+    ["onlyStages", FeatureHook.onlyStages("before", "after", "finally")],
     ["transform", (hook) => FeatureHook.transform(hook, (stage) => Effect.andThen(Effect.yieldNow, stage))],
     ["provide", (hook) => FeatureHook.provide(hook, Context.make(Region, "eu"))]
   ]
@@ -266,6 +269,18 @@ describe("a combinator", () => {
         [
           (journal) => FeatureHook.timeout(scripted("a", journal, script), "1 second"),
           (journal) => scripted("a", journal, script).pipe(FeatureHook.timeout("1 second"))
+        ],
+        [
+          (journal) => FeatureHook.warnWhenSlow(scripted("a", journal, script), "1 second", { logInterval: 0 }),
+          (journal) => scripted("a", journal, script).pipe(FeatureHook.warnWhenSlow("1 second", { logInterval: 0 }))
+        ],
+        [
+          (journal) => FeatureHook.onlyStages(scripted("a", journal, script), "after", "finally"),
+          (journal) => scripted("a", journal, script).pipe(FeatureHook.onlyStages("after", "finally"))
+        ],
+        [
+          (journal) => FeatureHook.failurePolicy(scripted("a", journal, script), { finally: "ignore" }),
+          (journal) => scripted("a", journal, script).pipe(FeatureHook.failurePolicy({ finally: "ignore" }))
         ],
         [
           (journal) => FeatureHook.transform(scripted("a", journal, script), (stage) => Effect.asVoid(stage)),

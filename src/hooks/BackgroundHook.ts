@@ -62,7 +62,7 @@ export interface Counts {
   readonly delivered: number
   /** The stages that never ran, or were given up when the hook closed. */
   readonly dropped: number
-  /** The stages that failed. Their failures went to `HookFailures`. */
+  /** The stages that failed. Their failures went to `HookFailures`, unless a `failurePolicy` ignores them. */
   readonly failed: number
   /** The stages that wait or run. */
   readonly pending: number
@@ -121,7 +121,8 @@ interface Task {
   /** Runs a function in the asynchronous context of the caller. */
   readonly inContext: (run: () => void) => void
   readonly run: Effect.Effect<unknown, unknown>
-  readonly failed: (cause: Cause.Cause<unknown>) => HookFailures.HookFailure
+  /** Returns the failure to report, if its policy says so. */
+  readonly failed: (cause: Cause.Cause<unknown>) => HookFailures.HookFailure | undefined
 }
 
 class Background {
@@ -172,9 +173,10 @@ class Background {
   #deliver(task: Task): Effect.Effect<void> {
     return Effect.flatMap(run(task), (exit) => {
       this.#end(Exit.isSuccess(exit) ? "delivered" : "failed", task)
-      return Exit.isSuccess(exit)
+      const failure = Exit.isFailure(exit) ? task.failed(exit.cause) : undefined
+      return failure === undefined
         ? Effect.void
-        : Effect.provideContext(HookFailures.report(task.failed(exit.cause)), task.services)
+        : Effect.provideContext(HookFailures.report(failure), task.services)
     })
   }
 
@@ -216,7 +218,7 @@ const run = (task: Task): Effect.Effect<Exit.Exit<unknown, unknown>> =>
 
 // `before` stays in the evaluation: it can contribute, and later stages rely on it.
 const inBackground = (part: Part.Part, background: Background): Part.Part => {
-  const { before, hookData, name } = part
+  const { before, hookData, name, onFailure } = part
   const queued = Part.mapStages(part, hookData, (stage, given, data, run) => {
     const context: HookContext = settled(given)
     return background.offer({
@@ -226,10 +228,11 @@ const inBackground = (part: Part.Part, background: Background): Part.Part => {
       run: cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, unknown>>(
         Effect.suspend(() => Part.resultOf(run(context, data), stage) ?? Effect.void)
       ),
-      failed: (cause) => ({ hook: name, stage, flagKey: context.flagKey, cause })
+      failed: (cause) =>
+        onFailure[stage] === "ignore" ? undefined : { hook: name, stage, flagKey: context.flagKey, cause }
     })
   })
-  return { ...queued, before, isObserved: true }
+  return { ...Part.decide(queued, { ...Part.observed, before: undefined }), before }
 }
 
 const owner = "BackgroundHook.make"
@@ -241,10 +244,12 @@ const checked = (hook: FeatureHook.Any, options: Options): void => {
     concurrency: Check.positiveInteger,
     closeTimeout: Check.finiteDuration
   })
-  for (const { after, error, finally: last, isObserved, name } of FeatureHook.combineAll([hook]).parts) {
+  for (const { after, error, finally: last, name, onFailure } of FeatureHook.combineAll([hook]).parts) {
     const text = `${owner}: hook "${oneLine(name, 128)}"`
-    if (!isObserved && after !== undefined) {
-      throw new RangeError(`${text} can reject an evaluation in its after stage; put FeatureHook.observe around it`)
+    if (onFailure.after === undefined && after !== undefined) {
+      throw new RangeError(
+        `${text} can reject an evaluation in its after stage; put FeatureHook.observe around it, or a failurePolicy`
+      )
     }
     if (after === undefined && error === undefined && last === undefined) {
       throw new RangeError(`${text} has no stage for the background: after, error or finally`)
@@ -277,8 +282,8 @@ const checked = (hook: FeatureHook.Any, options: Options): void => {
  *
  * The work runs later, so a time that it measures includes the time in the queue.
  *
- * Throws a `RangeError` when an option is invalid or unknown, when a hook with an
- * `after` stage is not observed, or when no stage is left for the background.
+ * Throws a `RangeError` when an option is invalid or unknown, when an `after` stage
+ * can reject an evaluation, or when no stage is left for the background.
  *
  * **Example** (Writing an audit in the background)
  *
@@ -333,9 +338,8 @@ const acquire = Effect.fnUntraced(function*<R>(
   const workers = Array.from({ length: concurrency }, () => background.work)
   const fiber = yield* Effect.forkDetach(Effect.all(workers, { concurrency: "unbounded", discard: true }))
   yield* Effect.addFinalizer(() => close(hook.name, background, queue, fiber, closeTimeout))
-  const parts = hook.parts.map((part) => FeatureHook.fromPart<never, R>("make", inBackground(part, background)))
   return {
-    hook: FeatureHook.combineAll(parts),
+    hook: FeatureHook.mapParts<never, R>(hook, "background", (part) => inBackground(part, background)),
     counts: Effect.sync(() => background.counts),
     flush: background.flush
   }

@@ -18,6 +18,7 @@ import type { EvaluationError } from "../EvaluationError.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import * as Check from "../internal/check.ts"
 import { Circuit, type State } from "../internal/hook/circuit.ts"
+import * as Part from "../internal/hook/part.ts"
 import { oneLine } from "../internal/text.ts"
 import { isRecord, tryOr } from "../internal/untrusted.ts"
 
@@ -191,10 +192,10 @@ const checked = (owner: string, hook: FeatureHook.Any, options: Options): void =
   if (options.failures !== undefined && options.tripPolicy !== undefined) {
     throw new RangeError(`${owner}: give failures or tripPolicy, not both`)
   }
-  for (const { after, before, isObserved, name } of FeatureHook.combineAll([hook]).parts) {
-    if (options.whenOpen !== "reject" || (!isObserved && (before !== undefined || after !== undefined))) continue
-    const reason = isObserved ? "is observed" : "has neither before nor after"
-    throw new RangeError(`${owner}: whenOpen "reject" has no effect, since hook "${oneLine(name, 128)}" ${reason}`)
+  for (const part of FeatureHook.combineAll([hook]).parts) {
+    if (options.whenOpen !== "reject" || Part.canReject(part, "before") || Part.canReject(part, "after")) continue
+    const name = oneLine(part.name, 128)
+    throw new RangeError(`${owner}: whenOpen "reject" has no effect, since hook "${name}" cannot reject an evaluation`)
   }
 }
 
@@ -300,12 +301,14 @@ const acquire = Effect.fnUntraced(function*<E, R>(hook: FeatureHook.FeatureHook<
     probeTimeout: Duration.fromInputUnsafe(options.probeTimeout ?? "10 seconds")
   }
   const keys = keysOf(hook.parts.map(({ name }) => name))
-  circuits.push(...hook.parts.map((part, index) => new Circuit(part, keys[index] ?? part.name, settings)))
+  const guarded = FeatureHook.mapParts<E | EvaluationError, R>(hook, "CircuitBreakerHook", (part) => {
+    const circuit = new Circuit(part, keys[circuits.length] ?? part.name, settings)
+    circuits.push(circuit)
+    return circuit.part
+  })
   yield* Effect.addFinalizer(() => Effect.sync(() => circuits.forEach((circuit) => circuit.end())))
   return {
-    hook: FeatureHook.combineAll(
-      circuits.map(({ part }) => FeatureHook.fromPart<E | EvaluationError, R>("make", part))
-    ),
+    hook: guarded,
     circuits: Effect.sync((): ReadonlyArray<CircuitState> =>
       circuits.map(({ name, skipped, state, unrecorded }) => ({ hook: name, state, skipped, unrecorded }))
     ),

@@ -146,6 +146,6 @@ export const make = (options: Options): FeatureHook.FeatureHook<EvaluationError>
       }))
     }
   })
-  const filtered = flags === undefined ? validator : FeatureHook.when(validator, flags)
-  return mode === "reject" ? filtered : FeatureHook.observe(filtered)
+  const hook = mode === "reject" ? validator : FeatureHook.watcher(validator)
+  return flags === undefined ? hook : FeatureHook.when(hook, flags)
 }

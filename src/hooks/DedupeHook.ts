@@ -181,10 +181,15 @@ const settingsOf = (owner: string, hook: FeatureHook.Any, options: Options): Set
 }
 
 const create = <E, R>(hook: FeatureHook.FeatureHook<E, R>, settings: Settings): Plain<E, R> => {
-  const parts = hook.parts.map((part) => new Dedupe(part, settings))
+  const parts: Array<Dedupe> = []
+  const once = FeatureHook.mapParts<E, R>(hook, "DedupeHook", (part) => {
+    const dedupe = new Dedupe(part, settings)
+    parts.push(dedupe)
+    return dedupe.part
+  })
   const sum = (figure: (part: Dedupe) => number): number => parts.reduce((sum, part) => sum + figure(part), 0)
   return {
-    hook: FeatureHook.combineAll(parts.map(({ part }) => FeatureHook.fromPart<E, R>("make", part))),
+    hook: once,
     counts: () => ({
       runs: sum(({ runs }) => runs),
       hits: sum(({ hits }) => hits),

@@ -144,7 +144,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   ): Effect.Effect<void> | undefined =>
     isLogged(level) ? to(Effect.annotateLogs(Effect.logWithLevel(level)(message), fields())) : undefined
 
-  return FeatureHook.observe(FeatureHook.make("logging", {
+  return FeatureHook.watcher(FeatureHook.make("logging", {
     hookData: (): Start => ({ startedAt: undefined }),
     before: (context, _hints, start) => {
       if (isLogged(after) || isLogged(error)) start.startedAt = Services.clock().monotonicTimeNanosUnsafe()

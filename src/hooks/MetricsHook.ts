@@ -54,7 +54,7 @@ const timed = <A>(
   ) => A
 ): FeatureHook.FeatureHook<never, FeatureHook.StageServices<A>> => {
   const clockOf = (services: Context.Context<never>) => Context.get(services, Clock.Clock)
-  return FeatureHook.observe(FeatureHook.make("metrics", {
+  return FeatureHook.watcher(FeatureHook.make("metrics", {
     hookData: (): { startedAt: bigint | undefined } => ({ startedAt: undefined }),
     before: (_context, _hints, data) => {
       data.startedAt = clockOf(Services.current()).monotonicTimeNanosUnsafe()

@@ -148,7 +148,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
       flags.delete(oldest)
     }
   }
-  return FeatureHook.observe(FeatureHook.make("request-flags", { finally: keep }))
+  return FeatureHook.watcher(FeatureHook.make("request-flags", { finally: keep }))
 }
 
 const flagOf = (privacy: Privacy.Privacy, { flagKey }: HookContext, details: EvaluationDetails): RequestFlag => {

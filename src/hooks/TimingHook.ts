@@ -110,7 +110,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
   })
   const logger = SdkLogger.to(options.logger)
   const limit = slowerThan === undefined ? undefined : Duration.fromInputUnsafe(slowerThan)
-  return FeatureHook.observe(FeatureHook.make("timing", {
+  return FeatureHook.watcher(FeatureHook.make("timing", {
     before: (_context, hints) =>
       HookHints.getOrUndefined(hints, Start) === undefined
         ? { hints: HookHints.make(Start, Services.clock().monotonicTimeNanosUnsafe()) }

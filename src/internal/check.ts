@@ -43,7 +43,7 @@ const isOptions = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** Describes a name that does not exist, with the nearest one that does. */
-const unknownName = (kind: string, name: string, known: ReadonlyArray<string>): string => {
+export const unknownName = (kind: string, name: string, known: ReadonlyArray<string>): string => {
   const near = nearest(name, known)
   const hint = near === undefined ? `the ${kind}s are ${known.join(", ")}` : `did you mean "${near}"?`
   return `there is no ${kind} "${oneLine(name, 64)}"; ${hint}`

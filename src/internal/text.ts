@@ -1,5 +1,5 @@
 /** Text that is safe to print: one bounded line without characters that terminals or log readers interpret. */
-import { tryOr } from "./untrusted.ts"
+import { readString, tryOr } from "./untrusted.ts"
 
 // C0, DEL, C1, line and paragraph separators, and the bidirectional controls.
 // oxlint-disable-next-line no-control-regex -- control characters are what this is about
@@ -16,6 +16,18 @@ export const truncate = (text: string, max: number): string =>
 export const oneLine = (text: string, max: number): string => {
   const cut = truncate(text, max)
   return unsafe.test(cut) ? truncate(cut.replace(everyUnsafe, escapeChar), max) : cut
+}
+
+/** Prints the first `max` characters of a text in quotes. JavaScript callers can pass any value. */
+export const quote = (text: string, max: number): string =>
+  typeof text === "string"
+    ? JSON.stringify(truncate(text, max)).replace(everyUnsafe, escapeChar)
+    : printValue(text, max)
+
+/** The name of a function is part of the code, unlike what it returns. */
+export const functionName = (f: unknown): string | undefined => {
+  const name = readString(f, "name")
+  return name === undefined || name === "" ? undefined : oneLine(name, 256)
 }
 
 /** Returns the most similar of the known names, or `undefined` if none is similar. */

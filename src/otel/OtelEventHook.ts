@@ -150,7 +150,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     const annotations = { "event.name": Conventions.event, ...vocabulary.whole(context, details) }
     return Effect.annotateLogs(Effect.logWithLevel(severity)(Conventions.event), annotations)
   }
-  return FeatureHook.observe(FeatureHook.make("otel-event", {
+  return FeatureHook.watcher(FeatureHook.make("otel-event", {
     finally: (context, details) => emit(context, details, Services.current())
   }))
 }

@@ -210,7 +210,7 @@ export const make = (options: Options = {}): FeatureHook.FeatureHook => {
     if (span !== undefined && InFlight.end(evaluation)) ended(span, () => describe(span, context, details, error))
   }
 
-  return FeatureHook.observe(FeatureHook.make(name, {
+  return FeatureHook.watcher(FeatureHook.make(name, {
     hookData: () => new Evaluation(expire),
     before: (context, _hints, evaluation) => begin(context, evaluation, Services.current()),
     error: recordException
@@ -365,7 +365,7 @@ export const makeAttributes = (options: AttributeOptions = {}): FeatureHook.Feat
     if (isSubjectTold) writer.subject(attributes, context, details.flagMetadata)
     span.set(vocabulary.shape(attributes, context, details, `${name}.`))
   }
-  return FeatureHook.observe(FeatureHook.make("otel-attributes", {
+  return FeatureHook.watcher(FeatureHook.make("otel-attributes", {
     finally: (context, details) => write(context, details, Services.current())
   }))
 }

@@ -27,7 +27,7 @@ const wrong = {
   duration: ["soon", "", "50 Millis", "50", Number.NaN, -1, Number.POSITIVE_INFINITY, null, true, [], () => 1],
   positiveDuration: ["soon", "", "50 Millis", 0, Number.NaN, -1, Number.POSITIVE_INFINITY, null, true, [], () => 1],
   lifetime: ["soon", "", "50 Millis", 0, Number.NaN, -1, null, true, [], () => 1],
-  policy: ["rate", 5, null, true, {}, [], { _tag: "rate" }, () => 1],
+  tripPolicy: ["rate", 5, null, true, {}, [], { _tag: "rate" }, () => 1],
   whenOpen: ["Skip", "ignore", "", 1, null, true],
   store: ["memory", 1, null, true, {}, [], { admit: () => undefined }],
   window: ["Fixed", "debounce", "", 1, null, true],
@@ -48,6 +48,8 @@ const wrong = {
   attributes: ["team", "", 1, null, true, [], { team: {} }, { team: Number.NaN }],
   overflow: ["DropNewest", "drop", "", 1, null, true],
   span: ["Root", "CURRENT", "", "parent", 1, null, true],
+  policy: ["Reject", "throw", "", 1, null, true, false, {}],
+  reportOrIgnore: ["reject", "Report", "", 1, null, true, false, {}],
   severityOrFalse: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   expiry: ["soon", "", "2027-13-01", "2027-01-31T18:00:00", Number.NaN, 1, null, true, {}, new Date(Number.NaN)],
   rate: ["0.5", "", -0.1, 1.1, Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
@@ -114,6 +116,17 @@ const constructors: Array<
     error: "function",
     finally: "function"
   }],
+  ["FeatureHook.warnWhenSlow", (options) => FeatureHook.warnWhenSlow(LoggingHook.make(), "1 second", options), {
+    logInterval: "duration",
+    logLevel: "severity",
+    logger: "logger"
+  }],
+  ["FeatureHook.failurePolicy", (policy) => FeatureHook.failurePolicy(LoggingHook.make(), policy), {
+    before: "policy",
+    after: "policy",
+    error: "reportOrIgnore",
+    finally: "reportOrIgnore"
+  }],
   ["FeatureFlags.make", flags, {
     domain: "text",
     version: "text",
@@ -140,7 +153,7 @@ const metrics = { ...vocabulary, maxSeries: "positiveInteger", duration: "boolea
 
 const breaker = {
   failures: "positiveInteger",
-  tripPolicy: "policy",
+  tripPolicy: "tripPolicy",
   openDuration: "positiveDuration",
   whenOpen: "whenOpen",
   probeTimeout: "positiveDuration",

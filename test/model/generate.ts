@@ -91,7 +91,17 @@ const changes = ({ isAsync, random }: Draw, style: Style): ReadonlyArray<Change>
   const some: ReadonlyArray<Change> = Array.from(
     { length: 1 + random.below(3) },
     () =>
-      random.oneOf<Change>(["observe", "timeout", "transform", "provide", "take", ...isAsync ? ["later"] as const : []])
+      random.oneOf<Change>([
+        "observe",
+        "lenient",
+        "quiet",
+        "timeout",
+        "watch",
+        "transform",
+        "provide",
+        "take",
+        ...isAsync ? ["later"] as const : []
+      ])
   )
   // Of two filters that say no, only the outer one is asked: one is enough.
   const filter = random.chance(0.2) ? [random.oneOf<Change>(["leave", "break"])] : []

@@ -5,7 +5,7 @@ import { EvaluationError, FeatureHook, OpenFeatureHook } from "effect-openfeatur
 import { deferred } from "../support.ts"
 import { detailsOf, type Journal, recordOf } from "./journal.ts"
 import type { Entry } from "./model.ts"
-import type { Act, Change, HookSpec, Stage } from "./program.ts"
+import { type Act, type Change, type HookSpec, policies, type Stage } from "./program.ts"
 
 type Seen = Pick<Entry, "error" | "details">
 
@@ -166,7 +166,10 @@ type Hook = FeatureHook.FeatureHook<unknown>
 
 const changes: Readonly<Record<Change, (hook: Hook) => Hook>> = {
   observe: FeatureHook.observe,
+  lenient: FeatureHook.failurePolicy(policies.lenient),
+  quiet: FeatureHook.failurePolicy(policies.quiet),
   timeout: FeatureHook.timeout("1 minute"),
+  watch: FeatureHook.warnWhenSlow("1 minute"),
   transform: FeatureHook.transform((stage) => stage),
   later: deferred,
   provide: FeatureHook.provide(Context.empty()),

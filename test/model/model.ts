@@ -7,6 +7,7 @@ import type { Client } from "../clients.ts"
 import {
   hooksOf,
   type HookSpec,
+  onFailure,
   type Placed,
   type Program,
   type Record_,
@@ -90,7 +91,7 @@ const reportOf = (hook: HookSpec, stage: Stage, { isUnexpected, message }: Failu
 /** What is reported of a `before` that gives back what is neither a contribution nor nothing. */
 export const ignored = (hook: HookSpec): string | undefined => {
   const act = hook.steps.before?.act
-  const isAsked = !hook.changes.includes("break")
+  const isAsked = !hook.changes.includes("break") && onFailure(hook, "before") !== "ignore"
   return isAsked && hook.style === "effect" && act?._tag === "garbage" && act.value !== undefined
     ? describe(hook, "before", "died")
     : undefined
@@ -146,8 +147,9 @@ export const predict = (program: Program, client: Client): Observation => {
 
   /** Whether a failure rejects the evaluation, or is reported, or both. */
   const settle = ({ hook }: Placed, stage: Stage, failure: Failure): Failure | undefined => {
-    const isRejected = rejects(stage) && !hook.changes.includes("observe")
-    if (hook.style !== "plain" && !(isRejected && failure.isUnexpected !== true)) {
+    const policy = onFailure(hook, stage)
+    const isRejected = policy === "reject"
+    if (hook.style !== "plain" && policy !== "ignore" && !(isRejected && failure.isUnexpected !== true)) {
       failures.push(reportOf(hook, stage, failure))
     }
     return isRejected ? failure : undefined

@@ -2,7 +2,7 @@
  * Programs of hooks: what each hook does in each stage, at which level, and how
  * the provider answers.
  */
-import type { EvaluationError } from "effect-openfeature"
+import type { EvaluationError, FeatureHook } from "effect-openfeature"
 
 export type Stage = "before" | "after" | "error" | "finally"
 
@@ -51,7 +51,34 @@ export interface Step {
 export type Style = "plain" | "effect" | "converted"
 
 /** What is put around an Effect hook. The last three are filters: one that takes it, one that does not, one that throws. */
-export type Change = "observe" | "timeout" | "transform" | "later" | "provide" | "take" | "leave" | "break"
+export type Change =
+  | Deciding
+  | "timeout"
+  | "watch"
+  | "transform"
+  | "later"
+  | "provide"
+  | "take"
+  | "leave"
+  | "break"
+
+/** A change that decides what a failure does. */
+type Deciding = "observe" | "lenient" | "quiet"
+
+export const policies: Readonly<Record<Deciding, FeatureHook.FailurePolicy>> = {
+  observe: { before: "report", after: "report", error: "report", finally: "report" },
+  lenient: { before: "reject", after: "report", finally: "ignore" },
+  quiet: { before: "ignore", after: "ignore", error: "ignore" }
+}
+
+const isDeciding = (change: Change): change is Deciding => change in policies
+
+/** What a failure of a stage does: the innermost decision holds. */
+export const onFailure = ({ changes }: HookSpec, stage: Stage): "reject" | "report" | "ignore" => {
+  const decisions = changes.filter(isDeciding).map((change) => policies[change][stage])
+  return decisions.find((decision) => decision !== undefined && decision !== "reject") ??
+    (rejects(stage) ? "reject" : "report")
+}
 
 export interface HookSpec {
   readonly name: string

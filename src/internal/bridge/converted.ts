@@ -11,7 +11,7 @@ import type { FlagValue } from "../../EvaluationDetails.ts"
 import type { EvaluationError } from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import * as HookHints from "../../HookHints.ts"
-import { type Contribution, failureOf, fromPromise, type Part } from "../hook/part.ts"
+import { type Contribution, failureOf, fromPromise, type Part, undecided } from "../hook/part.ts"
 import { sourceOf, touch } from "../hook/view.ts"
 import { original } from "../runner/failure.ts"
 import { tryOr } from "../untrusted.ts"
@@ -114,7 +114,9 @@ const changes = (
 export const make = (name: string, hook: SDK.Hook): Part<Given> => ({
   name,
   hookData: () => new Given(),
-  isObserved: false,
+  onFailure: undecided,
+  isProgram: false,
+  written: undefined,
   filter: undefined,
   before: hook.before && ((context, hints, data) => {
     const source = sourceOf(context)

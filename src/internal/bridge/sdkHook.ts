@@ -1,5 +1,7 @@
 /** A stack of hooks as one SDK hook, shared by many evaluations. */
 import type * as SDK from "@openfeature/server-sdk"
+import { NodeInspectSymbol } from "effect/Inspectable"
+import { hooksOf, print } from "../hook/printed.ts"
 import type { Registration } from "../hook/registration.ts"
 import { Run } from "../runner/run.ts"
 import { Stack } from "../runner/stack.ts"
@@ -22,6 +24,13 @@ export const make = (registration: Registration): SDK.Hook => {
   if (stack.after.length > 0) hook.after = (sdk, details, hints) => runs.of(sdk).after(sdk, details, hints)
   if (stack.error.length > 0) hook.error = (sdk, error, hints) => runs.of(sdk).error(sdk, error, hints)
   if (stack.finally.length > 0) hook.finally = (sdk, details, hints) => runs.of(sdk).finally(sdk, details, hints)
+  // Not enumerable, so that a copy of the hook has its stages only.
+  const printed = () => `OpenFeatureHook(${print(registration.parts)})`
+  Object.defineProperties(hook, {
+    toString: { value: printed },
+    toJSON: { value: () => ({ _id: "OpenFeatureHook", hooks: hooksOf(registration.parts) }) },
+    [NodeInspectSymbol]: { value: printed }
+  })
   stacks.set(hook, stack)
   return Object.freeze(hook)
 }

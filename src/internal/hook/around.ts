@@ -7,7 +7,7 @@ import type { EvaluationDetails } from "../../EvaluationDetails.ts"
 import type { EvaluationError } from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import type { HookHints } from "../../HookHints.ts"
-import type { Part } from "./part.ts"
+import { type Part, undecided } from "./part.ts"
 import * as Registration from "./registration.ts"
 
 export type Program<E, R> = (
@@ -55,7 +55,9 @@ const start = <E, R>(
 export const make = <E, R>(name: string, program: Program<E, R>): Part<Around<E>> => ({
   name,
   hookData: () => new Around<E>(),
-  isObserved: false,
+  onFailure: undecided,
+  isProgram: true,
+  written: undefined,
   filter: undefined,
   before: (context, hints, around) => {
     const evaluate = Effect.suspend(() => {

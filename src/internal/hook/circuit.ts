@@ -83,11 +83,12 @@ export class Circuit {
         }, (exit) => this.#settle(turn, stage === "finally", exit))
       },
       (stage, _context, turn) => {
-        if (turn.isRun !== undefined) return turn.isRun
-        // An evaluation that failed before the hook had a turn tells nothing about it.
-        if (stage === "finally" && !hasFinally) return false
-        this.#decide(turn)
-        return turn.isRun === true || (this.#settings.rejects && (stage === "before" || stage === "after"))
+        if (turn.isRun === undefined) {
+          // An evaluation that failed before the hook had a turn tells nothing about it.
+          if (stage === "finally" && !hasFinally) return false
+          this.#decide(turn)
+        }
+        return turn.isRun === true || (this.#settings.rejects && Part.canReject(part, stage))
       }
     )
   }

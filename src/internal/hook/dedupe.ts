@@ -208,8 +208,8 @@ export class Dedupe {
       return this.#entries.delete(entry.key, entry)
     }
     if (stage === "before") entry.isSettled = true
-    // The failure of an observed hook was reported, and changes nothing.
-    if (this.#part.isObserved) return
+    // It is reported or ignored, and changes nothing.
+    if (this.#part.onFailure[stage] !== undefined) return
     if (stage === "before") entry.before = Exit.failCause(exit.cause)
     if (stage === "after") entry.after = Exit.failCause(exit.cause)
   }

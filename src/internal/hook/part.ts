@@ -36,12 +36,31 @@ interface Stages<S> {
   finally(context: HookContext, details: EvaluationDetails, hints: HookHints, data: S): unknown
 }
 
+/** What happens to a failure of each stage. Without a decision, `before` and `after` reject, and the others report. */
+export type Policy = { readonly [Name in Stage]: "report" | "ignore" | undefined }
+
+export const undecided: Policy = { before: undefined, after: undefined, error: undefined, finally: undefined }
+
+export const observed: Policy = { before: "report", after: "report", error: "report", finally: "report" }
+
+/** The combinator that made a part, for printing. The parts that it made in one go share one object. */
+export interface Written {
+  readonly label: string
+  /** The parts that it was applied to. */
+  readonly of: ReadonlyArray<Part>
+  /** The number of parts that it made. */
+  readonly size: number
+}
+
 /** Stages are own properties, so nothing is read from a prototype. */
 export interface Part<S = unknown> {
   readonly name: string
   readonly hookData: (() => S) | undefined
-  /** Failures of an observed part are reported and do not reject the evaluation. */
-  readonly isObserved: boolean
+  readonly onFailure: Policy
+  /** Whether the stages are one program, which needs them all. */
+  readonly isProgram: boolean
+  /** `undefined` without a combinator. */
+  readonly written: Written | undefined
   /** Selects evaluations, once for all stages. The others are as if the part were not there. */
   readonly filter: FlagFilter | undefined
   readonly before: Stages<S>["before"] | undefined
@@ -52,8 +71,34 @@ export interface Part<S = unknown> {
 
 export const stages: ReadonlyArray<Stage> = ["before", "after", "error", "finally"]
 
+export const hasStages = (part: Part): boolean => stages.some((stage) => part[stage] !== undefined)
+
+/** Whether a failure of the stage rejects the evaluation. */
+export const canReject = (part: Part, stage: Stage): boolean =>
+  (stage === "before" || stage === "after") && part[stage] !== undefined && part.onFailure[stage] === undefined
+
 /** The result of a stage: an effect, or `undefined` when it is done. A known result is an `Exit`. */
 export type Result = Effect.Effect<unknown, unknown, unknown> | undefined
+
+/** The innermost decision holds, so nothing around an observed part makes it reject an evaluation again. */
+export const decide = (part: Part, policy: Policy): Part => {
+  const { onFailure } = part
+  return {
+    ...part,
+    onFailure: {
+      before: onFailure.before ?? policy.before,
+      after: onFailure.after ?? policy.after,
+      error: onFailure.error ?? policy.error,
+      finally: onFailure.finally ?? policy.finally
+    }
+  }
+}
+
+/** Notes the combinator that made parts from others. */
+export const writtenAs = (label: string, of: ReadonlyArray<Part>, parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
+  const written: Written = { label, of, size: parts.length }
+  return parts.map((part) => ({ ...part, written }))
+}
 
 /** What a stage is told about the result: nothing in `before`, and an error in `error`. */
 export type Input = EvaluationDetails | EvaluationError.EvaluationError | undefined
@@ -77,7 +122,6 @@ export type IsIn<S> = (stage: Stage, context: HookContext, data: S, input: Input
 
 const always = () => true
 
-/** An observed part stays observed. */
 export const mapStages = <S>(
   part: Part,
   hookData: (() => S) | undefined,
@@ -89,11 +133,13 @@ export const mapStages = <S>(
   ) => unknown,
   isIn: IsIn<S> = always
 ): Part<S> => {
-  const { after, before, error, filter, finally: last, isObserved, name } = part
+  const { after, before, error, filter, finally: last, isProgram, name, onFailure, written } = part
   return {
     name,
     hookData,
-    isObserved,
+    onFailure,
+    isProgram,
+    written,
     filter,
     before: before &&
       ((context, hints, data) =>

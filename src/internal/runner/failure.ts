@@ -27,16 +27,17 @@ export const general = (
 export const interrupted = (view: HookContext): EvaluationError.EvaluationError =>
   general("the evaluation was interrupted", view)
 
-/** Throws to reject the evaluation if the stage is a `before` or `after` that is not observed. */
+/** Throws to reject the evaluation if the stage is a `before` or `after`, unless its policy says otherwise. */
 export const settle = (host: Host, stage: HookFailures.Stage, entry: Entry, cause: Cause.Cause<unknown>): void => {
-  const { isObserved, name, registration } = entry
+  const { name, onFailure, registration } = entry
   const isInterruption = Cause.hasInterruptsOnly(cause)
   const canReject = stage === "before" || stage === "after"
   // A closing scope interrupts its hooks. They count as done.
   if (canReject && isInterruption && registration.isClosed && registration.whenClosed === "skip") return
   if (host.evaluation.isInterrupted && canReject) throw interrupted(host.view)
   const failure = { hook: name, stage, flagKey: host.view.flagKey, cause }
-  if (canReject && !isObserved) throw rejection(host, failure)
+  if (canReject && onFailure === undefined) throw rejection(host, failure)
+  if (onFailure === "ignore") return
   if (!isInterruption || !host.evaluation.isInterrupted) report(host, failure)
 }
 

@@ -252,7 +252,7 @@ export class Run implements Stage.Host, Source {
 
   // The SDK ignores such a result. Here it is reported once as well.
   #ignore(entry: Entry, what: string): void {
-    if (entry.hasWarned) return
+    if (entry.hasWarned || entry.onFailure === "ignore") return
     entry.hasWarned = true
     const cause = Cause.die(new Misuse(what))
     Failure.report(this, { hook: entry.name, stage: "before", flagKey: this.view.flagKey, cause })

@@ -15,7 +15,8 @@ export interface Entry {
   /** The position in the stack, which is also the position of the hook data. */
   readonly index: number
   readonly registration: Registration
-  readonly isObserved: boolean
+  /** `undefined` if a failure does what the specification says. */
+  readonly onFailure: "report" | "ignore" | undefined
   readonly hookData: (() => unknown) | undefined
   readonly filter: FlagFilter | undefined
   /** Whether the hook has returned an effect in this stage before. It needed a fiber then and probably will again. */
@@ -75,8 +76,18 @@ const entryOf = (
   index: number,
   registration: Registration
 ): Entry | undefined => {
-  const { filter, hookData, isObserved, name, [stage]: run } = part
-  return run && { name, index, registration, isObserved, hookData, filter, givesEffects: false, hasWarned: false, run }
+  const { filter, hookData, name, onFailure, [stage]: run } = part
+  return run && {
+    name,
+    index,
+    registration,
+    onFailure: onFailure[stage],
+    hookData,
+    filter,
+    givesEffects: false,
+    hasWarned: false,
+    run
+  }
 }
 
 export const empty: Stack = new Stack([])

@@ -80,7 +80,7 @@ export const make = (
     }
     return begun === undefined ? undefined : then(evaluation)
   }
-  return FeatureHook.observe(FeatureHook.make("otel-metrics", {
+  return FeatureHook.watcher(FeatureHook.make("otel-metrics", {
     hookData: () => new Evaluation(),
     before: (context, _hints, evaluation) => begin(context, evaluation, Current.current()),
     finally: (context, details, _hints, evaluation) => end(context, details, evaluation, Current.current())
