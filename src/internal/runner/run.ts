@@ -56,6 +56,8 @@ const advice = (name: string): string => {
     : `gave "${oneLine(name, 64)}" where "${near}" was probably meant`
 }
 
+const isOpen = ({ isClosed }: Registration): boolean => !isClosed
+
 export class Run implements Stage.Host, Source {
   readonly stack: Stack
   readonly #check: Check | undefined
@@ -99,7 +101,8 @@ export class Run implements Stage.Host, Source {
   }
   /** No filter selects the evaluation, so all later stages have nothing to do. */
   get #isLeftOut(): boolean {
-    return this.#left === 0 && this.#hasBegun
+    // A closed registration may have to reject the evaluation.
+    return this.#left === 0 && this.#hasBegun && this.stack.registrations.every(isOpen)
   }
   get isOver(): boolean {
     return this.#finallyHasRun
