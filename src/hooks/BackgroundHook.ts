@@ -3,26 +3,24 @@
  *
  * @since 0.2.0
  */
-import type * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import { cast, dual } from "effect/Function"
 import * as Metric from "effect/Metric"
-import * as Queue from "effect/Queue"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as HookFailures from "../HookFailures.ts"
 import * as Check from "../internal/check.ts"
+import { Task } from "../internal/hook/backlog.ts"
 import * as Part from "../internal/hook/part.ts"
 import { settled } from "../internal/hook/view.ts"
+import * as Work from "../internal/hook/work.ts"
 import { here } from "../internal/node.ts"
 import * as Services from "../internal/services.ts"
+import * as Started from "../internal/started.ts"
 import { oneLine } from "../internal/text.ts"
-import { awaitWithin } from "../internal/wait.ts"
 
 /**
  * The options of a hook in the background.
@@ -43,6 +41,12 @@ export interface Options {
   readonly concurrency?: number | undefined
   /** The maximum time that closing waits for the rest of the work, 3 seconds by default. */
   readonly closeTimeout?: Duration.Input | undefined
+  /**
+   * Returns a key, such as the targeting key. Stages with the same key run one
+   * after the other, in their order, whatever the `concurrency`. Stages without a
+   * key, `undefined`, are in no order. By default no stage has a key.
+   */
+  readonly orderBy?: ((context: HookContext) => string | undefined) | undefined
 }
 
 /**
@@ -114,123 +118,52 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_back
   incremental: true
 })
 
-type Outcome = "delivered" | "dropped" | "failed"
+class StageTask extends Task {
+  readonly services: Context.Context<never> = Services.current()
+  readonly inContext = here()
+  readonly part: Part.Part
+  readonly stage: HookFailures.Stage
+  readonly context: HookContext
+  readonly run: () => Part.Result
 
-interface Task {
-  readonly services: Context.Context<never>
-  /** Runs a function in the asynchronous context of the caller. */
-  readonly inContext: (run: () => void) => void
-  readonly run: Effect.Effect<unknown, unknown>
-  /** Returns the failure to report, if its policy says so. */
-  readonly failed: (cause: Cause.Cause<unknown>) => HookFailures.HookFailure | undefined
+  constructor(
+    part: Part.Part,
+    stage: HookFailures.Stage,
+    context: HookContext,
+    key: string | undefined,
+    run: () => Part.Result
+  ) {
+    super(key)
+    this.part = part
+    this.stage = stage
+    this.context = context
+    this.run = run
+  }
 }
 
-class Background {
-  readonly #queue: Queue.Queue<Task, Cause.Done>
-  readonly #overflow: Options["overflow"]
-  readonly #hook: string
-  /** The tasks that wait or run. Each ends once, also when it was given up and ends later. */
-  readonly #pending = new Set<Task>()
-  readonly #waiters = new Set<() => void>()
-  readonly #ended: Record<Outcome, number> = { delivered: 0, dropped: 0, failed: 0 }
-
-  constructor(name: string, queue: Queue.Queue<Task, Cause.Done>, overflow: Options["overflow"]) {
-    this.#hook = oneLine(name, 128)
-    this.#queue = queue
-    this.#overflow = overflow
-  }
-
-  get counts(): Counts {
-    const { delivered, dropped, failed } = this.#ended
-    const pending = this.#pending.size
-    return { offered: delivered + dropped + failed + pending, delivered, dropped, failed, pending }
-  }
-
-  offer(task: Task): Effect.Effect<void> | undefined {
-    this.#pending.add(task)
-    if (Queue.isFullUnsafe(this.#queue)) {
-      if (this.#overflow === "wait") return this.#wait(task)
-      const oldest = this.#overflow === "dropOldest" ? Queue.takeUnsafe(this.#queue) : undefined
-      if (oldest !== undefined && Exit.isSuccess(oldest)) this.#end("dropped", oldest.value)
-    }
-    if (!Queue.offerUnsafe(this.#queue, task)) this.#end("dropped", task)
-    return undefined
-  }
-
-  #wait(task: Task): Effect.Effect<void> {
-    const drop = Effect.sync(() => this.#end("dropped", task))
-    return Queue.offer(this.#queue, task).pipe(
-      Effect.flatMap((isTaken) => isTaken ? Effect.void : drop),
-      Effect.onInterrupt(() => drop)
-    )
-  }
-
-  /** Runs the work until the queue has ended. */
-  readonly work: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.forever(Effect.flatMap(Queue.take(this.#queue), (task) => this.#deliver(task)))
-  ).pipe(Effect.catchCause(() => Effect.void))
-
-  #deliver(task: Task): Effect.Effect<void> {
-    return Effect.flatMap(run(task), (exit) => {
-      this.#end(Exit.isSuccess(exit) ? "delivered" : "failed", task)
-      const failure = Exit.isFailure(exit) ? task.failed(exit.cause) : undefined
-      return failure === undefined
-        ? Effect.void
-        : Effect.provideContext(HookFailures.report(failure), task.services)
-    })
-  }
-
-  readonly flush: Effect.Effect<void> = Effect.suspend(() =>
-    this.#pending.size === 0 ? Effect.void : Effect.callback((resume) => {
-      const done = () => resume(Effect.void)
-      this.#waiters.add(done)
-      return Effect.sync(() => void this.#waiters.delete(done))
-    })
+const run = (task: StageTask): Effect.Effect<boolean> => {
+  // Its requirements are those of the hook, which the services of the stage have.
+  const effect = cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, unknown>>(
+    Effect.suspend(() => task.run() ?? Effect.void)
   )
-
-  /** Drops all pending tasks, and returns their number. */
-  giveUp(): number {
-    const { size } = this.#pending
-    for (const task of this.#pending) this.#end("dropped", task)
-    return size
-  }
-
-  #end(outcome: Outcome, task: Task): void {
-    if (!this.#pending.delete(task)) return
-    this.#ended[outcome]++
-    Metric.withAttributes(counter, { hook: this.#hook, outcome }).updateUnsafe(1, task.services)
-    if (this.#pending.size > 0) return
-    for (const done of this.#waiters) done()
-    this.#waiters.clear()
-  }
-}
-
-// A fiber of its own has the asynchronous context in which it starts.
-const run = (task: Task): Effect.Effect<Exit.Exit<unknown, unknown>> =>
-  Effect.callback((resume) => {
-    let fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
-    task.inContext(() => {
-      fiber = Effect.runForkWith(task.services)(task.run)
-      fiber.addObserver((exit) => resume(Exit.succeed(exit)))
-    })
-    return Effect.suspend(() => fiber === undefined ? Effect.void : Fiber.interrupt(fiber))
+  return Effect.matchCauseEffect(effect, {
+    onFailure: (cause) => {
+      const { context: { flagKey }, part: { name: hook, onFailure }, stage } = task
+      const report = onFailure[stage] === "ignore" ? Effect.void : HookFailures.report({ hook, stage, flagKey, cause })
+      return Effect.as(report, false)
+    },
+    onSuccess: () => Effect.succeed(true)
   })
+}
 
 // `before` stays in the evaluation: it can contribute, and later stages rely on it.
-const inBackground = (part: Part.Part, background: Background): Part.Part => {
-  const { before, hookData, name, onFailure } = part
+const inBackground = (part: Part.Part, work: Work.Work<StageTask>, orderBy: Options["orderBy"]): Part.Part => {
+  const { before, hookData } = part
   const queued = Part.mapStages(part, hookData, (stage, given, data, run) => {
-    const context: HookContext = settled(given)
-    return background.offer({
-      services: Services.current(),
-      inContext: here(),
-      // Its requirements are those of the hook, which the services of the stage have.
-      run: cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, unknown>>(
-        Effect.suspend(() => Part.resultOf(run(context, data), stage) ?? Effect.void)
-      ),
-      failed: (cause) =>
-        onFailure[stage] === "ignore" ? undefined : { hook: name, stage, flagKey: context.flagKey, cause }
-    })
+    const context = settled(given)
+    return work.offer(
+      new StageTask(part, stage, context, orderBy?.(context), () => Part.resultOf(run(context, data), stage))
+    )
   })
   return { ...Part.decide(queued, { ...Part.observed, before: undefined }), before }
 }
@@ -239,10 +172,8 @@ const owner = "BackgroundHook.make"
 
 const checked = (hook: FeatureHook.Any, options: Options): void => {
   Check.options(owner, options, {
-    capacity: Check.positiveInteger,
-    overflow: Check.among("dropNewest", "dropOldest", "wait"),
-    concurrency: Check.positiveInteger,
-    closeTimeout: Check.finiteDuration
+    ...Work.limitRules,
+    orderBy: Check.aFunction
   })
   for (const { after, error, finally: last, name, onFailure } of FeatureHook.combineAll([hook]).parts) {
     const text = `${owner}: hook "${oneLine(name, 128)}"`
@@ -326,42 +257,19 @@ export const make: {
   }
 )
 
-const acquire = Effect.fnUntraced(function*<R>(
-  hook: FeatureHook.FeatureHook<never, R>,
-  { capacity = 1000, closeTimeout = "3 seconds", concurrency = 1, overflow = "dropNewest" }: Options
-) {
-  const queue = yield* Queue.make<Task, Cause.Done>({
-    capacity,
-    strategy: overflow === "wait" ? "suspend" : "dropping"
+const acquire = Effect.fnUntraced(function*<R>(hook: FeatureHook.FeatureHook<never, R>, options: Options) {
+  const work = yield* Work.make<StageTask>({
+    ...options,
+    name: hook.name,
+    counter,
+    // A fiber has the asynchronous context in which it starts.
+    start: (task) => task.inContext(() => Effect.runForkWith(task.services)(run(task)))
   })
-  const background = new Background(hook.name, queue, overflow)
-  const workers = Array.from({ length: concurrency }, () => background.work)
-  const fiber = yield* Effect.forkDetach(Effect.all(workers, { concurrency: "unbounded", discard: true }))
-  yield* Effect.addFinalizer(() => close(hook.name, background, queue, fiber, closeTimeout))
   return {
-    hook: FeatureHook.mapParts<never, R>(hook, "background", (part) => inBackground(part, background)),
-    counts: Effect.sync(() => background.counts),
-    flush: background.flush
+    hook: FeatureHook.mapParts<never, R>(hook, "background", (part) => inBackground(part, work, options.orderBy)),
+    counts: Effect.sync(() => work.counts),
+    flush: work.flush
   }
-})
-
-const close = Effect.fnUntraced(function*(
-  name: string,
-  background: Background,
-  queue: Queue.Queue<Task, Cause.Done>,
-  fiber: Fiber.Fiber<void>,
-  limit: Duration.Input
-) {
-  yield* Queue.end(queue)
-  yield* awaitWithin(fiber, limit)
-  const dropped = background.giveUp()
-  fiber.interruptUnsafe()
-  // Evaluations that wait for a place go on.
-  yield* Queue.shutdown(queue)
-  if (dropped === 0) return
-  yield* Effect.logWarning("work of a hook in the background was dropped, since it was closed").pipe(
-    Effect.annotateLogs({ hook: oneLine(name, 128), dropped })
-  )
 })
 
 /**
@@ -404,17 +312,20 @@ const close = Effect.fnUntraced(function*(
  */
 export const start = (hook: FeatureHook.FeatureHook, options: Options = {}): Running => {
   checked(hook, options)
-  const scope = Scope.makeUnsafe()
-  // Its caller has no services.
-  const runSync = Effect.runSyncWith(Context.empty())
-  const runPromise = Effect.runPromiseWith(Context.empty())
-  const background = runSync(Scope.provide(acquire(hook, options), scope))
-  const close = () => runPromise(Scope.close(scope, Exit.void))
+  return started(acquire(hook, options))
+}
+
+/**
+ * The same for other hooks with work in the background.
+ *
+ * @internal
+ */
+export const started = (acquired: Effect.Effect<BackgroundHook, never, Scope.Scope>): Running => {
+  const { value: { counts, flush, hook }, ...closing } = Started.start(acquired)
   return {
-    hook: background.hook,
-    counts: () => runSync(background.counts),
-    flush: () => runPromise(background.flush),
-    close,
-    [Symbol.asyncDispose]: close
+    hook,
+    counts: () => Started.runSync(counts),
+    flush: () => Started.runPromise(flush),
+    ...closing
   }
 }

@@ -28,7 +28,7 @@ export const options = <Options extends object>(owner: string, given: Options, r
   }
   knownNames(owner, actual, rules)
   for (const name in rules) {
-    if (actual[name] !== undefined) rules[name](owner, name, actual[name])
+    if (Object.hasOwn(rules, name) && actual[name] !== undefined) rules[name](owner, name, actual[name])
   }
   return given
 }

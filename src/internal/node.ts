@@ -1,6 +1,8 @@
 /** Features of Node, looked up on use: an import takes milliseconds and breaks bundles for browsers. */
 import type * as NodeAsyncHooks from "node:async_hooks"
 import type * as NodeCrypto from "node:crypto"
+import type * as NodeV8 from "node:v8"
+import type * as NodeVm from "node:vm"
 import { cast } from "effect/Function"
 import { read } from "./untrusted.ts"
 
@@ -23,7 +25,7 @@ const asyncHooks = (): typeof NodeAsyncHooks | undefined =>
   foundHooks ??= cast<unknown, typeof NodeAsyncHooks | undefined>(builtin("node:async_hooks"))
 
 /** Captures the current asynchronous context, and returns a function that runs others in it. */
-export const here = (): (run: () => void) => void => {
+export const here = (): <A>(run: () => A) => A => {
   const hooks = asyncHooks()
   if (hooks === undefined) return (run) => run()
   const resource = new hooks.AsyncResource("effect-openfeature")
@@ -35,4 +37,14 @@ export const asyncLocalStorage = <A>(owner: string): NodeAsyncHooks.AsyncLocalSt
   const hooks = asyncHooks()
   if (hooks === undefined) throw new RangeError(`${owner}: needs Node.js`)
   return new hooks.AsyncLocalStorage<A>()
+}
+
+/** A function that collects garbage at once, also in a process without `--expose-gc`. */
+export const garbageCollector = (): (() => unknown) | undefined => {
+  const v8 = cast<unknown, typeof NodeV8 | undefined>(builtin("node:v8"))
+  const vm = cast<unknown, typeof NodeVm | undefined>(builtin("node:vm"))
+  if (v8 === undefined || vm === undefined) return undefined
+  v8.setFlagsFromString("--expose-gc")
+  const collect: unknown = vm.runInNewContext("gc")
+  return typeof collect === "function" ? () => collect() : undefined
 }

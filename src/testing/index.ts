@@ -5,6 +5,7 @@
  */
 export * as EvaluationJournal from "./EvaluationJournal.ts"
 export * as Fixtures from "./Fixtures.ts"
+export * as HookContract from "./HookContract.ts"
 export * as PlainTestFlags from "./PlainTestFlags.ts"
 export * as RecordingHook from "./RecordingHook.ts"
 export * as TestFlags from "./TestFlags.ts"

@@ -5,6 +5,7 @@ import * as Peer from "@openfeature/open-telemetry-hooks"
 import type { EvaluationContext } from "@openfeature/server-sdk"
 import { DedupeHook, FeatureFlags, FeatureHook, FlagFilter, OpenFeatureHook } from "effect-openfeature"
 import { OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
+import * as Background from "./background.ts"
 import * as Builtins from "./builtins.ts"
 import * as Clients from "./clients.ts"
 import * as Compare from "./comparisons.ts"
@@ -148,6 +149,12 @@ export const cases: ReadonlyArray<Case> = [
     0.75,
     "added time: timing, logging (level off), validator, metrics callback / the same four by hand",
     Compare.addedTimeAndFloor(() => ({ reference: Builtins.byHand(), ours: Builtins.ours(), bare: Builtins.bare() }))
+  ),
+  of(
+    "background",
+    1.5,
+    "added time: a hook in the background whose work takes 1 ms / an empty hand-written async one",
+    Background.added
   ),
   of(
     "client-0",

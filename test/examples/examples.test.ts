@@ -114,6 +114,30 @@ describe("examples", { timeout: 90_000 }, () => {
     })
   }
 
+  it("cache-invalidation: a page is made again when a flag has changed for its user", async () => {
+    const printed = lines(await output("cache-invalidation"))
+    expect(printed.filter((line) => line.startsWith("user-1: "))).toEqual([
+      "user-1: Welcome to the shop, up to 100",
+      "user-1: Welcome to the shop, up to 100",
+      "user-1: Welcome to the shop, up to 1000"
+    ])
+    expect(printed).toEqual(expect.arrayContaining([
+      "price-limit of user-1: low -> high, its page is out of date",
+      "3. 3 pages made for 6 requests"
+    ]))
+  })
+
+  it("notifications: alerts and records in batches, in the background", async () => {
+    const printed = lines(await output("notifications"))
+    expect(printed).toEqual(expect.arrayContaining([
+      "missing serves its default value: FLAG_NOT_FOUND",
+      "loyalty-points serves its default value: GENERAL",
+      "price-limit has changed for a user: low -> high",
+      "analytics: 12 records in one request",
+      "6 evaluations served a default value, 12 of 12 records delivered"
+    ]))
+  })
+
   it("custom-hooks: audit, analytics, enrichment and alerting", async () => {
     const printed = lines(await output("custom-hooks"))
     expect(printed).toEqual(expect.arrayContaining([

@@ -2,9 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Predicate, Scope } from "effect"
 import {
   BackgroundHook,
+  BatchHook,
+  ChangeHook,
   CircuitBreakerHook,
   ContextValidatorHook,
   DedupeHook,
+  EnrichmentHook,
+  FallbackMonitorHook,
   FeatureFlags,
   FeatureHook,
   Flag,
@@ -17,7 +21,7 @@ import {
   TimingHook
 } from "effect-openfeature"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
-import { TestFlags } from "effect-openfeature/testing"
+import { HookContract, TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
 
 /** The values that an option of a kind refuses. Each kind has the wrong type, null, and what is nearly right. */
@@ -46,6 +50,9 @@ const wrong = {
   logger: ["console", "", 1, null, true, {}, [], { info: () => undefined }],
   logs: ["logs", "", 1, null, true, {}, []],
   attributes: ["team", "", 1, null, true, [], { team: {} }, { team: Number.NaN }],
+  precedence: ["Fill", "replace", "", 1, null, true],
+  onFailure: ["Report", "fail", "", 1, null, true],
+  schedule: ["forever", 3, Number.NaN, null, true, {}, [], () => true],
   overflow: ["DropNewest", "drop", "", 1, null, true],
   span: ["Root", "CURRENT", "", "parent", 1, null, true],
   policy: ["Reject", "throw", "", 1, null, true, false, {}],
@@ -58,6 +65,9 @@ const wrong = {
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
   schema: ["string", "", 1, null, true, {}, () => true],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
+  places: ["user", "value", "", 1, null, true, {}, [1], ["user"], ["targetingkey"]],
+  contributions: ["context", "", 1, null, true, {}, [1], ["contexts"]],
+  allowances: ["memory", "", 1, null, true, [], { memory: "" }, { memory: true }, { memory: null }],
   meterProvider: ["global", 1, null, true, {}, []],
   tracerProvider: ["global", 1, null, true, {}, []]
 } satisfies Record<string, ReadonlyArray<unknown>>
@@ -140,6 +150,17 @@ const constructors: Array<
   }]
 ]
 
+const limits = {
+  capacity: "positiveInteger",
+  overflow: "overflow",
+  concurrency: "positiveInteger",
+  closeTimeout: "duration"
+} as const
+
+const enrichment = { name: "text", precedence: "precedence", onFailure: "onFailure" } as const
+
+const changes = { ...privacy, subject: "function", capacity: "positiveInteger", errors: "boolean" } as const
+
 const vocabulary = {
   ...privacy,
   attributes: "attributes",
@@ -172,6 +193,12 @@ const dedupe = {
   waitTimeout: "duration"
 } as const
 
+// Each hook needs functions, which are no mistake here.
+const withFunctions = (options: BatchHook.Options<unknown>): BatchHook.Options<unknown> =>
+  Predicate.isObject(options)
+    ? Object.assign({ item: () => undefined, send: () => undefined }, options)
+    : options
+
 // Each definition needs a default value, which is no mistake here.
 const withDefault = (options: Flag.Options<boolean>): Flag.Options<boolean> =>
   Predicate.isObject(options) ? Object.assign({ default: false }, options) : options
@@ -202,9 +229,33 @@ constructors.push(
     errorLevel: "severity"
   }],
   ["BackgroundHook.make", (options) => BackgroundHook.make(LoggingHook.make(), options), {
+    ...limits,
+    orderBy: "function"
+  }],
+  ["BatchHook.make", (options) => BatchHook.make("a", withFunctions(options)), {
+    ...limits,
+    item: "function",
+    send: "function",
+    maxSize: "positiveInteger",
+    maxWait: "duration",
+    retry: "schedule"
+  }],
+  ["EnrichmentHook.make", (options) => EnrichmentHook.make({}, options), enrichment],
+  ["EnrichmentHook.makeCached", (options) => EnrichmentHook.makeCached(() => ({}), options), {
+    ...enrichment,
+    key: "function",
     capacity: "positiveInteger",
-    overflow: "overflow",
-    concurrency: "positiveInteger",
+    timeToLive: "positiveDuration"
+  }],
+  ["FallbackMonitorHook.make", FallbackMonitorHook.make, {
+    interval: "positiveDuration",
+    maxCauses: "positiveInteger",
+    defaultReason: "boolean",
+    onFallback: "function",
+    logLevel: "severityOrFalse",
+    logger: "logger",
+    capacity: "positiveInteger",
+    maxSeries: "positiveInteger",
     closeTimeout: "duration"
   }],
   ["CircuitBreakerHook.make", (options) => CircuitBreakerHook.make(TimingHook.make(), options), breaker],
@@ -212,12 +263,25 @@ constructors.push(
   ["DedupeHook.make", (options) => DedupeHook.make(TimingHook.make(), options), dedupe],
   ["DedupeHook.makeUnsafe", (options) => DedupeHook.makeUnsafe(TimingHook.make(), options), dedupe],
   ["FlagFilter.sample", FlagFilter.sample, { rate: "rate", by: "by", salt: "string" }],
+  ["ChangeHook.make", (options) => ChangeHook.make(() => undefined, options), changes],
+  ["ChangeHook.makeStream", ChangeHook.makeStream, { ...changes, bufferSize: "positiveInteger" }],
   ["RequestFlags.make", RequestFlags.make, { ...privacy, maxFlags: "positiveInteger", request: "function" }],
   ["Flag.boolean", (options) => Flag.boolean("a", withDefault(options)), {
     default: "aBoolean",
     description: "text",
     owner: "text",
     expiry: "expiry"
+  }],
+  ["HookContract.check", (options) => HookContract.checkEffect(() => LoggingHook.make(), options), {
+    allow: "allowances",
+    mayReject: "boolean",
+    mayContribute: "contributions",
+    mayEmit: "places",
+    emitted: "function",
+    balance: "function",
+    size: "function",
+    evaluations: "positiveInteger",
+    timeout: "positiveDuration"
   }],
   ["TestFlags.layer", (options) => TestFlags.layer({}, options), {
     hooks: "list",

@@ -168,6 +168,43 @@ describe("a hook in the background", () => {
     }))
 })
 
+describe("stages with keys", () => {
+  const keyed = (seen: Array<string>, options: BackgroundHook.Options) =>
+    BackgroundHook.make(slow("audit", seen), {
+      concurrency: 2,
+      orderBy: ({ flagKey }) => flagKey === "none" ? undefined : flagKey[0],
+      ...options
+    })
+
+  it.effect("run in their order, and beside those of other keys", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const background = yield* keyed(seen, {})
+      for (const flagKey of ["a1", "a2", "b1", "a3", "none", "none"]) yield* evaluate(background.hook, flagKey)
+      const after: Array<ReadonlyArray<string>> = []
+      for (let second = 0; second < 4; second++) {
+        yield* TestClock.adjust("1 second")
+        yield* turns()
+        after.push(seen.splice(0))
+      }
+      assert.deepStrictEqual(after, [["a1", "b1"], ["a2", "none"], ["a3", "none"], []])
+    }))
+
+  it.effect("leave a full queue by their age", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const background = yield* keyed(seen, { capacity: 3, overflow: "dropOldest" })
+      for (const flagKey of ["a1", "a2", "a3"]) yield* evaluate(background.hook, flagKey)
+      // The worker that is free has found both a2 and a3 while a1 runs.
+      yield* turns()
+      for (const flagKey of ["b1", "c1", "c2"]) yield* evaluate(background.hook, flagKey)
+      yield* TestClock.adjust("10 seconds")
+      yield* background.flush
+      assert.sameMembers(seen, ["a1", "b1", "c1", "c2"])
+      assert.deepInclude(yield* background.counts, { offered: 6, delivered: 4, dropped: 2 })
+    }))
+})
+
 describe("a full queue", () => {
   const filled = (overflow: NonNullable<BackgroundHook.Options["overflow"]>) =>
     Effect.gen(function*() {
@@ -297,6 +334,82 @@ describe("the counts", () => {
         assert.strictEqual(sum(counts), offered + 1, `SEED=${seed}`)
       }
     }).pipe((program) => collectFailures(() => program)))
+
+  it.effect(
+    "add up with keys, whose stages keep their order and never run twice at once",
+    () =>
+      Effect.gen(function*() {
+        const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
+        const { below, chance, oneOf } = random(seed)
+        const overflows = ["dropNewest", "dropOldest", "wait"] as const
+        for (let program = 0; program < 150; program++) {
+          // What fails in a stage is a failed stage, so nothing is asserted there.
+          const wrong: Array<string> = []
+          const running = new Set<string>()
+          const last = new Map<string, number>()
+          const hook = FeatureHook.make("audit", {
+            finally: ({ flagKey }) => {
+              const [key = "", number = ""] = flagKey.split(" ")
+              if (key !== "none" && running.has(key)) wrong.push(`${flagKey} at the same time`)
+              if (key !== "none" && Number(number) <= (last.get(key) ?? -1)) wrong.push(`${flagKey} out of order`)
+              running.add(key)
+              last.set(key, Number(number))
+              const millis = below(6)
+              const work = millis === 0 ? Effect.void : Effect.sleep(millis)
+              return Effect.andThen(
+                work,
+                Effect.suspend(() => {
+                  running.delete(key)
+                  return chance(0.2) ? Effect.fail("no") : Effect.void
+                })
+              )
+            }
+          })
+          const scope = yield* Scope.make()
+          const capacity = 1 + below(6)
+          const concurrency = 1 + below(4)
+          const background = yield* Scope.provide(
+            BackgroundHook.make(FeatureHook.observe(hook), {
+              capacity,
+              concurrency,
+              overflow: oneOf(overflows),
+              closeTimeout: below(20),
+              orderBy: ({ flagKey }) => flagKey.startsWith("none") ? undefined : flagKey.split(" ")[0]
+            }),
+            scope
+          )
+          let offered = 0
+          const open: Array<Fiber.Fiber<unknown>> = []
+          for (let step = 0; step < 40; step++) {
+            if (chance(0.7)) {
+              const flagKey = `${oneOf(["a", "b", "c", "none"])} ${offered++}`
+              open.push(yield* Effect.forkChild(evaluate(background.hook, flagKey)))
+              while ((yield* background.counts).offered < offered) yield* turns(1)
+            } else yield* TestClock.adjust(below(4))
+            const counts = yield* background.counts
+            assert.strictEqual(counts.offered, offered, `SEED=${seed}`)
+            assert.strictEqual(sum(counts), offered, `SEED=${seed}`)
+            assert.deepStrictEqual(wrong, [], `SEED=${seed}`)
+            const waiting = counts.pending - open.filter((fiber) => fiber.pollUnsafe() === undefined).length
+            assert.isAtMost(waiting, capacity + concurrency, `SEED=${seed}`)
+          }
+          if (chance(0.5)) {
+            const flushed = yield* Effect.forkChild(background.flush)
+            yield* TestClock.adjust("1 second")
+            yield* Fiber.join(flushed)
+            assert.strictEqual((yield* background.counts).pending, 0, `SEED=${seed}`)
+          }
+          const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+          yield* TestClock.adjust("20 millis")
+          yield* Fiber.join(closing)
+          yield* Fiber.joinAll(open)
+          const counts = yield* background.counts
+          assert.strictEqual(counts.pending, 0, `SEED=${seed}`)
+          assert.strictEqual(sum(counts), offered, `SEED=${seed}`)
+        }
+      }).pipe((program) => collectFailures(() => program)),
+    20_000
+  )
 
   it.effect("are metrics, too", () =>
     Effect.gen(function*() {

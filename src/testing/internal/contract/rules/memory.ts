@@ -1,0 +1,75 @@
+import * as Effect from "effect/Effect"
+import { type Bench, type Judge, tried } from "../bench.ts"
+import { usedHeap } from "../process.ts"
+import { success } from "../requests.ts"
+import type { Hung, World } from "../world.ts"
+
+/** An entry of a table with a text as its key takes several times as much. */
+const bytesPerEvaluation = 16
+
+/** The heap is not the same after two collections of garbage. In bytes. */
+const noise = 256 * 1024
+
+/** The evaluations that have to end within the timeout. */
+const chunk = 100
+
+/** No two evaluations have the same flag or the same subject. */
+const evaluate = (world: World, from: number, to: number): Effect.Effect<void, Hung> =>
+  Effect.gen(function*() {
+    for (let start = from; start < to; start += chunk) {
+      let next = start
+      const end = Math.min(start + chunk, to)
+      yield* world.run(
+        "many evaluations",
+        Effect.whileLoop({
+          while: () => next < end,
+          body: () => {
+            const id = `${(next * 7919).toString(36)}-${next++}`
+            const context = { targetingKey: `user-${id}`, session: `session-${id}` }
+            return world.evaluation({ ...success(), flagKey: `flag-${id}`, context })
+          },
+          step: () => {}
+        })
+      )
+    }
+  })
+
+const measured = ({ size }: Bench): Effect.Effect<number | undefined> =>
+  size === undefined ? usedHeap : Effect.sync(size)
+
+/** The most by which the measure may grow over a number of evaluations. */
+const allowed = ({ size }: Bench, evaluations: number): number =>
+  size === undefined ? evaluations * bytesPerEvaluation + noise : evaluations / 100
+
+export const memory: Judge = (bench) =>
+  Effect.gen(function*() {
+    const half = Math.ceil(bench.evaluations / 2)
+    const limit = allowed(bench, half)
+    const growths: Array<number> = []
+    const [isMeasured] = yield* tried(bench, { client: "a client of the SDK", isKept: false }, (world) =>
+      Effect.gen(function*() {
+        // Caches fill and code is compiled in the first half.
+        yield* evaluate(world, 0, half)
+        // A second look only where the first found something: others use the same heap.
+        for (let round = 1; round <= 2 && (growths.at(-1) ?? Infinity) > limit; round++) {
+          const before = yield* measured(bench)
+          yield* evaluate(world, half * round, half * (round + 1))
+          const after = yield* measured(bench)
+          if (before === undefined || after === undefined) {
+            return false
+          }
+          growths.push(after - before)
+        }
+        return true
+      }))
+    if (!isMeasured) {
+      return ["cannot be measured here: give the option size, or allow it"]
+    }
+    if ((growths.at(-1) ?? 0) <= limit) {
+      return []
+    }
+    const each = growths.map((growth) =>
+      (growth / half).toFixed(1)
+    ).join(", then ")
+    return [`each evaluation with another key keeps ${each} ${bench.size === undefined ? "bytes" : "entries"}`]
+  })
