@@ -35,7 +35,7 @@ import * as EvaluationError from "./EvaluationError.ts"
 import * as FeatureHook from "./FeatureHook.ts"
 import * as Flag from "./Flag.ts"
 import * as HookHints from "./HookHints.ts"
-import { ClientHooks } from "./internal/client/clientHooks.ts"
+import { bind, ClientHooks } from "./internal/client/clientHooks.ts"
 import { evaluate } from "./internal/client/evaluate.ts"
 import * as Check from "./internal/check.ts"
 import * as Events from "./internal/client/events.ts"
@@ -431,7 +431,7 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
     return selecting(type, flagKey, defaultValue, options, select)
   }
 
-  return FeatureFlags.of({
+  const flags = FeatureFlags.of({
     boolean,
     booleanDetails,
     string,
@@ -470,6 +470,7 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
     metadata: Effect.sync(() => client.metadata),
     client
   })
+  return bind(flags, clientHooks)
 })
 
 const valueOf = <A>({ value }: { readonly value: A }): A => value

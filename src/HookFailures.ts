@@ -335,7 +335,20 @@ export interface FailureEvent extends HookFailure {
   readonly error: unknown
 }
 
-const listeners = new Set<(failure: HookFailure) => void>()
+type Listener = (failure: HookFailure, services: Context.Context<never>) => void
+
+const listeners = new Set<Listener>()
+
+/**
+ * Calls a function for every hook failure in the process, with the services of
+ * the stage. Returns a function that ends it.
+ *
+ * @internal
+ */
+export const listen = (listener: Listener): () => void => {
+  listeners.add(listener)
+  return () => void listeners.delete(listener)
+}
 
 /**
  * Calls a function for every hook failure in the process. Returns a function
@@ -382,10 +395,19 @@ const listeners = new Set<(failure: HookFailure) => void>()
  */
 export const onFailure = (listener: (failure: FailureEvent) => void): () => void => {
   Check.aFunction("HookFailures.onFailure", "listener", listener)
-  const listen = (failure: HookFailure) => listener({ ...failure, kind: kind(failure.cause), error: errorOf(failure) })
-  listeners.add(listen)
-  return () => void listeners.delete(listen)
+  return listen((failure) => listener(eventOf(failure)))
 }
+
+/**
+ * Adds the error and the kind to a failure.
+ *
+ * @internal
+ */
+export const eventOf = (failure: HookFailure): FailureEvent => ({
+  ...failure,
+  kind: kind(failure.cause),
+  error: errorOf(failure)
+})
 
 // A rejected promise is a failure with its reason as the cause.
 const errorOf = ({ cause }: HookFailure): unknown => {
@@ -426,7 +448,7 @@ const errorOf = ({ cause }: HookFailure): unknown => {
  */
 export const report = (failure: HookFailure): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
-    for (const listener of listeners) tryOr(() => listener(failure), () => undefined)
+    for (const listener of listeners) tryOr(() => listener(failure, fiber.context), () => undefined)
     const collect = Effect.suspend(() => fiber.getRef(HookFailures).report(failure)).pipe(
       Effect.catchCause(() => log(failure, false)),
       Effect.catchCause(() => Effect.void)

@@ -347,9 +347,7 @@ export const add = <T>(
 ): () => void => {
   const owner = "OpenFeatureHook.add"
   Check.withMethods("addHooks", "getHooks", "clearHooks")(owner, "target", target)
-  const hook = make(...hooks)
-  target.addHooks(hook)
-  return () => remove(target, hook)
+  return addSdkHook(target, make(...hooks))
 }
 
 /**
@@ -390,10 +388,20 @@ export const register = <T, H extends FeatureHook.Any = never>(
   ...hooks: ReadonlyArray<H>
 ): Effect.Effect<void, never, FeatureHook.Services<H> | Scope.Scope> =>
   Effect.flatMap(makeEffect(...hooks), (hook) =>
-    Effect.acquireRelease(
-      Effect.sync(() => void target.addHooks(hook)),
-      () => Effect.sync(() => remove(target, hook))
-    ))
+    Effect.asVoid(Effect.acquireRelease(
+      Effect.sync(() => addSdkHook(target, hook)),
+      (remove) => Effect.sync(remove)
+    )))
+
+/**
+ * Adds an SDK hook, and returns the function that removes it.
+ *
+ * @internal
+ */
+export const addSdkHook = <T>(target: Target<T>, hook: SDK.Hook): () => void => {
+  target.addHooks(hook)
+  return () => remove(target, hook)
+}
 
 // The SDK can only remove all hooks at once. Nothing runs before the others are back.
 const remove = <H>(target: Target<H>, hook: H | SDK.Hook): void => {

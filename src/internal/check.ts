@@ -60,6 +60,10 @@ export const positiveInteger = (owner: string, name: string, value: unknown): nu
     ? value
     : reject(owner, name, "an integer >= 1", value)
 
+export const aNumber: Rule = (owner, name, value) => {
+  if (typeof value !== "number" || !Number.isFinite(value)) reject(owner, name, "a finite number", value)
+}
+
 export const aBoolean: Rule = (owner, name, value) => {
   if (typeof value !== "boolean") reject(owner, name, "true or false", value)
 }

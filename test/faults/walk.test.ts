@@ -14,6 +14,7 @@ import {
   Flag,
   FlagFilter,
   HookFailures,
+  HookRegistry,
   LoggingHook,
   MetricsHook,
   Privacy,
@@ -64,6 +65,9 @@ const wrong = {
   string: [1, Number.NaN, null, true, {}, []],
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
   schema: ["string", "", 1, null, true, {}, () => true],
+  number: ["5", "", Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
+  string: [1, Number.NaN, null, true, {}, []],
+  hook: ["hook", "", 1, null, true, {}, [], () => undefined, { before: () => undefined }],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
   places: ["user", "value", "", 1, null, true, {}, [1], ["user"], ["targetingkey"]],
   contributions: ["context", "", 1, null, true, {}, [1], ["contexts"]],
@@ -149,6 +153,29 @@ const constructors: Array<
     interruptTimeout: "duration"
   }]
 ]
+
+const placement = {
+  name: "text",
+  description: "string",
+  version: "string",
+  priority: "number",
+  before: "names",
+  after: "names",
+  isEnabled: "aBoolean"
+} as const
+
+const registry = Effect.runSync(Effect.scoped(HookRegistry.make()))
+
+constructors.push(
+  ["HookRegistry.make", HookRegistry.make, { failureCapacity: "positiveInteger" }],
+  ["HookRegistry.start", HookRegistry.start, { failureCapacity: "positiveInteger" }],
+  ["HookRegistry.add", (entry) => registry.add([entry]), { ...placement, hook: "hook" }],
+  ["HookRegistry.debug", (options) => Effect.runSync(registry.debug(options)), {
+    ...privacy,
+    logLevel: "severity",
+    logger: "logger"
+  }]
+)
 
 const limits = {
   capacity: "positiveInteger",

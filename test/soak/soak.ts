@@ -17,6 +17,8 @@ import {
   TimingHook
 } from "effect-openfeature"
 import { around, Attempt, converted, failing, gauge, instant, left, promised, slow, yielding } from "./hooks.ts"
+import { soakRegistry } from "./registry.ts"
+import { slope } from "./slope.ts"
 
 const total = Number(process.argv[2] ?? 1_000_000)
 const checkpoints = 20
@@ -131,14 +133,6 @@ const program = Effect.gen(function*() {
   return { heaps, seconds, failures: yield* Effect.flatMap(HookFailures.HookFailures, ({ counts }) => counts) }
 })
 
-/** The slope of the line that fits best. */
-const slope = (points: ReadonlyArray<readonly [number, number]>): number => {
-  const meanX = points.reduce((sum, [x]) => sum + x, 0) / points.length
-  const meanY = points.reduce((sum, [, y]) => sum + y, 0) / points.length
-  const up = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0)
-  return up / points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0)
-}
-
 const main = async (): Promise<boolean> => {
   if (globalThis.gc === undefined) throw new Error("run with --expose-gc")
   SDK.OpenFeature.setLogger({ error: () => {}, warn: () => {}, info: () => {}, debug: () => {} })
@@ -167,6 +161,6 @@ const main = async (): Promise<boolean> => {
   return perEvaluation <= 1 && Object.values(all).every((count) => count === 0)
 }
 
-const ok = await main()
+const ok = await main() && await soakRegistry()
 console.log(ok ? "nothing is left" : "something is left")
 process.exitCode = ok ? 0 : 1

@@ -4,14 +4,14 @@ import { NodeInspectSymbol } from "effect/Inspectable"
 import { hooksOf, print } from "../hook/printed.ts"
 import type { Registration } from "../hook/registration.ts"
 import { Run } from "../runner/run.ts"
-import { Stack } from "../runner/stack.ts"
+import { Stack, type Stacked } from "../runner/stack.ts"
 
 type SdkHookContext = Readonly<SDK.HookContext>
 
-const stacks = new WeakMap<object, Stack>()
+const sources = new WeakMap<object, Stacked>()
 
-/** Returns the stack of an SDK hook made here. */
-export const stackOf = (hook: object): Stack | undefined => stacks.get(hook)
+/** Returns what an SDK hook made here takes its stack from. */
+export const sourceOf = (hook: object): Stacked | undefined => sources.get(hook)
 
 export const make = (registration: Registration): SDK.Hook => {
   const stack = new Stack([registration])
@@ -24,14 +24,30 @@ export const make = (registration: Registration): SDK.Hook => {
   if (stack.after.length > 0) hook.after = (sdk, details, hints) => runs.of(sdk).after(sdk, details, hints)
   if (stack.error.length > 0) hook.error = (sdk, error, hints) => runs.of(sdk).error(sdk, error, hints)
   if (stack.finally.length > 0) hook.finally = (sdk, details, hints) => runs.of(sdk).finally(sdk, details, hints)
+  return seal(hook, stack)
+}
+
+/** Hooks that change: each evaluation takes the stack of its first stage. */
+export const makeLive = (source: Stacked): SDK.Hook => {
+  const runs = new Runs(source)
+  const hook: SDK.Hook = Object.create(null)
+  hook.before = (sdk, hints) => runs.begin(sdk).before(sdk, hints)
+  hook.after = (sdk, details, hints) => runs.of(sdk).after(sdk, details, hints)
+  hook.error = (sdk, error, hints) => runs.of(sdk).error(sdk, error, hints)
+  hook.finally = (sdk, details, hints) => runs.of(sdk).finally(sdk, details, hints)
+  return seal(hook, source)
+}
+
+const seal = (hook: SDK.Hook, source: Stacked): SDK.Hook => {
+  const parts = () => source.stack.registrations.flatMap(({ parts }) => parts)
   // Not enumerable, so that a copy of the hook has its stages only.
-  const printed = () => `OpenFeatureHook(${print(registration.parts)})`
+  const printed = () => `OpenFeatureHook(${print(parts())})`
   Object.defineProperties(hook, {
     toString: { value: printed },
-    toJSON: { value: () => ({ _id: "OpenFeatureHook", hooks: hooksOf(registration.parts) }) },
+    toJSON: { value: () => ({ _id: "OpenFeatureHook", hooks: hooksOf(parts()) }) },
     [NodeInspectSymbol]: { value: printed }
   })
-  stacks.set(hook, stack)
+  sources.set(hook, source)
   return Object.freeze(hook)
 }
 
@@ -43,13 +59,13 @@ let ids = 0
  * alone is not enough, since children of a MultiProvider share it.
  */
 class Runs {
-  readonly #stack: Stack
+  readonly #source: Stacked
   readonly #key = `effect-openfeature/${++ids}`
   // For invocations without hook data, from code other than the SDK.
   readonly #others = new WeakMap<SdkHookContext, Run | ReadonlyArray<Run>>()
 
-  constructor(stack: Stack) {
-    this.#stack = stack
+  constructor(source: Stacked) {
+    this.#source = source
   }
 
   begin(sdk: SdkHookContext): Run {
@@ -70,7 +86,7 @@ class Runs {
   }
 
   #add(sdk: SdkHookContext, others: ReadonlyArray<Run>): Run {
-    const run = new Run(this.#stack)
+    const run = new Run(this.#source)
     const all = others.length === 0 ? run : [...others, run]
     if (hasHookData(sdk)) sdk.hookData.set(this.#key, all)
     else this.#others.set(sdk, all)

@@ -5,9 +5,16 @@ import * as FeatureHook from "../../FeatureHook.ts"
 import * as Registration from "../hook/registration.ts"
 import * as Stack from "../runner/stack.ts"
 
+/** Hooks of a client. */
 interface Added {
   readonly hooks: ReadonlyArray<FeatureHook.Any>
-  readonly registration: Registration.Registration
+  readonly registrations: ReadonlyArray<Registration.Registration>
+}
+
+/** Hooks of a client that can change. */
+export interface Live extends Added {
+  /** Runs a function after each change. Returns a function that ends it. */
+  readonly onChange: (listener: () => void) => () => void
 }
 
 export class ClientHooks {
@@ -24,19 +31,33 @@ export class ClientHooks {
     if (hooks.length === 0) return Effect.void
     const registering = Registration.scoped<FeatureHook.Services<H>>(FeatureHook.combineAll(hooks).parts)
     return Effect.flatMap(registering, (registration) => {
-      const added = { hooks, registration }
+      const added = { hooks, registrations: [registration] }
       return Effect.acquireRelease(
-        Effect.sync(() => {
-          this.#added.add(added)
-          this.#compile()
-        }),
-        () =>
-          Effect.sync(() => {
-            this.#added.delete(added)
-            this.#compile()
-          })
+        Effect.sync(() => this.#add(added)),
+        () => Effect.sync(() => this.#delete(added))
       )
     })
+  }
+
+  has(live: Live): boolean {
+    return this.#added.has(live)
+  }
+  /** Adds hooks that can change, and returns the function that removes them. */
+  attach(live: Live): () => void {
+    this.#add(live)
+    const stop = live.onChange(() => this.#compile())
+    return () => {
+      stop()
+      this.#delete(live)
+    }
+  }
+
+  #add(added: Added): void {
+    this.#added.add(added)
+    this.#compile()
+  }
+  #delete(added: Added): void {
+    if (this.#added.delete(added)) this.#compile()
   }
 
   clear(): void {
@@ -45,6 +66,17 @@ export class ClientHooks {
   }
 
   #compile(): void {
-    this.stack = new Stack.Stack(Array.from(this.#added, ({ registration }) => registration))
+    this.stack = new Stack.Stack(Array.from(this.#added).flatMap(({ registrations }) => registrations))
   }
 }
+
+const byClient = new WeakMap<object, ClientHooks>()
+
+/** Lets others find the hooks of a client. */
+export const bind = <A extends object>(client: A, hooks: ClientHooks): A => {
+  byClient.set(client, hooks)
+  return client
+}
+
+/** Returns `undefined` for a client that was not made here. */
+export const hooksOf = (client: object): ClientHooks | undefined => byClient.get(client)

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as EvaluationContext from "../../EvaluationContext.ts"
 import type * as EvaluationError from "../../EvaluationError.ts"
 import type { HookHints } from "../../HookHints.ts"
-import { stackOf } from "../bridge/sdkHook.ts"
+import { sourceOf } from "../bridge/sdkHook.ts"
 import { type Begun, Evaluation, toSdkHints } from "../runner/evaluation.ts"
 import { general } from "../runner/failure.ts"
 import { Run } from "../runner/run.ts"
@@ -101,10 +101,10 @@ const finishAll = async <A>(
   evaluation.isOver = true
   const begun = (evaluation.runs ?? []).filter((other) => other !== run)
   const runOf = (hook: object): ReadonlyArray<Begun> => {
-    const stack = stackOf(hook)
-    if (stack === undefined) return []
-    const index = begun.findIndex((other) => other.stack === stack)
-    return index < 0 ? [new Run(stack, evaluation)] : begun.splice(index, 1)
+    const source = sourceOf(hook)
+    if (source === undefined) return []
+    const index = begun.findIndex((other) => other.source === source)
+    return index < 0 ? [new Run(source, evaluation)] : begun.splice(index, 1)
   }
   const owed = [
     ...outerHooks(target).flatMap(runOf),

@@ -15,7 +15,7 @@ const maxLength = 1000
 const maxDepth = 8
 
 /** The hooks that were combined last: single parts, and the parts that one combinator made. */
-const operands = (parts: ReadonlyArray<Part>): ReadonlyArray<ReadonlyArray<Part>> => {
+export const operands = (parts: ReadonlyArray<Part>): ReadonlyArray<ReadonlyArray<Part>> => {
   const found: Array<ReadonlyArray<Part>> = []
   for (let index = 0; index < parts.length;) {
     const size = parts[index]?.written?.size ?? 1

@@ -54,7 +54,8 @@ export interface Tracked {
 }
 
 export class Registration {
-  readonly parts: ReadonlyArray<Part>
+  /** The parts for stacks that are compiled from now on. */
+  parts: ReadonlyArray<Part>
   readonly whenClosed: WhenClosed
   isClosed = false
   hasWarned = false

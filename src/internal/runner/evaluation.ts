@@ -6,11 +6,12 @@ import * as HookHints from "../../HookHints.ts"
 import { Budget, maxDepth, maxNested, Nesting } from "../hook/registration.ts"
 import * as Services from "../services.ts"
 import { tryOr } from "../untrusted.ts"
-import type { Stack } from "./stack.ts"
+import type { Stacked } from "./stack.ts"
 
 /** The run of one stack in an evaluation. */
 export interface Begun {
-  readonly stack: Stack
+  /** What the stack was taken from. It can have another one by now. */
+  readonly source: Stacked
   /** Runs `error` when the SDK will not: it rejected, or the caller no longer waits. */
   finishError(error: unknown, sdk: Readonly<SDK.HookContext>): void | Promise<void>
   /** Runs `finally` when the SDK will not. */

@@ -20,7 +20,7 @@ import { nearest, oneLine } from "../text.ts"
 import { isRecord, tryOr } from "../untrusted.ts"
 import { Evaluation, find, refind } from "./evaluation.ts"
 import * as Failure from "./failure.ts"
-import type { Entry, Stack } from "./stack.ts"
+import type { Entry, Stack, Stacked } from "./stack.ts"
 import * as Stage from "./stage.ts"
 
 type SdkHookContext = Readonly<SDK.HookContext>
@@ -59,6 +59,8 @@ const advice = (name: string): string => {
 const isOpen = ({ isClosed }: Registration): boolean => !isClosed
 
 export class Run implements Stage.Host, Source {
+  readonly source: Stacked
+  /** The stack of the first stage, for all stages. */
   readonly stack: Stack
   readonly #check: Check | undefined
   readonly #isGiven: boolean
@@ -83,11 +85,12 @@ export class Run implements Stage.Host, Source {
   #finallyHasRun = false
 
   constructor(
-    stack: Stack,
+    source: Stacked,
     evaluation?: Evaluation | undefined,
     check?: Check | undefined
   ) {
-    this.stack = stack
+    this.source = source
+    this.stack = source.stack
     this.sdk = noHookContext
     this.evaluation = evaluation ?? noEvaluation
     this.#isGiven = evaluation !== undefined

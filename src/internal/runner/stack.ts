@@ -26,7 +26,12 @@ export interface Entry {
   run(context: HookContext, ...rest: ReadonlyArray<unknown>): unknown
 }
 
-export class Stack {
+/** Something that has a stack at any time: hooks that never change, or a registry. */
+export interface Stacked {
+  readonly stack: Stack
+}
+
+export class Stack implements Stacked {
   readonly registrations: ReadonlyArray<Registration>
   readonly before: ReadonlyArray<Entry>
   readonly after: ReadonlyArray<Entry>
@@ -45,6 +50,9 @@ export class Stack {
     this.finally = entriesOf(registrations, "finally").reverse()
   }
 
+  get stack(): Stack {
+    return this
+  }
   get isEmpty(): boolean {
     return this.registrations.length === 0
   }

@@ -1,0 +1,95 @@
+/** One hook of a registry: what is known about it, what it owns, and its failures. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { constVoid } from "effect/Function"
+import * as PubSub from "effect/PubSub"
+import * as Scope from "effect/Scope"
+import type * as Take from "effect/Take"
+import * as FeatureHook from "../../FeatureHook.ts"
+import type { HookFailure } from "../../HookFailures.ts"
+import type { Part } from "../hook/part.ts"
+import * as Registration from "../hook/registration.ts"
+import { tryOr } from "../untrusted.ts"
+import type { Ordered } from "./order.ts"
+
+/** What a user gave, checked and with defaults. */
+export interface Info extends Ordered {
+  readonly description: string | undefined
+  readonly version: string | undefined
+  readonly isEnabled: boolean
+}
+
+type Failures = PubSub.PubSub<Take.Take<HookFailure>>
+
+export class Member implements Ordered {
+  readonly info: Info
+  readonly scope: Scope.Scope
+  /** Closes the scope once. Each call waits for the end. */
+  readonly close: Effect.Effect<void>
+  readonly failures: Failures
+  isEnabled: boolean
+  /** Whether the hooks that were added with it are there, too. */
+  isAdded = false
+  hook: FeatureHook.Any = FeatureHook.empty
+  /** Its own parts, which those of the registration may be wrapped around. */
+  parts: ReadonlyArray<Part> = []
+  /** `undefined` until the hook is there. */
+  registration: Registration.Registration | undefined = undefined
+  /** For an application without Effect. */
+  readonly listeners = new Set<(failure: HookFailure) => void>()
+  reported = 0
+  dropped = 0
+
+  constructor(info: Info, scope: Scope.Scope, close: Effect.Effect<void>, failures: Failures) {
+    this.info = info
+    this.scope = scope
+    this.close = close
+    this.failures = failures
+    this.isEnabled = info.isEnabled
+  }
+  get name(): string {
+    return this.info.name
+  }
+  get priority(): number {
+    return this.info.priority
+  }
+  get before(): ReadonlyArray<string> {
+    return this.info.before
+  }
+  get after(): ReadonlyArray<string> {
+    return this.info.after
+  }
+
+  /** Makes the hook, with the services of the fiber and the scope of the member. */
+  build<E, R>(hook: Effect.Effect<FeatureHook.Any, E, R>): Effect.Effect<void, E, Exclude<R, Scope.Scope>> {
+    return Effect.flatMap(hook, (made) => {
+      this.hook = made
+      this.parts = FeatureHook.combineAll([made]).parts
+      return Effect.map(Registration.scoped<never>(this.parts), (registration) => {
+        this.registration = registration
+        members.set(registration, this)
+      })
+    }).pipe(Scope.provide(this.scope))
+  }
+
+  fail(failure: HookFailure): void {
+    this.reported++
+    if (!PubSub.publishUnsafe(this.failures, [failure])) this.dropped++
+    for (const listener of this.listeners) tryOr(() => listener(failure), constVoid)
+  }
+}
+
+const members = new WeakMap<Registration.Registration, Member>()
+
+/** Returns `undefined` for hooks that were not added to a registry. */
+export const memberOf = (registration: Registration.Registration): Member | undefined => members.get(registration)
+
+export const make = Effect.fnUntraced(function*(info: Info, capacity: number) {
+  const scope = yield* Scope.make()
+  const failures = yield* PubSub.dropping<Take.Take<HookFailure>>(capacity)
+  const close = Effect.ensuring(
+    Scope.close(scope, Exit.void),
+    Effect.sync(() => PubSub.endUnsafe(failures, Exit.void))
+  )
+  return new Member(info, scope, yield* Effect.cached(close), failures)
+})
