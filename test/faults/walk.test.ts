@@ -66,7 +66,6 @@ const wrong = {
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
   schema: ["string", "", 1, null, true, {}, () => true],
   number: ["5", "", Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
-  string: [1, Number.NaN, null, true, {}, []],
   hook: ["hook", "", 1, null, true, {}, [], () => undefined, { before: () => undefined }],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
   places: ["user", "value", "", 1, null, true, {}, [1], ["user"], ["targetingkey"]],

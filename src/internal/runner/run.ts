@@ -96,7 +96,7 @@ export class Run implements Stage.Host, Source {
     this.#isGiven = evaluation !== undefined
     this.#check = check
     this.view = new View(this)
-    this.#left = stack.size
+    this.#left = this.stack.size
   }
 
   get isOfClient(): boolean {
