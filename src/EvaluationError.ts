@@ -14,6 +14,9 @@ import * as Data from "effect/Data"
 import { readString, tryOr } from "./internal/untrusted.ts"
 import { oneLine } from "./internal/text.ts"
 
+// Errors of another copy of this library, such as one that a plugin brings, are recognised by this name.
+const TypeId = "~effect-openfeature/EvaluationError"
+
 /**
  * The error codes of the OpenFeature specification (section 1.7), as a union of
  * strings.
@@ -105,6 +108,10 @@ export class EvaluationError extends Data.TaggedError("EvaluationError")<{
   /** The key of the flag, if it is known. */
   readonly flagKey?: string | undefined
 }> {
+  /** @internal */
+  get [TypeId](): true {
+    return true
+  }
   constructor(options: {
     /** The error code. There is no default. */
     readonly code: ErrorCode
@@ -130,13 +137,18 @@ export class EvaluationError extends Data.TaggedError("EvaluationError")<{
  *
  * **Details**
  *
- * Never throws, not even for a hostile proxy.
+ * An error of another copy of this library is one too. Never throws, not even
+ * for a hostile proxy.
  *
  * @category guards
  * @since 0.1.0
  */
 export const isEvaluationError = (value: unknown): value is EvaluationError =>
-  tryOr(() => value instanceof EvaluationError, () => false)
+  tryOr(() => value instanceof EvaluationError || isOfAnotherCopy(value), () => false)
+
+const isOfAnotherCopy = (value: unknown): boolean =>
+  value instanceof Error && TypeId in value && isErrorCode(readString(value, "code")) &&
+  readString(value, "message") !== undefined
 
 /**
  * Converts any thrown value to an `EvaluationError`.

@@ -40,7 +40,8 @@ import * as Timeout from "./internal/hook/timeout.ts"
 import * as Transform from "./internal/hook/transform.ts"
 import * as When from "./internal/hook/when.ts"
 import { functionName, oneLine } from "./internal/text.ts"
-import { isRecord, read, tryOr } from "./internal/untrusted.ts"
+import { isRecord, read, readString, tryOr } from "./internal/untrusted.ts"
+import { version } from "./internal/version.ts"
 
 const TypeId = "~effect-openfeature/FeatureHook"
 
@@ -83,7 +84,7 @@ export interface FeatureHook<out E = never, out R = never> extends Pipeable, Ins
 }
 
 class FeatureHookImpl<out E, out R> extends PipeableClass implements FeatureHook<E, R> {
-  readonly [TypeId] = { _E: (_: never): E => _, _R: (_: never): R => _ }
+  readonly [TypeId] = { _E: (_: never): E => _, _R: (_: never): R => _, version }
   readonly parts: ReadonlyArray<Part.Part>
   constructor(parts: ReadonlyArray<Part.Part>) {
     super()
@@ -146,6 +147,15 @@ export type Services<H> = H extends FeatureHook<infer _E, infer R> ? R : never
  */
 export const isFeatureHook = (value: unknown): value is FeatureHook<unknown, unknown> =>
   Predicate.hasProperty(value, TypeId)
+
+/**
+ * Returns the version of the copy of this library that made a hook, unless it is
+ * this copy. It is empty before version 0.2.0.
+ *
+ * @internal
+ */
+export const foreignVersion = (hook: Any): string | undefined =>
+  hook instanceof FeatureHookImpl ? undefined : readString(read(hook, TypeId), "version") ?? ""
 
 /**
  * The result of a `before` stage: attributes for the evaluation context, hints,

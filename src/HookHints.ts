@@ -47,6 +47,9 @@ export interface HookHints extends Pipeable {
   readonly raw: SDK.HookHints
 }
 
+// Hints of another copy of this library, such as one that a plugin brings, are recognised by this name.
+const TypeId = "~effect-openfeature/HookHints"
+
 class HookHintsImpl extends PipeableClass implements HookHints {
   readonly typed: Context.Context<never>
   readonly raw: SDK.HookHints
@@ -54,6 +57,9 @@ class HookHintsImpl extends PipeableClass implements HookHints {
     super()
     this.typed = typed
     this.raw = raw
+  }
+  get [TypeId](): true {
+    return true
   }
 }
 
@@ -64,7 +70,10 @@ class HookHintsImpl extends PipeableClass implements HookHints {
  * @since 0.1.0
  */
 export const isHookHints = (value: unknown): value is HookHints =>
-  tryOr(() => value instanceof HookHintsImpl, () => false)
+  tryOr(() => value instanceof HookHintsImpl || isOfAnotherCopy(value), () => false)
+
+const isOfAnotherCopy = (value: unknown): boolean =>
+  isRecord(value) && TypeId in value && Context.isContext(value["typed"]) && isRecord(value["raw"])
 
 /**
  * Creates a typed key for a hint.

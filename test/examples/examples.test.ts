@@ -186,4 +186,17 @@ describe("demo", { timeout: 90_000 }, () => {
     expect(text).not.toContain("the disk is full")
     expect(text.split("\n").length).toBeLessThan(80)
   })
+
+  it("plugins: hooks from a folder, one of them bad, and loaded anew", async () => {
+    const text = await output("plugins/main")
+    expect(lines(text)).toEqual(expect.arrayContaining([
+      "region 1.0.0",
+      "audit 2.1.0",
+      "30-broken.mjs: Invalid",
+      "sale: true",
+      "changed: region unchanged: audit failures: 0",
+      "sale: false"
+    ]))
+    expect(text).toContain("audit closes after 2 records")
+  })
 })

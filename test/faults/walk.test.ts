@@ -21,6 +21,7 @@ import {
   RequestFlags,
   TimingHook
 } from "effect-openfeature"
+import { HookPlugin } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import { HookContract, TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
@@ -41,6 +42,7 @@ const wrong = {
   names: ["plan", "", 1, Number.NaN, null, true, {}, [1], ["plan", null]],
   context: ["plan", "", 1, null, true, [1], {}, { except: "plan" }, { except: [1] }],
   targetingKey: ["Omit", "RAW", "hash", "", 1, null, true, {}, []],
+  string: [1, Number.NaN, null, true, {}, []],
   text: ["", 1, Number.NaN, null, true, {}, []],
   textOrNull: ["", 1, Number.NaN, true, {}, []],
   record: ["plan", "", 1, null, true, []],
@@ -64,6 +66,7 @@ const wrong = {
   by: ["user", "Flag", "", 1, null, true],
   string: [1, Number.NaN, null, true, {}, []],
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
+  layer: ["layer", "", 1, null, true, {}, () => undefined],
   schema: ["string", "", 1, null, true, {}, () => true],
   number: ["5", "", Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
   hook: ["hook", "", 1, null, true, {}, [], () => undefined, { before: () => undefined }],
@@ -219,6 +222,16 @@ const dedupe = {
   waitTimeout: "duration"
 } as const
 
+const load = { timeout: "positiveDuration", allowWorldWritable: "boolean" } as const
+
+const discover = { ...load, maxFiles: "positiveInteger" } as const
+
+const install = { ...discover, directory: "text", modules: "list", maxReloads: "positiveInteger" } as const
+
+const plainRegistry = HookRegistry.start()
+
+const plugin = HookPlugin.make({ name: "a", version: "1", hooks: [{ name: "a", hook: LoggingHook.make() }] })
+
 // Each hook needs functions, which are no mistake here.
 const withFunctions = (options: BatchHook.Options<unknown>): BatchHook.Options<unknown> =>
   Predicate.isObject(options)
@@ -289,6 +302,19 @@ constructors.push(
   ["DedupeHook.make", (options) => DedupeHook.make(TimingHook.make(), options), dedupe],
   ["DedupeHook.makeUnsafe", (options) => DedupeHook.makeUnsafe(TimingHook.make(), options), dedupe],
   ["FlagFilter.sample", FlagFilter.sample, { rate: "rate", by: "by", salt: "string" }],
+  ["HookPlugin.make", HookPlugin.make, {
+    name: "text",
+    version: "text",
+    description: "string",
+    requires: "text",
+    hooks: "list",
+    layer: "layer"
+  }],
+  ["HookPlugin.load", (options) => HookPlugin.load("./plugin.mjs", options), load],
+  ["HookPlugin.discover", (options) => HookPlugin.discover("plugins", options), discover],
+  ["HookPlugin.register", (options) => HookPlugin.register(registry, plugin, options), { timeout: "positiveDuration" }],
+  ["HookPlugin.install", (options) => HookPlugin.install(registry, options), install],
+  ["HookPlugin.start", (options) => HookPlugin.start(plainRegistry, options), install],
   ["ChangeHook.make", (options) => ChangeHook.make(() => undefined, options), changes],
   ["ChangeHook.makeStream", ChangeHook.makeStream, { ...changes, bufferSize: "positiveInteger" }],
   ["RequestFlags.make", RequestFlags.make, { ...privacy, maxFlags: "positiveInteger", request: "function" }],

@@ -13,6 +13,7 @@ import type { HookContext } from "../../HookContext.ts"
 import type { FlagFilter } from "../../FlagFilter.ts"
 import type { Stage } from "../../HookFailures.ts"
 import type { HookHints } from "../../HookHints.ts"
+import { Misuse } from "../check.ts"
 import { readString, tryOr } from "../untrusted.ts"
 
 export interface Contribution {
@@ -208,12 +209,16 @@ export const fromPromise = <A>(
   return Effect.tryPromise({ try: () => promise, catch: failureOf })
 }
 
+// Effect 3 has no effects in common with Effect 4. Nothing would run them, and nobody would be told.
+const effect3 = Symbol.for("effect/Effect")
+
 /** Only `before` has a result that counts. */
 export const resultOf = (value: unknown, stage: Stage): Result => {
   if (value === undefined) return undefined
   if ((typeof value === "object" && value !== null) || typeof value === "function") {
     if (isEffect(value)) return value
     if (isThenable(value)) return fromPromise(value)
+    if (effect3 in value) return Exit.die(new Misuse("gave an effect of Effect 3"))
   }
   return stage === "before" ? Exit.succeed(value) : undefined
 }

@@ -1,0 +1,55 @@
+/** The modules that a plugin gets as its argument, so that it needs no copy of this library. */
+import * as EvaluationContext from "../../../EvaluationContext.ts"
+import * as EvaluationDetails from "../../../EvaluationDetails.ts"
+import * as EvaluationError from "../../../EvaluationError.ts"
+import * as FeatureFlags from "../../../FeatureFlags.ts"
+import * as FeatureHook from "../../../FeatureHook.ts"
+import * as Flag from "../../../Flag.ts"
+import * as FlagFilter from "../../../FlagFilter.ts"
+import * as HookContext from "../../../HookContext.ts"
+import * as HookFailures from "../../../HookFailures.ts"
+import * as HookHints from "../../../HookHints.ts"
+import * as HookRegistry from "../../../HookRegistry.ts"
+import * as BackgroundHook from "../../../hooks/BackgroundHook.ts"
+import * as BatchHook from "../../../hooks/BatchHook.ts"
+import * as ChangeHook from "../../../hooks/ChangeHook.ts"
+import * as ContextValidatorHook from "../../../hooks/ContextValidatorHook.ts"
+import * as EnrichmentHook from "../../../hooks/EnrichmentHook.ts"
+import * as FallbackMonitorHook from "../../../hooks/FallbackMonitorHook.ts"
+import * as LoggingHook from "../../../hooks/LoggingHook.ts"
+import * as MetricsHook from "../../../hooks/MetricsHook.ts"
+import * as RequestFlags from "../../../hooks/RequestFlags.ts"
+import * as TimingHook from "../../../hooks/TimingHook.ts"
+import * as OpenFeatureHook from "../../../OpenFeatureHook.ts"
+import * as Privacy from "../../../Privacy.ts"
+import { version } from "../../../internal/version.ts"
+
+/** All modules of the root, and the version. */
+export const library = Object.freeze({
+  version,
+  EvaluationContext,
+  EvaluationDetails,
+  EvaluationError,
+  FeatureFlags,
+  FeatureHook,
+  Flag,
+  FlagFilter,
+  HookContext,
+  HookFailures,
+  HookHints,
+  HookRegistry,
+  BackgroundHook,
+  BatchHook,
+  ChangeHook,
+  ContextValidatorHook,
+  EnrichmentHook,
+  FallbackMonitorHook,
+  LoggingHook,
+  MetricsHook,
+  RequestFlags,
+  TimingHook,
+  OpenFeatureHook,
+  Privacy
+})
+
+export type Library = typeof library
