@@ -64,7 +64,6 @@ const wrong = {
   expiry: ["soon", "", "2027-13-01", "2027-01-31T18:00:00", Number.NaN, 1, null, true, {}, new Date(Number.NaN)],
   rate: ["0.5", "", -0.1, 1.1, Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
   by: ["user", "Flag", "", 1, null, true],
-  string: [1, Number.NaN, null, true, {}, []],
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
   layer: ["layer", "", 1, null, true, {}, () => undefined],
   schema: ["string", "", 1, null, true, {}, () => true],
