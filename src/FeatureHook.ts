@@ -354,6 +354,7 @@ export const make = <
     onFailure: Part.undecided,
     isProgram: false,
     written: undefined,
+    filter: undefined,
     before,
     after,
     error,

@@ -7,10 +7,15 @@
  * @since 0.1.0
  */
 import type * as SDK from "@openfeature/server-sdk"
+import * as Context from "effect/Context"
 import { dual } from "effect/Function"
+import * as Random from "effect/Random"
 import type { HookContext } from "./HookContext.ts"
 import * as Check from "./internal/check.ts"
+import { murmur3, netstring } from "./internal/hash.ts"
+import * as Services from "./internal/services.ts"
 import { functionName, quote, truncate } from "./internal/text.ts"
+import { readOwn } from "./internal/untrusted.ts"
 
 /**
  * A predicate over the hook context.
@@ -249,6 +254,94 @@ export const domain = (...domains: ReadonlyArray<string>): FlagFilter => {
     call("domain", domains),
     ({ clientMetadata: { domain } }) => domain !== undefined && domains.includes(domain)
   )
+}
+
+/**
+ * The options of a sample.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface SampleOptions {
+  /** The share of evaluations to match, from 0 for none to 1 for all. */
+  readonly rate: number
+  /**
+   * What the share is taken of. With `"evaluation"`, the default, each evaluation
+   * is decided at random. The others always decide the same way: for a user
+   * (`"targetingKey"`), a flag (`"flag"`), or a user and a flag
+   * (`"targetingKeyAndFlag"`).
+   */
+  readonly by?: "evaluation" | "targetingKey" | "flag" | "targetingKeyAndFlag" | undefined
+  /**
+   * A text that makes a selection of its own. Samples with the same salt, an empty
+   * one by default, select the same users. It has no effect by `"evaluation"`.
+   */
+  readonly salt?: string | undefined
+}
+
+const aRate: Check.Rule = (owner, name, value) => {
+  if (typeof value !== "number" || !(value >= 0 && value <= 1)) {
+    Check.reject(owner, name, "a number from 0 to 1", value)
+  }
+}
+
+/**
+ * Matches a share of the evaluations.
+ *
+ * **When to use**
+ *
+ * Use with `FeatureHook.when` to log, trace or record only some evaluations. It
+ * decides once for all stages of an evaluation.
+ *
+ * **Details**
+ *
+ * A random decision uses Effect's `Random` of the caller, so a test can seed it.
+ * Every other decision compares a hash (MurmurHash3, 32 bits) of the salt with
+ * the targeting key or the flag key. It is the same in every process. Whatever
+ * matches at a rate also matches at each higher rate.
+ *
+ * **Gotchas**
+ *
+ * An evaluation without a targeting key belongs to no user, so it is decided at
+ * random.
+ *
+ * Throws a `RangeError` when the rate is not a number from 0 to 1, or when an
+ * option is invalid or unknown.
+ *
+ * **Example** (Logging one user in ten)
+ *
+ * ```ts
+ * import { FeatureHook, FlagFilter, LoggingHook } from "effect-openfeature"
+ * import { Fixtures } from "effect-openfeature/testing"
+ *
+ * const oneInTen = FlagFilter.sample({ rate: 0.1, by: "targetingKey" })
+ * const hook = LoggingHook.make().pipe(FeatureHook.when(oneInTen))
+ *
+ * const evaluation = Fixtures.hookContext({ context: { targetingKey: "user-1" } })
+ * oneInTen(evaluation) === oneInTen(evaluation) // => true
+ * hook.name // => "logging"
+ * ```
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const sample = (options: SampleOptions): FlagFilter => {
+  const { by = "evaluation", rate, salt = "" } = Check.options("FlagFilter.sample", options, {
+    rate: aRate,
+    by: Check.among("evaluation", "targetingKey", "flag", "targetingKeyAndFlag"),
+    salt: Check.aString
+  })
+  aRate("FlagFilter.sample", "rate", rate)
+  const name = by === "evaluation" ? `sample(${rate})` : `sample(${rate}, "${by}")`
+  const random = (): boolean => Context.get(Services.current(), Random.Random).nextDoubleUnsafe() < rate
+  if (by === "evaluation") return describe(name, random)
+  const isIn = (...subject: ReadonlyArray<string>): boolean => murmur3(netstring(salt, ...subject)) / 2 ** 32 < rate
+  if (by === "flag") return describe(name, (context) => isIn(context.flagKey))
+  return describe(name, ({ context, flagKey }) => {
+    const targetingKey = readOwn(context, "targetingKey")
+    if (typeof targetingKey !== "string" || targetingKey === "") return random()
+    return by === "targetingKey" ? isIn(targetingKey) : isIn(targetingKey, flagKey)
+  })
 }
 
 /**

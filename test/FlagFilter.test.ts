@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { FlagFilter } from "effect-openfeature"
+import { Effect, Random } from "effect"
+import { FeatureHook, FlagFilter } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
-import { random, rangeError } from "./support.ts"
+import { paths, random, rangeError } from "./support.ts"
 
 const takes = (filter: FlagFilter.FlagFilter, flagKey: string): boolean => filter(Fixtures.hookContext({ flagKey }))
 
@@ -147,5 +148,125 @@ describe("and, or, not", () => {
     }
     assert.isFalse(FlagFilter.and(no, never)(context))
     assert.isTrue(FlagFilter.or(yes, never)(context))
+  })
+})
+
+describe("sample", () => {
+  const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
+  const ways = ["targetingKey", "flag", "targetingKeyAndFlag"] as const
+  const rates = [0.01, 0.1, 0.5, 0.9]
+  const count = 4000
+
+  const evaluation = (subject: number | string, flagKey = `flag-${subject}`) =>
+    Fixtures.hookContext({ flagKey, context: { targetingKey: `user-${subject}` } })
+
+  // Five standard deviations: one run in 1.7 million fails by chance.
+  const isNear = (taken: number, rate: number, message: string): void =>
+    assert.isAtMost(Math.abs(taken - count * rate), 5 * Math.sqrt(count * rate * (1 - rate)), message)
+
+  it("takes all at rate 1, and none at rate 0", () => {
+    for (const by of [...ways, "evaluation"] as const) {
+      for (let i = 0; i < 500; i++) {
+        assert.isTrue(FlagFilter.sample({ rate: 1, by })(evaluation(i)), by)
+        assert.isFalse(FlagFilter.sample({ rate: 0, by })(evaluation(i)), by)
+      }
+    }
+  })
+
+  it("takes the share that it should, of keys that hardly differ, and independently for each salt", () => {
+    const { below } = random(seed)
+    const salt = String(below(2 ** 31))
+    for (const by of ways) {
+      for (const rate of rates) {
+        const first = FlagFilter.sample({ rate, by, salt: `first ${salt}` })
+        const second = FlagFilter.sample({ rate, by, salt: `second ${salt}` })
+        let both = 0
+        let taken = 0
+        for (let i = 0; i < count; i++) {
+          const context = evaluation(i)
+          if (first(context)) taken++
+          if (first(context) && second(context)) both++
+        }
+        isNear(taken, rate, `${by} ${rate} SEED=${seed}`)
+        isNear(both, rate * rate, `${by} ${rate} both SEED=${seed}`)
+      }
+    }
+  })
+
+  it("decides the same way each time, and whatever it takes it also takes at a higher rate", () => {
+    const { next } = random(seed)
+    for (const by of ways) {
+      for (let i = 0; i < 1000; i++) {
+        const [one, other] = [next(), next()]
+        const [low, high] = [Math.min(one, other), Math.max(one, other)]
+        const isTaken = FlagFilter.sample({ rate: low, by })(evaluation(i))
+        assert.strictEqual(FlagFilter.sample({ rate: low, by })(evaluation(i)), isTaken)
+        if (isTaken) assert.isTrue(FlagFilter.sample({ rate: high, by })(evaluation(i)), `${low} ${high} SEED=${seed}`)
+      }
+    }
+  })
+
+  it("decides by what it is told to", () => {
+    const decisions = (by: typeof ways[number], subjects: number, flags: number): number => {
+      const filter = FlagFilter.sample({ rate: 0.5, by })
+      let taken = 0
+      for (let subject = 0; subject < subjects; subject++) {
+        for (let flag = 0; flag < flags; flag++) if (filter(evaluation(subject, `flag-${flag}`))) taken++
+      }
+      return taken
+    }
+    assert.include([0, 100], decisions("targetingKey", 1, 100))
+    assert.include([0, 100], decisions("flag", 100, 1))
+    for (const [subjects, flags] of [[1, 100], [100, 1]] as const) {
+      const taken = decisions("targetingKeyAndFlag", subjects, flags)
+      assert.isTrue(taken > 20 && taken < 80, String(taken))
+    }
+    // The same in every process.
+    const filter = FlagFilter.sample({ rate: 0.1, by: "targetingKey" })
+    const taken = Array.from({ length: 60 }, (_, i) => i).filter((i) => filter(evaluation(i)))
+    assert.deepStrictEqual(taken, [8, 10, 20, 29, 36, 40, 52, 54])
+  })
+
+  it.effect("decides evaluations, and those without a targeting key, with Effect's Random", () =>
+    Effect.gen(function*() {
+      for (const by of ["evaluation", "targetingKey", "targetingKeyAndFlag"] as const) {
+        const filter = FlagFilter.sample({ rate: 0.3, by })
+        const decide = Effect.gen(function*() {
+          const decisions: Array<boolean> = []
+          const context = Fixtures.hookContext({ context: by === "evaluation" ? { targetingKey: "user-1" } : {} })
+          for (let i = 0; i < count; i++) decisions.push(yield* Effect.sync(() => filter(context)))
+          return decisions
+        })
+        const decisions = yield* Random.withSeed(decide, seed)
+        assert.deepStrictEqual(yield* Random.withSeed(decide, seed), decisions)
+        isNear(decisions.filter((isTaken) => isTaken).length, 0.3, `${by} SEED=${seed}`)
+      }
+    }))
+
+  for (const [path, change] of paths) {
+    it.effect(`decides once for all stages of an evaluation, ${path}`, () =>
+      Effect.gen(function*() {
+        const stages: Array<string> = []
+        const hook = FeatureHook.make("a", {
+          before: () => void stages.push("before"),
+          after: () => void stages.push("after"),
+          finally: () => void stages.push("finally")
+        })
+        const sampled = change(FeatureHook.when(hook, FlagFilter.sample({ rate: 0.5 })))
+        for (let i = 0; i < 50; i++) yield* Fixtures.run(sampled)
+        assert.match(stages.join(" "), /^(before after finally ?)+$/)
+        assert.isBelow(stages.length, 150)
+      }).pipe(Random.withSeed("sample")))
+  }
+
+  it("refuses what is no rate", () => {
+    for (const rate of [Number.NaN, -0.1, 1.1, Number.POSITIVE_INFINITY]) {
+      assert.strictEqual(
+        rangeError(() => FlagFilter.sample({ rate })),
+        `FlagFilter.sample: rate must be a number from 0 to 1, got ${rate}`
+      )
+    }
+    // @ts-expect-error the rate has no default
+    assert.include(rangeError(() => FlagFilter.sample({})), "FlagFilter.sample: rate must be")
   })
 })

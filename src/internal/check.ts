@@ -101,6 +101,14 @@ export const finiteDuration = (owner: string, name: string, input: unknown): Dur
     : reject(owner, name, "finite and not negative", input, adviceOn(found))
 }
 
+/** Allows `"Infinity"`. */
+export const lifetime = (owner: string, name: string, input: unknown): Duration.Duration => {
+  const found = durationOf(input)
+  return found !== undefined && Duration.isPositive(found)
+    ? found
+    : reject(owner, name, "a positive duration", input, adviceOn(found))
+}
+
 export const oneOf = <A>(owner: string, name: string, all: ReadonlyArray<A>, value: A): A =>
   all.includes(value) ? value : reject(owner, name, `one of ${all.map(String).join(", ")}`, value)
 

@@ -3,7 +3,7 @@
  */
 import * as Peer from "@openfeature/open-telemetry-hooks"
 import type { EvaluationContext } from "@openfeature/server-sdk"
-import { FeatureFlags, type FeatureHook } from "effect-openfeature"
+import { DedupeHook, FeatureFlags, FeatureHook, FlagFilter, OpenFeatureHook } from "effect-openfeature"
 import { OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import * as Audit from "./audit.ts"
 import * as Background from "./background.ts"
@@ -78,6 +78,30 @@ const registration = Compare.totalTime(async () => ({
   ours: Clients.evaluatingAfterAdding(await Clients.flags(Hooks.times(999, Hooks.effect)), Hooks.effect(999))
 }))
 
+const filtered = Compare.totalTime(async () => {
+  const none = FeatureHook.when(FlagFilter.prefix("search-"))
+  const hooks = Hooks.times(10, (index) => none(Hooks.plain(index)))
+  return {
+    reference: Clients.evaluating(await Clients.client([])),
+    ours: Clients.evaluating(await Clients.client(Clients.bridged(hooks)))
+  }
+})
+
+// All evaluations have the same key, so the hook runs once and is saved from then on.
+const dedupe: Compare.Comparison = {
+  variants: async () => {
+    const saved = Hooks.noop("saved")
+    return {
+      none: Clients.evaluating(await Clients.client([])),
+      reference: Clients.evaluating(await Clients.client([OpenFeatureHook.make(saved)])),
+      ours: Clients.evaluating(await Clients.client([OpenFeatureHook.make(DedupeHook.makeUnsafe(saved).hook)]))
+    }
+  },
+  ratio: (median) => median("ours") / median("reference"),
+  compares: "times",
+  tellsBytes: true
+}
+
 const metrics = (options: OtelMetricsHook.Options): Compare.Comparison =>
   Compare.addedTime(
     () => ({ reference: [new Peer.MetricsHook()], ours: [OtelMetricsHook.make(options)] }),
@@ -119,6 +143,8 @@ export const cases: ReadonlyArray<Case> = [
       bare: Hooks.times(10, Hooks.bareAsync)
     }))
   ),
+  of("dedupe", 1.5, "added time: a hit of DedupeHook / the hook that it saves, which does nothing", dedupe),
+  of("filtered", 1.15, "time: 10 hooks of which none matches the flag / no hooks", filtered),
   of(
     "builtins",
     0.75,

@@ -4,6 +4,7 @@
  */
 import type { Hook } from "@openfeature/server-sdk"
 import { Effect } from "effect"
+import { constVoid } from "effect/Function"
 import { FeatureHook } from "effect-openfeature"
 
 /** What every hook does: so little that the rest shows, so much that it cannot be left out. */
@@ -33,6 +34,10 @@ export const handwrittenSync = (): Hook => ({
 /** Each stage is a plain function that gives its result at once. */
 export const plain = (index: number): FeatureHook.FeatureHook =>
   FeatureHook.make(`hook-${index}`, { before: step, after: step, finally: step })
+
+/** Each stage does nothing at all. */
+export const noop = (name: string): FeatureHook.FeatureHook =>
+  FeatureHook.make(name, { before: constVoid, after: constVoid, finally: constVoid })
 
 /** Each stage is an effect. */
 export const effect = (index: number): FeatureHook.FeatureHook =>

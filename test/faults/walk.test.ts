@@ -7,12 +7,15 @@ import {
   BackgroundHook,
   BatchHook,
   ChangeHook,
+  CircuitBreakerHook,
   ContextValidatorHook,
+  DedupeHook,
   EnrichmentHook,
   FallbackMonitorHook,
   FeatureFlags,
   FeatureHook,
   Flag,
+  FlagFilter,
   HookFailures,
   HookRegistry,
   LoggingHook,
@@ -32,6 +35,11 @@ const wrong = {
   positiveInteger: ["5", "", 0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
   duration: ["soon", "", "50 Millis", "50", Number.NaN, -1, Number.POSITIVE_INFINITY, null, true, [], () => 1],
   positiveDuration: ["soon", "", "50 Millis", 0, Number.NaN, -1, Number.POSITIVE_INFINITY, null, true, [], () => 1],
+  lifetime: ["soon", "", "50 Millis", 0, Number.NaN, -1, null, true, [], () => 1],
+  tripPolicy: ["rate", 5, null, true, {}, [], { _tag: "rate" }, () => 1],
+  whenOpen: ["Skip", "ignore", "", 1, null, true],
+  store: ["memory", 1, null, true, {}, [], { admit: () => undefined }],
+  window: ["Fixed", "debounce", "", 1, null, true],
   severity: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   function: ["x", "", 1, Number.NaN, null, true, {}, []],
   names: ["plan", "", 1, Number.NaN, null, true, {}, [1], ["plan", null]],
@@ -60,6 +68,8 @@ const wrong = {
   reportOrIgnore: ["reject", "Report", "", 1, null, true, false, {}],
   severityOrFalse: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   expiry: ["soon", "", "2027-13-01", "2027-01-31T18:00:00", Number.NaN, 1, null, true, {}, new Date(Number.NaN)],
+  rate: ["0.5", "", -0.1, 1.1, Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
+  by: ["user", "Flag", "", 1, null, true],
   aBoolean: ["true", "", 0, Number.NaN, null, {}],
   layer: ["layer", "", 1, null, true, {}, () => undefined],
   schema: ["string", "", 1, null, true, {}, () => true],
@@ -199,6 +209,27 @@ const vocabulary = {
 
 const metrics = { ...vocabulary, maxSeries: "positiveInteger", duration: "boolean" } as const
 
+const breaker = {
+  failures: "positiveInteger",
+  tripPolicy: "tripPolicy",
+  openDuration: "positiveDuration",
+  whenOpen: "whenOpen",
+  probeTimeout: "positiveDuration",
+  store: "store",
+  onTransition: "function"
+} as const
+
+const dedupe = {
+  key: "function",
+  resultKey: "function",
+  timeToLive: "lifetime",
+  window: "window",
+  capacity: "positiveInteger",
+  keepFailures: "boolean",
+  shareContributions: "boolean",
+  waitTimeout: "duration"
+} as const
+
 const load = { timeout: "positiveDuration", allowWorldWritable: "boolean" } as const
 
 const discover = { ...load, maxFiles: "positiveInteger" } as const
@@ -274,6 +305,11 @@ constructors.push(
     maxSeries: "positiveInteger",
     closeTimeout: "duration"
   }],
+  ["CircuitBreakerHook.make", (options) => CircuitBreakerHook.make(TimingHook.make(), options), breaker],
+  ["CircuitBreakerHook.start", (options) => CircuitBreakerHook.start(TimingHook.make(), options), breaker],
+  ["DedupeHook.make", (options) => DedupeHook.make(TimingHook.make(), options), dedupe],
+  ["DedupeHook.makeUnsafe", (options) => DedupeHook.makeUnsafe(TimingHook.make(), options), dedupe],
+  ["FlagFilter.sample", FlagFilter.sample, { rate: "rate", by: "by", salt: "string" }],
   ["HookPlugin.make", HookPlugin.make, {
     name: "text",
     version: "text",

@@ -117,6 +117,7 @@ export const make = (name: string, hook: SDK.Hook): Part<Given> => ({
   onFailure: undecided,
   isProgram: false,
   written: undefined,
+  filter: undefined,
   before: hook.before && ((context, hints, data) => {
     const source = sourceOf(context)
     const before = source === undefined ? context.context : undefined

@@ -58,6 +58,7 @@ export const make = <E, R>(name: string, program: Program<E, R>): Part<Around<E>
   onFailure: undecided,
   isProgram: true,
   written: undefined,
+  filter: undefined,
   before: (context, hints, around) => {
     const evaluate = Effect.suspend(() => {
       Deferred.doneUnsafe(around.reached, Exit.void)

@@ -10,6 +10,7 @@ import type { EvaluationContext } from "../../EvaluationContext.ts"
 import type { EvaluationDetails } from "../../EvaluationDetails.ts"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
+import type { FlagFilter } from "../../FlagFilter.ts"
 import type { Stage } from "../../HookFailures.ts"
 import type { HookHints } from "../../HookHints.ts"
 import { Misuse } from "../check.ts"
@@ -61,6 +62,8 @@ export interface Part<S = unknown> {
   readonly isProgram: boolean
   /** `undefined` without a combinator. */
   readonly written: Written | undefined
+  /** Selects evaluations, once for all stages. The others are as if the part were not there. */
+  readonly filter: FlagFilter | undefined
   readonly before: Stages<S>["before"] | undefined
   readonly after: Stages<S>["after"] | undefined
   readonly error: Stages<S>["error"] | undefined
@@ -70,6 +73,10 @@ export interface Part<S = unknown> {
 export const stages: ReadonlyArray<Stage> = ["before", "after", "error", "finally"]
 
 export const hasStages = (part: Part): boolean => stages.some((stage) => part[stage] !== undefined)
+
+/** Whether a failure of the stage rejects the evaluation. */
+export const canReject = (part: Part, stage: Stage): boolean =>
+  (stage === "before" || stage === "after") && part[stage] !== undefined && part.onFailure[stage] === undefined
 
 /** The result of a stage: an effect, or `undefined` when it is done. A known result is an `Exit`. */
 export type Result = Effect.Effect<unknown, unknown, unknown> | undefined
@@ -94,6 +101,28 @@ export const writtenAs = (label: string, of: ReadonlyArray<Part>, parts: Readonl
   return parts.map((part) => ({ ...part, written }))
 }
 
+/** What a stage is told about the result: nothing in `before`, and an error in `error`. */
+export type Input = EvaluationDetails | EvaluationError.EvaluationError | undefined
+
+/** Runs a stage and tells how it ended: at once if it stays synchronous. */
+export const settling = (
+  stage: Stage,
+  run: () => unknown,
+  settle: (exit: Exit.Exit<unknown, unknown>) => void
+): Result => {
+  const result = tryOr<Result, Result>(() => resultOf(run(), stage), Exit.die)
+  if (result !== undefined && !Exit.isExit(result)) {
+    return Effect.onExit(result, (exit) => Effect.sync(() => settle(exit)))
+  }
+  settle(result ?? Exit.void)
+  return result
+}
+
+/** Decides whether a stage has anything to do. */
+export type IsIn<S> = (stage: Stage, context: HookContext, data: S, input: Input) => boolean
+
+const always = () => true
+
 export const mapStages = <S>(
   part: Part,
   hookData: (() => S) | undefined,
@@ -102,26 +131,37 @@ export const mapStages = <S>(
     context: HookContext,
     data: S,
     run: (context: HookContext, data: unknown) => unknown
-  ) => unknown
+  ) => unknown,
+  isIn: IsIn<S> = always
 ): Part<S> => {
-  const { after, before, error, finally: last, isProgram, name, onFailure, written } = part
+  const { after, before, error, filter, finally: last, isProgram, name, onFailure, written } = part
   return {
     name,
     hookData,
     onFailure,
     isProgram,
     written,
+    filter,
     before: before &&
-      ((context, hints, data) => change("before", context, data, (context, data) => before(context, hints, data))),
+      ((context, hints, data) =>
+        isIn("before", context, data, undefined)
+          ? change("before", context, data, (context, data) => before(context, hints, data))
+          : undefined),
     after: after &&
       ((context, details, hints, data) =>
-        change("after", context, data, (context, data) => after(context, details, hints, data))),
+        isIn("after", context, data, details)
+          ? change("after", context, data, (context, data) => after(context, details, hints, data))
+          : undefined),
     error: error &&
       ((context, failure, hints, data) =>
-        change("error", context, data, (context, data) => error(context, failure, hints, data))),
+        isIn("error", context, data, failure)
+          ? change("error", context, data, (context, data) => error(context, failure, hints, data))
+          : undefined),
     finally: last &&
       ((context, details, hints, data) =>
-        change("finally", context, data, (context, data) => last(context, details, hints, data)))
+        isIn("finally", context, data, details)
+          ? change("finally", context, data, (context, data) => last(context, details, hints, data))
+          : undefined)
   }
 }
 

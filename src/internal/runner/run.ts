@@ -56,6 +56,8 @@ const advice = (name: string): string => {
     : `gave "${oneLine(name, 64)}" where "${near}" was probably meant`
 }
 
+const isOpen = ({ isClosed }: Registration): boolean => !isClosed
+
 export class Run implements Stage.Host, Source {
   readonly source: Stacked
   /** The stack of the first stage, for all stages. */
@@ -72,6 +74,8 @@ export class Run implements Stage.Host, Source {
   #services: Context.Context<unknown> | undefined = undefined
   #servicesOf: Registration | undefined = undefined
   #data: Array<unknown> | undefined = undefined
+  #selected: Array<boolean> | undefined = undefined
+  #left: number
   #contributed: SDK.EvaluationContext | undefined = undefined
   #isWritable = true
   #copy: EvaluationDetails.EvaluationDetails | undefined = undefined
@@ -92,10 +96,16 @@ export class Run implements Stage.Host, Source {
     this.#isGiven = evaluation !== undefined
     this.#check = check
     this.view = new View(this)
+    this.#left = this.stack.size
   }
 
   get isOfClient(): boolean {
     return this.evaluation.isOfClient
+  }
+  /** No filter selects the evaluation, so all later stages have nothing to do. */
+  get #isLeftOut(): boolean {
+    // A closed registration may have to reject the evaluation.
+    return this.#left === 0 && this.#hasBegun && this.stack.registrations.every(isOpen)
   }
   get isOver(): boolean {
     return this.#finallyHasRun
@@ -109,12 +119,16 @@ export class Run implements Stage.Host, Source {
   }
 
   after(sdk: SdkHookContext, details: SdkDetails, hints: SDK.HookHints | undefined): Settled<void> {
+    if (this.#isLeftOut && this.#check === undefined) return
     this.#enter(sdk, hints)
     this.#check?.accept(details)
-    if (this.stack.after.length > 0) return Stage.run(this, "after", this.stack.after, this.#copyOf(details))
+    if (this.stack.after.length > 0 && !this.#isLeftOut) {
+      return Stage.run(this, "after", this.stack.after, this.#copyOf(details))
+    }
   }
 
   error(sdk: SdkHookContext, error: unknown, hints: SDK.HookHints | undefined): Settled<void> {
+    if (this.#isLeftOut) return
     // A hostile hook next to this one can make the SDK run the stage again.
     this.#enter(sdk, hints)
     if (this.#errorHasRun) return
@@ -127,10 +141,12 @@ export class Run implements Stage.Host, Source {
   }
 
   finally(sdk: SdkHookContext, details: SdkDetails, hints: SDK.HookHints | undefined): Settled<void> {
-    this.#enter(sdk, hints)
+    if (!this.#isLeftOut) this.#enter(sdk, hints)
     if (this.#finallyHasRun) return
     this.#finallyHasRun = true
-    if (this.stack.finally.length > 0) return Stage.run(this, "finally", this.stack.finally, this.#copyOf(details))
+    if (this.stack.finally.length > 0 && !this.#isLeftOut) {
+      return Stage.run(this, "finally", this.stack.finally, this.#copyOf(details))
+    }
   }
 
   finishError(error: unknown, sdk: SdkHookContext): Settled<void> {
@@ -180,6 +196,18 @@ export class Run implements Stage.Host, Source {
       )
     }
     return false
+  }
+
+  /** Asks the filter in the first stage of the hook. One that throws selects nothing. */
+  isSelected({ filter, index }: Entry): boolean {
+    const known = this.#selected?.[index]
+    if (known !== undefined) return known
+    this.#selected ??= []
+    this.#selected[index] = false
+    const isSelected = filter === undefined || filter(this.view)
+    this.#selected[index] = isSelected
+    if (!isSelected) this.#left--
+    return isSelected
   }
 
   /** Created on first use, since many hooks take part in only some evaluations. */

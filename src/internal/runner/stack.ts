@@ -5,6 +5,7 @@
  */
 import type { Stage } from "../../HookFailures.ts"
 import type { HookContext } from "../../HookContext.ts"
+import type { FlagFilter } from "../../FlagFilter.ts"
 import type { Part } from "../hook/part.ts"
 import type { Registration } from "../hook/registration.ts"
 
@@ -17,6 +18,7 @@ export interface Entry {
   /** `undefined` if a failure does what the specification says. */
   readonly onFailure: "report" | "ignore" | undefined
   readonly hookData: (() => unknown) | undefined
+  readonly filter: FlagFilter | undefined
   /** Whether the hook has returned an effect in this stage before. It needed a fiber then and probably will again. */
   givesEffects: boolean
   /** Whether an invalid contribution of the hook was reported. */
@@ -35,10 +37,13 @@ export class Stack implements Stacked {
   readonly after: ReadonlyArray<Entry>
   readonly error: ReadonlyArray<Entry>
   readonly finally: ReadonlyArray<Entry>
+  /** The number of hooks. */
+  readonly size: number
   readonly #longer = new WeakMap<Registration, Stack>()
 
   constructor(registrations: ReadonlyArray<Registration>) {
     this.registrations = registrations
+    this.size = registrations.reduce((sum, { parts }) => sum + parts.length, 0)
     this.before = entriesOf(registrations, "before")
     this.after = entriesOf(registrations, "after").reverse()
     this.error = entriesOf(registrations, "error").reverse()
@@ -79,13 +84,14 @@ const entryOf = (
   index: number,
   registration: Registration
 ): Entry | undefined => {
-  const { hookData, name, onFailure, [stage]: run } = part
+  const { filter, hookData, name, onFailure, [stage]: run } = part
   return run && {
     name,
     index,
     registration,
     onFailure: onFailure[stage],
     hookData,
+    filter,
     givesEffects: false,
     hasWarned: false,
     run

@@ -29,6 +29,8 @@ export interface Host extends Services.Holder {
   /** Whether the hooks of a registration take part. Throws to reject the evaluation. */
   readonly admit: (registration: Registration, stage: Name) => boolean
   readonly dataOf: (entry: Entry) => unknown
+  /** Whether the filter of the hook selects the evaluation. */
+  readonly isSelected: (entry: Entry) => boolean
   /** Takes the result of a `before`. */
   readonly take: (contribution: unknown, entry: Entry) => void
 }
@@ -82,6 +84,7 @@ export const run = (
 }
 
 const call = (host: Host, stage: Name, entry: Entry, input: unknown): Result => {
+  if (entry.filter !== undefined && !host.isSelected(entry)) return undefined
   const { evaluation: { hints }, view } = host
   const data = entry.hookData === undefined ? undefined : host.dataOf(entry)
   const given = stage === "before" ? entry.run(view, hints, data) : entry.run(view, input, hints, data)

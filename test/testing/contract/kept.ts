@@ -6,7 +6,9 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "
 import { Context, Effect } from "effect"
 import {
   BackgroundHook,
+  CircuitBreakerHook,
   ContextValidatorHook,
+  DedupeHook,
   EvaluationError,
   FeatureHook,
   FlagFilter,
@@ -84,6 +86,14 @@ export const kept: ReadonlyArray<Row> = [
     mayContribute: ["context"]
   }],
   ["FeatureHook.when", () => FeatureHook.when(audit(), FlagFilter.prefix("flag-"))],
+  ["FlagFilter.sample", () => FeatureHook.when(audit(), FlagFilter.sample({ rate: 0.5, by: "targetingKey" }))],
+  ["DedupeHook.make", () => DedupeHook.makeUnsafe(counted.hook).hook, { balance: counted.active }],
+  ["DedupeHook.make with a contribution", () => DedupeHook.makeUnsafe(enrich()).hook, { mayContribute: ["context"] }],
+  [
+    "CircuitBreakerHook.make",
+    () => Effect.map(CircuitBreakerHook.make(counted.hook), ({ hook }) => FeatureHook.observe(hook)),
+    { balance: counted.active }
+  ],
   ["FeatureHook.timeout", () => FeatureHook.timeout(audit(), "20 millis")],
   [
     "FeatureHook.timeout of a hook that hangs",
