@@ -1,4 +1,7 @@
 /** The modules that a plugin gets as its argument, so that it needs no copy of this library. */
+import * as AuditQueue from "../../../audit/AuditQueue.ts"
+import * as AuditRecord from "../../../audit/AuditRecord.ts"
+import * as AuditSink from "../../../audit/AuditSink.ts"
 import * as EvaluationContext from "../../../EvaluationContext.ts"
 import * as EvaluationDetails from "../../../EvaluationDetails.ts"
 import * as EvaluationError from "../../../EvaluationError.ts"
@@ -9,11 +12,15 @@ import * as FlagFilter from "../../../FlagFilter.ts"
 import * as HookContext from "../../../HookContext.ts"
 import * as HookFailures from "../../../HookFailures.ts"
 import * as HookHints from "../../../HookHints.ts"
+import * as AuditStream from "../../../audit/AuditStream.ts"
+import * as AuditHook from "../../../hooks/AuditHook.ts"
 import * as HookRegistry from "../../../HookRegistry.ts"
 import * as BackgroundHook from "../../../hooks/BackgroundHook.ts"
 import * as BatchHook from "../../../hooks/BatchHook.ts"
 import * as ChangeHook from "../../../hooks/ChangeHook.ts"
+import * as CircuitBreakerHook from "../../../hooks/CircuitBreakerHook.ts"
 import * as ContextValidatorHook from "../../../hooks/ContextValidatorHook.ts"
+import * as DedupeHook from "../../../hooks/DedupeHook.ts"
 import * as EnrichmentHook from "../../../hooks/EnrichmentHook.ts"
 import * as FallbackMonitorHook from "../../../hooks/FallbackMonitorHook.ts"
 import * as LoggingHook from "../../../hooks/LoggingHook.ts"
@@ -27,6 +34,9 @@ import { version } from "../../../internal/version.ts"
 /** All modules of the root, and the version. */
 export const library = Object.freeze({
   version,
+  AuditQueue,
+  AuditRecord,
+  AuditSink,
   EvaluationContext,
   EvaluationDetails,
   EvaluationError,
@@ -37,11 +47,15 @@ export const library = Object.freeze({
   HookContext,
   HookFailures,
   HookHints,
+  AuditStream,
+  AuditHook,
   HookRegistry,
   BackgroundHook,
   BatchHook,
   ChangeHook,
+  CircuitBreakerHook,
   ContextValidatorHook,
+  DedupeHook,
   EnrichmentHook,
   FallbackMonitorHook,
   LoggingHook,
