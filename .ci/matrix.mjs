@@ -4,6 +4,9 @@
 //   node .ci/matrix.mjs --others                   everything but the installed versions
 //   node .ci/matrix.mjs --node 24 --node 26        these versions of Node only
 //   node .ci/matrix.mjs --sdk 1.20.1               this version of the SDK only
+//   node .ci/matrix.mjs --coverage 24              everything, with the coverage under this version of Node
+//
+// Long tests make a tenth of their repetitions; `npm test` makes them all.
 import { cpSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
@@ -13,7 +16,8 @@ const { values } = parseArgs({
   options: {
     node: { type: "string", multiple: true },
     sdk: { type: "string", multiple: true },
-    others: { type: "boolean", default: false }
+    others: { type: "boolean", default: false },
+    coverage: { type: "string" }
   }
 })
 const all = values.node === undefined && values.sdk === undefined
@@ -45,13 +49,17 @@ const attempt = (target, wanted, body) => {
     record(target, wanted, started, { ok: false, output: error.message })
   }
 }
-const vitest = (node, cwd) => execute(node, [join(cwd, "node_modules/vitest/vitest.mjs"), "run"], { cwd })
+const vitest = (node, cwd, ...args) =>
+  execute(node, [join(cwd, "node_modules/vitest/vitest.mjs"), "run", ...args], { cwd, env: { SCALE: "0.1" } })
 
 for (const wanted of nodes) {
   attempt("Node", wanted, (started) => {
     const node = nodeOf(wanted)
     const version = must(node, ["-p", "process.versions.node"]).trim()
-    record("Node", version, started, vitest(node, root))
+    const tests = vitest(node, root, ...(wanted === values.coverage ? ["--coverage"] : []))
+    record("Node", version, started, tests)
+    const covered = /^All files.*$/m.exec(tests.output)?.[0].split("|").slice(1, 5).map((part) => part.trim())
+    if (covered !== undefined) console.log(`coverage of statements, branches, functions, lines: ${covered.join(", ")} %`)
   })
 }
 

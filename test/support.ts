@@ -154,3 +154,6 @@ export const rangeError = (misuse: () => unknown): string => {
   }
   throw new Error("nothing was thrown")
 }
+
+/** The share of its repetitions that a long test makes. Runs under further versions of Node need not make them all. */
+export const scale = Number(process.env["SCALE"] ?? 1)

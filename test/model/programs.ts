@@ -2,6 +2,7 @@
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { isDeepStrictEqual } from "node:util"
+import { scale } from "../support.ts"
 import { generate, type GenerateOptions } from "./generate.ts"
 import type { Observation } from "./model.ts"
 import type { Program, Style } from "./program.ts"
@@ -10,7 +11,7 @@ import { shrink } from "./shrink.ts"
 
 // A run can be repeated with the seed that a failure names: SEED=… COUNT=1.
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
-const count = (programs: number): number => Number(process.env["COUNT"] ?? programs)
+const count = (programs: number): number => Number(process.env["COUNT"] ?? Math.ceil(programs * scale))
 
 export const everywhere = (...styles: ReadonlyArray<Style>): GenerateOptions["styles"] => ({
   api: styles,

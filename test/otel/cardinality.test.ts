@@ -3,12 +3,12 @@ import { Effect } from "effect"
 import { type FeatureHook, HookHints } from "effect-openfeature"
 import { OtelMetricsHook, SemanticConventions } from "effect-openfeature/otel"
 import { Fixtures } from "effect-openfeature/testing"
-import { random } from "../support.ts"
+import { random, scale } from "../support.ts"
 import { effectSeries, isolated, metering, type Series, total } from "./metering.ts"
 
 const { active, duration, error, requests, success } = SemanticConventions.metrics
 
-const evaluations = 1_000_000
+const evaluations = 1_000_000 * scale
 const maxSeries = 1000
 const seed = 20_260_133
 
