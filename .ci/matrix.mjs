@@ -59,7 +59,9 @@ for (const wanted of nodes) {
     const tests = vitest(node, root, ...(wanted === values.coverage ? ["--coverage"] : []))
     record("Node", version, started, tests)
     const covered = /^All files.*$/m.exec(tests.output)?.[0].split("|").slice(1, 5).map((part) => part.trim())
-    if (covered !== undefined) console.log(`coverage of statements, branches, functions, lines: ${covered.join(", ")} %`)
+    if (covered !== undefined) {
+      console.log(`coverage of statements, branches, functions, lines: ${covered.join(", ")} %`)
+    }
   })
 }
 

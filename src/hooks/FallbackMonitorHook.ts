@@ -207,7 +207,10 @@ class Limiter {
 
 const seriesOf = (limit: number): SeriesLookup<Metric.Counter<number>> => {
   const make = (attributes: Attributes) =>
-    Metric.withAttributes(counter, Object.entries(attributes).map(([name, value]) => [name, String(value)]))
+    Metric.withAttributes(
+      counter,
+      Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, String(value)]))
+    )
   // No error has this code, so it is not the series of a flag named `overflow`.
   const series = new Series(make({ flag_key: "overflow", reason: "overflow", error_code: "overflow" }))
   return new SeriesLookup(limit, ({ errorCode, flagKey, reason }) =>
