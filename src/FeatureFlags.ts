@@ -167,11 +167,17 @@ export class ProviderError extends Data.TaggedError("ProviderError")<{
   readonly domain: string | undefined
   /** The error of the provider, or a `Cause.TimeoutError`. */
   readonly cause: unknown
+  /** What is wrong, in one line. */
+  readonly message: string
 }> {
-  override get message(): string {
-    return `FeatureFlags.layer: the provider of ${
-      this.domain === undefined ? "the default domain" : `domain "${this.domain}"`
-    } is not ready`
+  constructor({ cause, domain }: {
+    /** The domain of the client, or `undefined` for the default domain. */
+    readonly domain: string | undefined
+    /** The error of the provider, or a `Cause.TimeoutError`. */
+    readonly cause: unknown
+  }) {
+    const name = domain === undefined ? "the default domain" : `domain "${domain}"`
+    super({ domain, cause, message: `FeatureFlags.layer: the provider of ${name} is not ready` })
   }
 }
 

@@ -230,7 +230,7 @@ export const fromPart = <E, R>(constructor: string, part: Part.Part): FeatureHoo
  * @internal
  */
 export const mapParts = <E, R>(self: Any, label: string, f: (part: Part.Part) => Part.Part): FeatureHook<E, R> =>
-  derived(self, label, self.parts.map(f))
+  derived(self, label, partsOf(self).map(f))
 
 const derived = <E, R>(self: Any, label: string, parts: ReadonlyArray<Part.Part>): FeatureHook<E, R> =>
   new FeatureHookImpl(Part.writtenAs(label, self.parts, parts))
@@ -469,7 +469,7 @@ export const combine: {
 } = dual(
   2,
   <E, R, E2, R2>(self: FeatureHook<E, R>, that: FeatureHook<E2, R2>): FeatureHook<E | E2, R | R2> =>
-    new FeatureHookImpl<E | E2, R | R2>([...self.parts, ...that.parts])
+    new FeatureHookImpl<E | E2, R | R2>([...partsOf(self, 0), ...partsOf(that, 1)])
 )
 
 /**
@@ -494,15 +494,23 @@ export const combineAll = <H extends Any = never>(hooks: Iterable<H>): FeatureHo
   new FeatureHookImpl(Array.from(hooks, partsOf).flat())
 
 // JavaScript callers can pass any value.
-const partsOf = (hook: unknown, index: number): ReadonlyArray<Part.Part> => {
+const partsOf = (hook: unknown, index?: number): ReadonlyArray<Part.Part> => {
   if (isFeatureHook(hook)) return hook.parts
-  const isSdkHook = isRecord(hook) && Part.stages.some((stage) => typeof read(hook, stage) === "function")
-  const advice = Array.isArray(hook)
-    ? "is a list; pass its hooks one by one, as in (...hooks)"
-    : isSdkHook
-    ? "is a hook of the SDK; convert it with OpenFeatureHook.toFeatureHook(name, hook)"
-    : "is not a FeatureHook; create one with FeatureHook.make"
-  throw new RangeError(`hook ${index + 1} ${advice}`)
+  const subject = index === undefined ? "the hook" : `hook ${index + 1}`
+  throw new RangeError(`${subject} ${adviceOn(hook)}`)
+}
+
+const adviceOn = (given: unknown): string => {
+  if (Array.isArray(given)) return "is a list; pass its hooks one by one, as in (...hooks)"
+  if (Effect.isEffect(given)) return "is an effect; run it first, or use start or makeUnsafe where there is one"
+  if (isRecord(given)) {
+    if (typeof read(given, "then") === "function") return "is a promise; await it first"
+    if (isFeatureHook(read(given, "hook"))) return "is more than a hook; pass its field \"hook\""
+    if (Part.stages.some((stage) => typeof read(given, stage) === "function")) {
+      return "is a hook of the SDK; convert it with OpenFeatureHook.toFeatureHook(name, hook)"
+    }
+  }
+  return "is not a FeatureHook; create one with FeatureHook.make"
 }
 
 /**
@@ -845,7 +853,7 @@ export const warnWhenSlow: {
     slowerThan: Duration.Input,
     options?: SlowOptions | undefined
   ): FeatureHook<E, R>
-} = dual((args) => isFeatureHook(args[0]), <E, R>(
+} = dual((args) => isFeatureHook(args[0]) || (args[1] !== undefined && !isRecord(args[1])), <E, R>(
   self: FeatureHook<E, R>,
   slowerThan: Duration.Input,
   options: SlowOptions = {}
@@ -901,11 +909,11 @@ export const warnWhenSlow: {
 export const onlyStages: {
   (...stages: ReadonlyArray<Stage>): <E, R>(self: FeatureHook<E, R>) => FeatureHook<E, R>
   <E, R>(self: FeatureHook<E, R>, ...stages: ReadonlyArray<Stage>): FeatureHook<E, R>
-} = dual((args) => isFeatureHook(args[0]), <E, R>(
+} = dual((args) => typeof args[0] !== "string", <E, R>(
   self: FeatureHook<E, R>,
   ...stages: ReadonlyArray<Stage>
 ): FeatureHook<E, R> => {
-  const parts = OnlyStages.onlyStages(self.name, self.parts, stages)
+  const parts = OnlyStages.onlyStages(self.name, partsOf(self), stages)
   return derived(self, `onlyStages(${stages.map((stage) => `"${stage}"`).join(", ")})`, parts)
 })
 

@@ -123,11 +123,16 @@ export type Services<En> = En extends Entry<infer H>
  * @since 0.2.0
  */
 export class DuplicateHookError extends Data.TaggedError("DuplicateHookError")<{
-  /** The name. */
-  readonly name: string
+  /** The name of the hook. */
+  readonly hook: string
+  /** What is wrong, in one line. */
+  readonly message: string
 }> {
-  override get message(): string {
-    return `HookRegistry: there is a hook "${oneLine(this.name, 128)}" already`
+  constructor({ hook }: {
+    /** The name of the hook. */
+    readonly hook: string
+  }) {
+    super({ hook, message: `HookRegistry: there is a hook "${oneLine(hook, 128)}" already` })
   }
 }
 
@@ -140,10 +145,15 @@ export class DuplicateHookError extends Data.TaggedError("DuplicateHookError")<{
 export class HookCycleError extends Data.TaggedError("HookCycleError")<{
   /** The names, each of which would have to run before the next. The first is also the last. */
   readonly cycle: ReadonlyArray<string>
+  /** What is wrong, in one line. */
+  readonly message: string
 }> {
-  override get message(): string {
-    const names = this.cycle.slice(0, 20).map((name) => oneLine(name, 64))
-    return `HookRegistry: hooks would have to run before themselves: ${names.join(" → ")}`
+  constructor({ cycle }: {
+    /** The names, each of which would have to run before the next. */
+    readonly cycle: ReadonlyArray<string>
+  }) {
+    const names = cycle.slice(0, 20).map((name) => oneLine(name, 64))
+    super({ cycle, message: `HookRegistry: hooks would have to run before themselves: ${names.join(" → ")}` })
   }
 }
 
@@ -153,9 +163,12 @@ export class HookCycleError extends Data.TaggedError("HookCycleError")<{
  * @category errors
  * @since 0.2.0
  */
-export class RegistryClosedError extends Data.TaggedError("RegistryClosedError")<{}> {
-  override get message(): string {
-    return "HookRegistry: the registry is closed"
+export class RegistryClosedError extends Data.TaggedError("RegistryClosedError")<{
+  /** What is wrong, in one line. */
+  readonly message: string
+}> {
+  constructor() {
+    super({ message: "HookRegistry: the registry is closed" })
   }
 }
 
@@ -343,7 +356,7 @@ const errorOf = (conflict: Conflict): AddError => {
     case "closed":
       return new RegistryClosedError()
     case "duplicate":
-      return new DuplicateHookError({ name: conflict.name })
+      return new DuplicateHookError({ hook: conflict.name })
     case "cycle":
       return new HookCycleError({ cycle: conflict.names })
   }

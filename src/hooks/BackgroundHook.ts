@@ -247,7 +247,7 @@ export const make: {
     options?: Options | undefined
   ): Effect.Effect<BackgroundHook<R>, never, Scope.Scope>
 } = dual(
-  (args) => FeatureHook.isFeatureHook(args[0]),
+  (args) => args.length > 1 || FeatureHook.isFeatureHook(args[0]),
   <R>(
     hook: FeatureHook.FeatureHook<never, R>,
     options: Options = {}
@@ -266,7 +266,7 @@ const acquire = Effect.fnUntraced(function*<R>(hook: FeatureHook.FeatureHook<nev
     start: (task) => task.inContext(() => Effect.runForkWith(task.services)(run(task)))
   })
   return {
-    hook: FeatureHook.mapParts<never, R>(hook, "background", (part) => inBackground(part, work, options.orderBy)),
+    hook: FeatureHook.mapParts<never, R>(hook, "BackgroundHook", (part) => inBackground(part, work, options.orderBy)),
     counts: Effect.sync(() => work.counts),
     flush: work.flush
   }

@@ -269,7 +269,7 @@ export const make: {
     options?: Options | undefined
   ): Effect.Effect<CircuitBreakerHook<E | EvaluationError, R>, never, Scope.Scope>
 } = dual(
-  (args) => FeatureHook.isFeatureHook(args[0]),
+  (args) => args.length > 1 || FeatureHook.isFeatureHook(args[0]),
   <E, R>(hook: FeatureHook.FeatureHook<E, R>, options: Options = {}) => {
     checked("CircuitBreakerHook.make", hook, options)
     return acquire(hook, options)

@@ -272,7 +272,7 @@ export const make: {
   (options?: Options | undefined): <E, R>(hook: FeatureHook.FeatureHook<E, R>) => Effect.Effect<DedupeHook<E, R>>
   <E, R>(hook: FeatureHook.FeatureHook<E, R>, options?: Options | undefined): Effect.Effect<DedupeHook<E, R>>
 } = dual(
-  (args) => FeatureHook.isFeatureHook(args[0]),
+  (args) => args.length > 1 || FeatureHook.isFeatureHook(args[0]),
   <E, R>(hook: FeatureHook.FeatureHook<E, R>, options: Options = {}): Effect.Effect<DedupeHook<E, R>> => {
     const settings = settingsOf("DedupeHook.make", hook, options)
     return Effect.sync(() => {
@@ -322,7 +322,7 @@ export const makeUnsafe: {
   (options?: Options | undefined): <E, R>(hook: FeatureHook.FeatureHook<E, R>) => Plain<E, R>
   <E, R>(hook: FeatureHook.FeatureHook<E, R>, options?: Options | undefined): Plain<E, R>
 } = dual(
-  (args) => FeatureHook.isFeatureHook(args[0]),
+  (args) => args.length > 1 || FeatureHook.isFeatureHook(args[0]),
   <E, R>(hook: FeatureHook.FeatureHook<E, R>, options: Options = {}): Plain<E, R> =>
     create(hook, settingsOf("DedupeHook.makeUnsafe", hook, options))
 )

@@ -89,9 +89,17 @@ export class AuditReaderError extends Data.TaggedError("AuditReaderError")<{
   readonly file: string
   /** The error of the file system. */
   readonly cause: unknown
+  /** What is wrong, in one line. */
+  readonly message: string
 }> {
-  override get message(): string {
-    return `cannot read ${oneLine(this.file, 512)}: ${readString(this.cause, "code") ?? "unknown error"}`
+  constructor({ cause, file }: {
+    /** The path of the file, or `-` for a source that is no file. */
+    readonly file: string
+    /** The error of the file system. */
+    readonly cause: unknown
+  }) {
+    const message = `cannot read ${oneLine(file, 512)}: ${readString(cause, "code") ?? "unknown error"}`
+    super({ file, cause, message })
   }
 }
 

@@ -162,11 +162,17 @@ export interface Violation {
 export class ContractError extends Data.TaggedError("ContractError")<{
   /** The rules that the hook breaks. */
   readonly violations: ReadonlyArray<Violation>
+  /** The rules with their evidence, in lines. */
+  readonly message: string
 }> {
-  override get message(): string {
-    return this.violations.map(({ description, evidence, rule }) =>
+  constructor({ violations }: {
+    /** The rules that the hook breaks. */
+    readonly violations: ReadonlyArray<Violation>
+  }) {
+    const rules = violations.map(({ description, evidence, rule }) =>
       [`${rule}: ${description}`, ...evidence.map((line) => `  - ${line}`)].join("\n")
-    ).join("\n")
+    )
+    super({ violations, message: rules.join("\n") })
   }
 }
 

@@ -48,7 +48,7 @@ export class Verifier {
     if (isAnchored && hashOf(before, `${text.slice(0, -end.length)}}`) !== hash) {
       return this.#breakAt(line, seq, "the record, or the one before it, was changed")
     }
-    this.#first ??= seq
+    if (isAnchored) this.#first ??= seq
     this.#last = seq
     this.#hash = hash
     this.#suspect = undefined
@@ -58,7 +58,7 @@ export class Verifier {
 
   #gap(line: Recorded, expected: number): void {
     const { seq } = line.record
-    if (seq < expected) return this.#breakAt(line, seq, `the record has a number that was there before`)
+    if (seq < expected) return this.#breakAt(line, seq, `the record has a number that was there before, or a second process writes to the file`)
     const missing = seq - expected === 1
       ? `record ${expected} is missing`
       : `records ${expected} to ${seq - 1} are missing`

@@ -73,7 +73,7 @@ describe("a hook prints", () => {
   it.effect("what another module has made of it", () =>
     Effect.gen(function*() {
       const { hook } = yield* BackgroundHook.make(FeatureHook.combine(a, b).pipe(FeatureHook.observe))
-      assert.strictEqual(text(hook), "(a + b).pipe(observe, background)")
+      assert.strictEqual(text(hook), "(a + b).pipe(observe, BackgroundHook)")
       assert.strictEqual(hook.name, "a + b")
       const validator = ContextValidatorHook.make({ requireTargetingKey: true })
       assert.strictEqual(text(validator), "context-validator")

@@ -34,7 +34,7 @@ export class HookPluginError extends Data.TaggedError("HookPluginError")<{
   readonly plugin: string | undefined
   /** Where an export differs from a plugin. */
   readonly issue: SchemaIssue.Issue | undefined
-}> implements Refusal {
+}> {
   readonly #text: string
   constructor(
     options: Refusal & {
