@@ -175,6 +175,22 @@ it.effect("the counts always add up to what was offered, whatever the store does
     }
   }), 30_000)
 
+describe("waiting", () => {
+  it.effect("goes on until no record is pending, also right after an earlier wait has ended", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const queue = yield* Scope.provide(AuditQueue.make(AuditQueue.layerMemory), scope)
+      for (let i = 1; i <= 3; i++) {
+        queue.appendUnsafe?.(recordOf("a"))
+        yield* queue.flush
+        assert.deepStrictEqual(yield* queue.counts, { offered: i, stored: i, dropped: 0, pending: 0 })
+      }
+      queue.appendUnsafe?.(recordOf("last"))
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(yield* queue.counts, { offered: 4, stored: 4, dropped: 0, pending: 0 })
+    }))
+})
+
 describe("a consumer", () => {
   it.effect("connects anew, also after a connection that could not be closed", () =>
     Effect.gen(function*() {

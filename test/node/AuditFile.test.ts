@@ -86,6 +86,19 @@ describe.each(guarantees)("%s", (guarantee) => {
     }))
 })
 
+it.live.each(guarantees)(
+  "waiting goes on until no record is pending, also right after an earlier wait, %s",
+  (guarantee) =>
+    Effect.gen(function*() {
+      const { file } = yield* opened({ guarantee })
+      for (let i = 1; i <= 3; i++) {
+        file.appendUnsafe?.(recordOf("a"))
+        yield* file.flush
+        assert.deepInclude(yield* file.counts, { offered: i, written: i, pending: 0 })
+      }
+    })
+)
+
 describe("a torn last line", () => {
   it.live("stays as it is, and the next record is a line of its own", () =>
     Effect.gen(function*() {

@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import type * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
+import { Waiters } from "../../internal/waiters.ts"
 import type { AuditRecord } from "../AuditRecord.ts"
 import { AuditError, type Reason } from "../AuditSink.ts"
 
@@ -26,7 +27,7 @@ export class Buffer {
   readonly #queue: Queue.Queue<Task, Cause.Done>
   readonly #timeout: Duration.Input
   readonly #pending = new Set<Task>()
-  readonly #waiters = new Set<() => void>()
+  readonly #flushes = new Waiters(() => this.#pending.size === 0)
   #stored = 0
   #dropped = 0
   /** What was dropped until the last warning. */
@@ -107,13 +108,7 @@ export class Buffer {
     )
   }
 
-  readonly flush: Effect.Effect<void> = Effect.suspend(() =>
-    this.#pending.size === 0 ? Effect.void : Effect.callback((resume) => {
-      const done = () => resume(Effect.void)
-      this.#waiters.add(done)
-      return Effect.sync(() => void this.#waiters.delete(done))
-    })
-  )
+  readonly flush: Effect.Effect<void> = this.#flushes.wait
 
   /** Drops all pending records, and returns their number. */
   giveUp(): number {
@@ -131,9 +126,7 @@ export class Buffer {
   #end(task: Task, exit: Exit.Exit<void, AuditError>): void {
     this.#pending.delete(task)
     Deferred.doneUnsafe(task.isStored, exit)
-    if (this.#pending.size > 0) return
-    for (const done of this.#waiters) done()
-    this.#waiters.clear()
+    this.#flushes.notify()
   }
 }
 
