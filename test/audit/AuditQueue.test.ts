@@ -124,6 +124,28 @@ describe("a store that is slow or down", () => {
       assert.deepStrictEqual(yield* queue.counts, { offered: 2, stored: 1, dropped: 1, pending: 0 })
     }))
 
+  it.effect("tells for what reason records were dropped, and never that it is down for a record that it refuses", () =>
+    Effect.gen(function*() {
+      const logs: Array<LogRecord> = []
+      let offers = 0
+      const { layer } = scripted(() => ++offers === 2 ? Effect.die("bug") : Effect.void)
+      yield* Effect.gen(function*() {
+        const queue = yield* AuditQueue.make(layer, { capacity: 3, concurrency: 1 })
+        yield* turns()
+        queue.appendUnsafe?.(recordOf("a", { durationMs: Number.NaN }))
+        yield* queue.flush
+        assert.deepStrictEqual(logs, [])
+        for (const flagKey of ["b", "c", "d", "e", "f", "g"]) queue.appendUnsafe?.(recordOf(flagKey))
+        yield* queue.flush
+        assert.deepInclude(yield* queue.counts, { offered: 7, pending: 0 })
+      }).pipe(Effect.scoped, Effect.provide(logsTo(logs)))
+      assert.deepStrictEqual(logs.map(({ annotations: { dropped }, message }) => [message, dropped]), [
+        ["audit records were dropped, since they do not fit their schema", 1],
+        ["audit records were dropped, since the buffer was full", 3],
+        ["audit records were dropped, since the store has a defect", 1]
+      ])
+    }))
+
   it.effect("does not get what is no audit record", () =>
     Effect.gen(function*() {
       const { layer, stored } = scripted(() => Effect.void)
@@ -208,6 +230,25 @@ describe("a consumer", () => {
         yield* turns()
       }
       assert.strictEqual(connections, 3)
+    }))
+
+  it.effect("warns once of each outage of the store", () =>
+    Effect.gen(function*() {
+      const logs: Array<LogRecord> = []
+      let isDown = true
+      const store = Layer.unwrap(Effect.suspend(() => isDown ? Effect.fail("down") : Effect.succeed(AuditQueue.layerMemory)))
+      yield* Effect.gen(function*() {
+        yield* Effect.forkScoped(AuditQueue.consume(store, () => undefined, { renewInterval: "1 minute" }))
+        for (const isNextDown of [false, true, false]) {
+          for (let i = 0; i < 20; i++) {
+            yield* turns()
+            yield* TestClock.adjust("5 seconds")
+          }
+          isDown = isNextDown
+        }
+      }).pipe(Effect.scoped, Effect.provide(logsTo(logs)))
+      const warning = "the store of the audit queue does not answer; it is asked again"
+      assert.deepStrictEqual(logs.map(({ message }) => message), [warning, warning])
     }))
 
   for (const [path, isAsync] of [["synchronous", false], ["asynchronous", true]] as const) {
