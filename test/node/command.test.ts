@@ -131,6 +131,21 @@ describe("the command", () => {
       assert.deepInclude(yield* audit("--verify", file(content)), { code: 1 })
     }))
 
+  it.effect("says which record it could not check, and what helps", () =>
+    Effect.gen(function*() {
+      const lines = chained(numbers(1, 4).map((seq) => line(seq)))
+      const present = path("middle.jsonl")
+      writeFileSync(present, text(lines.slice(2)))
+      const told = "#3 could not be checked, since the record before it is not in these files"
+      const advice = "; --rotated reads the rotated files as well"
+      const found = yield* audit("--verify", present)
+      assert.strictEqual(found.code, 0)
+      assert.include(found.output, `intact\n1 record verified, from #4 to #4\n${told}${advice}\nlast hash `)
+      assert.include((yield* audit("--verify", "--rotated", present)).output, `${told}\nlast hash `)
+      writeFileSync(path("middle.2026-01-31.000000000002.jsonl"), text(lines.slice(0, 2)))
+      assert.notInclude((yield* audit("--verify", "--rotated", present)).output, "not be checked")
+    }))
+
   it.effect("follows a file", () =>
     Effect.gen(function*() {
       const source = file(content)
