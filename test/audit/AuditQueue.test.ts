@@ -236,7 +236,9 @@ describe("a consumer", () => {
     Effect.gen(function*() {
       const logs: Array<LogRecord> = []
       let isDown = true
-      const store = Layer.unwrap(Effect.suspend(() => isDown ? Effect.fail("down") : Effect.succeed(AuditQueue.layerMemory)))
+      const store = Layer.unwrap(
+        Effect.suspend(() => isDown ? Effect.fail("down") : Effect.succeed(AuditQueue.layerMemory))
+      )
       yield* Effect.gen(function*() {
         yield* Effect.forkScoped(AuditQueue.consume(store, () => undefined, { renewInterval: "1 minute" }))
         for (const isNextDown of [false, true, false]) {

@@ -108,10 +108,14 @@ export class Buffer {
   readonly warn: Effect.Effect<void> = Effect.suspend(() => {
     const unreported = Array.from(this.#unreported)
     this.#unreported.clear()
-    return Effect.forEach(unreported, ([reason, dropped]) =>
-      Effect.annotateLogs(Effect.logWarning(`audit records were dropped, since ${reasons[reason]}`), { dropped }), {
-      discard: true
-    })
+    return Effect.forEach(
+      unreported,
+      ([reason, dropped]) =>
+        Effect.annotateLogs(Effect.logWarning(`audit records were dropped, since ${reasons[reason]}`), { dropped }),
+      {
+        discard: true
+      }
+    )
   })
 
   readonly flush: Effect.Effect<void> = this.#flushes.wait
