@@ -62,6 +62,8 @@ describe("the command", () => {
     [["--until", "2026-01-31T18:00:02Z"], [1]],
     [["--error"], [3]],
     [["--error", "FLAG_NOT_FOUND"], [3]],
+    [["--error", "flag_not_found"], [3]],
+    [["--error=Flag_Not_Found"], [3]],
     [["--error=GENERAL"], []],
     [["--variant", "blue"], [2]],
     [["--targeting-key", "user-1"], [1]]
@@ -69,7 +71,8 @@ describe("the command", () => {
   for (const [args, expected] of selections) {
     it.effect(`selects with ${args.join(" ")}`, () =>
       Effect.gen(function*() {
-        const { output } = yield* audit(...args, "--json", file(content))
+        const { code, output } = yield* audit(...args, "--json", file(content))
+        assert.strictEqual(code, 0)
         const printed = output.split("\n").filter((text) => text !== "")
         assert.deepStrictEqual(printed.map((text): unknown => JSON.parse(text).seq), [...expected])
       }))
