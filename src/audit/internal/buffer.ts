@@ -112,9 +112,7 @@ export class Buffer {
       unreported,
       ([reason, dropped]) =>
         Effect.annotateLogs(Effect.logWarning(`audit records were dropped, since ${reasons[reason]}`), { dropped }),
-      {
-        discard: true
-      }
+      { discard: true }
     )
   })
 
