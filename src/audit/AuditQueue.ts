@@ -199,7 +199,7 @@ export const layerMemory: Store = Layer.provide(PersistedQueue.layer, PersistedQ
  * const queue = AuditQueue.start(memory)
  * const taken: Array<string> = []
  * const consumer = AuditQueue.startConsumer(memory, ({ flagKey }) => void taken.push(flagKey))
- * queue.appendUnsafe({ time: "2026-11-21T10:00:00.000Z", flagKey: "sale", type: "boolean" })
+ * queue.appendUnsafe?.({ time: "2026-11-21T10:00:00.000Z", flagKey: "sale", type: "boolean" })
  * await queue.close()
  * while (taken.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
  * await consumer.close()
