@@ -13,7 +13,7 @@ import { OpenFeature } from "@openfeature/server-sdk"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import { cast, constVoid } from "effect/Function"
+import { cast } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type { Severity } from "effect/LogLevel"
 import * as Predicate from "effect/Predicate"
@@ -38,7 +38,7 @@ import * as SdkLogger from "./internal/sdkLogger.ts"
 import * as Started from "./internal/started.ts"
 import { current } from "./internal/services.ts"
 import { oneLine } from "./internal/text.ts"
-import { read, tryOr } from "./internal/untrusted.ts"
+import { notify, read } from "./internal/untrusted.ts"
 import * as OpenFeatureHook from "./OpenFeatureHook.ts"
 import * as Privacy from "./Privacy.ts"
 
@@ -820,7 +820,7 @@ export const start = (options: Options = {}): Running => {
     list: () => listOf(registry),
     onChange: (listener) => {
       Check.aFunction("HookRegistry.onChange", "listener", listener)
-      return registry.onChange(() => tryOr(() => listener(listOf(registry)), constVoid))
+      return registry.onChange(() => notify(() => listener(listOf(registry))))
     },
     clear: () => Started.runPromise(registry.clear),
     debug: (options) => debug(registry, options),

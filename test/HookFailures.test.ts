@@ -3,7 +3,7 @@ import { Cause, Effect, Fiber, Function, Layer, Logger, Metric, References, Stre
 import { TestClock } from "effect/testing"
 import { FeatureHook, HookFailures } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
-import { deferred, type LogRecord, logsTo, paths, rangeError, turns } from "./support.ts"
+import { deferred, type LogRecord, logsTo, paths, rangeError, turns, unhandledRejections } from "./support.ts"
 
 const failure = (cause: Cause.Cause<unknown> = Cause.die("a bug")): HookFailures.HookFailure => ({
   hook: "audit",
@@ -233,6 +233,21 @@ describe("onFailure", () => {
       const hook = FeatureHook.make("audit", { finally: () => Effect.fail("no") })
       assert.strictEqual((yield* Fixtures.run(hook)).details.value, true)
       stop()
+    }).pipe(silent))
+
+  it.effect("survives an asynchronous function that rejects, and goes on with the others", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const stops = [
+        HookFailures.onFailure(async () => {
+          throw new Error("listener")
+        }),
+        HookFailures.onFailure(({ hook }) => seen.push(hook))
+      ]
+      const hook = FeatureHook.make("audit", { finally: () => Effect.fail("no") })
+      assert.deepStrictEqual(yield* unhandledRejections(Fixtures.run(hook)), [])
+      assert.deepStrictEqual(seen, ["audit"])
+      for (const stop of stops) stop()
     }).pipe(silent))
 
   it("takes a function", () => {

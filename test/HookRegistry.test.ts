@@ -25,6 +25,7 @@ import {
   plainClient,
   rangeError,
   turns,
+  unhandledRejections,
   until
 } from "./support.ts"
 
@@ -780,6 +781,25 @@ describe("a registry without Effect", () => {
       stop()
       await client.getBooleanValue("sale", false)
       assert.deepStrictEqual(told, ["sale failure Error: no"])
+    }))
+
+  it("survives asynchronous functions that reject", () =>
+    plainRegistry(async (registry, client) => {
+      registry.attach(client)
+      const told: Array<string> = []
+      const reject = (what: string) => async () => {
+        told.push(what)
+        throw new Error(what)
+      }
+      registry.onChange(reject("change"))
+      const hook = FeatureHook.make("failing", { error: async () => Promise.reject(new Error("no")) })
+      const evaluation = async () => {
+        const registration = await registry.add({ name: "a", hook })
+        registration.onFailure(reject("failure"))
+        await client.getBooleanValue("sale", false)
+      }
+      assert.deepStrictEqual(await Effect.runPromise(unhandledRejections(Effect.promise(evaluation))), [])
+      assert.deepStrictEqual(told, ["change", "failure"])
     }))
 
   it("logs stages to the logger of the application while the debug log is on", () =>

@@ -60,6 +60,19 @@ export const until = (condition: () => boolean): Effect.Effect<void> =>
     return yield* Effect.die(new Error(`never became true: ${String(condition)}`))
   })
 
+/** The promises that reject while an effect runs, and that nobody handles. Each would end Node. */
+export const unhandledRejections = <A, E, R>(
+  use: Effect.Effect<A, E, R>
+): Effect.Effect<ReadonlyArray<unknown>, E, R> =>
+  Effect.suspend(() => {
+    const found: Array<unknown> = []
+    const listener = (reason: unknown) => void found.push(reason)
+    process.on("unhandledRejection", listener)
+    return Effect.as(Effect.andThen(use, turns()), found).pipe(
+      Effect.ensuring(Effect.sync(() => process.off("unhandledRejection", listener)))
+    )
+  })
+
 export interface LogRecord {
   readonly level: LogLevel.LogLevel
   readonly message: string

@@ -1,7 +1,6 @@
 /** One hook of a registry: what is known about it, what it owns, and its failures. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { constVoid } from "effect/Function"
 import * as PubSub from "effect/PubSub"
 import * as Scope from "effect/Scope"
 import type * as Take from "effect/Take"
@@ -9,7 +8,7 @@ import * as FeatureHook from "../../FeatureHook.ts"
 import type { HookFailure } from "../../HookFailures.ts"
 import type { Part } from "../hook/part.ts"
 import * as Registration from "../hook/registration.ts"
-import { tryOr } from "../untrusted.ts"
+import { notify } from "../untrusted.ts"
 import type { Ordered } from "./order.ts"
 
 /** What a user gave, checked and with defaults. */
@@ -75,7 +74,7 @@ export class Member implements Ordered {
   fail(failure: HookFailure): void {
     this.reported++
     if (!PubSub.publishUnsafe(this.failures, [failure])) this.dropped++
-    for (const listener of this.listeners) tryOr(() => listener(failure), constVoid)
+    for (const listener of this.listeners) notify(() => listener(failure))
   }
 }
 
