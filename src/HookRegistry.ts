@@ -12,6 +12,7 @@ import type * as SDK from "@openfeature/server-sdk"
 import { OpenFeature } from "@openfeature/server-sdk"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { cast } from "effect/Function"
 import * as Layer from "effect/Layer"
@@ -216,8 +217,8 @@ export interface Registration {
   readonly disable: Effect.Effect<void>
   /**
    * Removes the hook, interrupts its running stages, waits for them up to
-   * `OpenFeatureHook.CloseTimeout`, and releases what it owns. Does nothing the
-   * second time.
+   * `OpenFeatureHook.CloseTimeout`, and releases what it owns, within
+   * `closeTimeout` of the registry. Does nothing the second time.
    */
   readonly unregister: Effect.Effect<void>
 }
@@ -280,6 +281,12 @@ export interface Options {
    * default. Further ones are dropped and counted.
    */
   readonly failureCapacity?: number | undefined
+  /**
+   * The maximum time that removing a hook waits until what it owns is released, 10
+   * seconds by default. Then a warning names the hook, and the release goes on. The
+   * hooks of this library end within their own `closeTimeout`.
+   */
+  readonly closeTimeout?: Duration.Input | undefined
 }
 
 /**
@@ -448,8 +455,13 @@ const attach = <T>(registry: Registry, target: Target<T>): () => void => {
   return OpenFeatureHook.addSdkHook(target, registry.sdkHook)
 }
 
-const checked = (owner: string, options: Options): number =>
-  Check.options(owner, options, { failureCapacity: Check.positiveInteger }).failureCapacity ?? 256
+const limitsOf = (owner: string, options: Options): Member.Limits => {
+  const { closeTimeout = "10 seconds", failureCapacity = 256 } = Check.options(owner, options, {
+    failureCapacity: Check.positiveInteger,
+    closeTimeout: Check.finiteDuration
+  })
+  return { closeTimeout, failureCapacity }
+}
 
 const open = Effect.gen(function*() {
   const registry = new Registry(yield* PubSub.sliding<Take.Take<void>>({ capacity: 1, replay: 1 }))
@@ -507,19 +519,19 @@ const open = Effect.gen(function*() {
  * @since 0.2.0
  */
 export const make = (options: Options = {}): Effect.Effect<HookRegistry["Service"], never, Scope.Scope> => {
-  const capacity = checked("HookRegistry.make", options)
-  return Effect.map(open, (registry) => serviceOf(registry, capacity))
+  const limits = limitsOf("HookRegistry.make", options)
+  return Effect.map(open, (registry) => serviceOf(registry, limits))
 }
 
-const serviceOf = (registry: Registry, capacity: number): HookRegistry["Service"] => {
+const serviceOf = (registry: Registry, limits: Member.Limits): HookRegistry["Service"] => {
   const registration = (member: Member.Member) => registrationOf(registry, member)
   const add = (given: Entry | ReadonlyArray<Entry>) =>
-    Effect.map(Add.all(registry, capacity, Add.listFrom(given, planned), errorOf), Add.likeGiven(given, registration))
+    Effect.map(Add.all(registry, limits, Add.listFrom(given, planned), errorOf), Add.likeGiven(given, registration))
   const addScoped = (given: Entry | ReadonlyArray<Entry>) =>
     Effect.map(
       Add.all(
         registry,
-        capacity,
+        limits,
         Add.listFrom(given, planned),
         errorOf,
         (release) => Effect.addFinalizer(() => release)
@@ -666,7 +678,11 @@ export interface PlainRegistration {
   readonly enable: () => void
   /** Lets evaluations that begin from now on run without the hook. It keeps its place and what it owns. */
   readonly disable: () => void
-  /** Removes the hook, waits for its running stages, and releases what it owns. Does nothing the second time. */
+  /**
+   * Removes the hook, waits for its running stages up to 3 seconds, and releases
+   * what it owns, within `closeTimeout` of the registry. Does nothing the second
+   * time.
+   */
   readonly unregister: () => Promise<void>
   /** The same as `unregister`, for `await using`. */
   readonly [Symbol.asyncDispose]: () => Promise<void>
@@ -780,7 +796,7 @@ const plainPlanned = (entry: PlainEntry): Add.Planned<never, Scope.Scope> => {
  * @since 0.2.0
  */
 export const start = (options: Options = {}): Running => {
-  const capacity = checked("HookRegistry.start", options)
+  const limits = limitsOf("HookRegistry.start", options)
   const started = Started.start(open)
   const registry = started.value
   const attached = new Set<() => void>()
@@ -804,7 +820,7 @@ export const start = (options: Options = {}): Running => {
   // What is wrong with an entry rejects the promise, like all else.
   const add = (given: PlainEntry | ReadonlyArray<PlainEntry>) =>
     Started.runPromise(Effect.map(
-      Effect.suspend(() => Add.all(registry, capacity, Add.listFrom(given, plainPlanned), errorOf)),
+      Effect.suspend(() => Add.all(registry, limits, Add.listFrom(given, plainPlanned), errorOf)),
       Add.likeGiven(given, registration)
     ))
   const close = async () => {

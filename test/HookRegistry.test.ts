@@ -475,6 +475,71 @@ describe("a registry", () => {
       assert.deepStrictEqual(yield* Stream.runCollect(a?.failures ?? Stream.never), [])
     }))
 
+  for (const way of ["unregister", "clear", "close"] as const) {
+    it.effect(`waits a limited time for what a hook owns, and tells once, on ${way}`, () =>
+      Effect.gen(function*() {
+        const records: Array<LogRecord> = []
+        const scope = yield* Scope.make()
+        const registry = yield* Scope.provide(HookRegistry.make(), scope)
+        const hook = noting("a", [])
+        const released: Array<string> = []
+        const [hanging] = yield* registry.add([
+          { name: "hanging", hook: Effect.acquireRelease(Effect.succeed(hook), () => Effect.never) },
+          {
+            name: "late",
+            hook: Effect.acquireRelease(
+              Effect.succeed(hook),
+              () => Effect.delay(Effect.sync(() => void released.push("late")), "1 second")
+            )
+          }
+        ])
+        const removal = {
+          unregister: hanging?.unregister ?? Effect.die("it was not added"),
+          clear: registry.clear,
+          close: Scope.close(scope, Exit.void)
+        }
+        const removing = yield* Effect.forkChild(Effect.provide(removal[way], logsTo(records)), {
+          startImmediately: true
+        })
+        yield* TestClock.adjust("9999 millis")
+        assert.isUndefined(removing.pollUnsafe())
+        yield* TestClock.adjust("1 millis")
+        yield* Fiber.join(removing)
+        assert.deepStrictEqual(records.map(({ annotations, level, message }) => [level, message, annotations]), [
+          ["Warn", "a hook was removed, and what it owns is not released in time", { registered_as: "hanging" }]
+        ])
+        assert.deepStrictEqual(released, way === "unregister" ? [] : ["late"])
+        yield* hanging?.unregister ?? Effect.void
+        assert.strictEqual(records.length, 1)
+      }))
+  }
+
+  it.effect("waits for the stages of a hook first, then for what it owns, which goes on after the limit", () =>
+    Effect.gen(function*() {
+      const registry = yield* HookRegistry.make({ closeTimeout: "1 second" })
+      const { attach, evaluate } = yield* sdkSetup
+      yield* attach(registry)
+      const released: Array<string> = []
+      const stuck = FeatureHook.make("stuck", { before: () => Effect.uninterruptible(Effect.never) })
+      const { unregister } = yield* registry.add({
+        name: "stuck",
+        hook: Effect.acquireRelease(
+          Effect.succeed(stuck),
+          () => Effect.delay(Effect.sync(() => void released.push("stuck")), "2 seconds")
+        )
+      })
+      yield* Effect.forkChild(evaluate(), { startImmediately: true })
+      yield* turns()
+      const removing = yield* Effect.forkChild(unregister, { startImmediately: true })
+      yield* TestClock.adjust("3 seconds")
+      assert.isUndefined(removing.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(removing)
+      assert.deepStrictEqual(released, [])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(released, ["stuck"])
+    }).pipe(Effect.provide(logsTo([]))))
+
   it.effect("removes scoped hooks when their scope closes", () =>
     Effect.gen(function*() {
       const registry = yield* HookRegistry.make()
