@@ -647,6 +647,49 @@ describe("plugins in a registry", () => {
       assert.deepStrictEqual(yield* versions(registry), ["a 3"])
     }))
 
+  const failing = (name: string) =>
+    `(library) => ({
+    ...(${text(name, "2.0.0")})(library),
+    hooks: [{ name: "${name}", hook: () => { hookPluginTold("${name}", "started"); throw new Error("no") } }]
+  })`
+
+  it.effect("tries a version that does not start once, and has reloads left for the one that mends it", () =>
+    Effect.gen(function*() {
+      const { path, plugins, registry, write } = yield* setUp({ "budget.mjs": `export default ${text("budget")}` }, {
+        maxReloads: 2
+      })
+      write("budget.mjs", `export default ${failing("budget")}`)
+      const before = yield* versions(registry)
+      for (let i = 0; i < 5; i++) assert.deepStrictEqual(reasons(yield* plugins.reload), ["budget.mjs Start"])
+      assert.deepStrictEqual(yield* versions(registry), before)
+      // Each start stops the version that is fine.
+      assert.deepStrictEqual(told.get("budget"), ["started"])
+      write("budget.mjs", `export default ${text("budget", "3.0.0")}`)
+      assert.deepStrictEqual((yield* plugins.reload).changed, ["budget"])
+      assert.deepStrictEqual(yield* versions(registry), ["budget 3.0.0"])
+      // A content that was loaded before takes no memory.
+      write("budget.mjs", `export default ${text("budget")}`)
+      assert.deepStrictEqual((yield* plugins.reload).changed, ["budget"])
+      // The file has changed since, so it is tried again.
+      write("budget.mjs", `export default ${failing("budget")}`)
+      assert.deepStrictEqual(reasons(yield* plugins.reload), ["budget.mjs Start"])
+      assert.deepStrictEqual(told.get("budget"), ["started", "started"])
+      rmSync(join(path, "budget.mjs"))
+      assert.deepStrictEqual((yield* plugins.reload).removed, ["budget"])
+      write("budget.mjs", `export default ${text("budget", "4.0.0")}`)
+      assert.deepStrictEqual(reasons(yield* plugins.reload), ["budget.mjs TooMany"])
+    }))
+
+  it.effect("tries a plugin that did not start again, without loading it anew", () =>
+    Effect.gen(function*() {
+      const { plugins } = yield* setUp({
+        "retry.mjs": `hookPluginTold("retry", "loaded"); export default ${failing("retry")}`
+      }, { maxReloads: 1 })
+      for (let i = 0; i < 3; i++) assert.deepStrictEqual(reasons(yield* plugins.reload), ["retry.mjs Start"])
+      assert.strictEqual(told.get("retry")?.filter((what) => what === "loaded").length, 1)
+      assert.strictEqual(told.get("retry")?.filter((what) => what === "started").length, 4)
+    }))
+
   it.effect("runs one reload at a time, also when callers are interrupted", () =>
     Effect.gen(function*() {
       const { plugins, registry, write } = yield* setUp({ "a.mjs": `export default ${text("a")}` })
