@@ -265,8 +265,9 @@ export const make = (options: Options = {}): Effect.Effect<HookFailures> => {
  * **Details**
  *
  * Failures are logged at `References.UnhandledLogLevel`, at most one line for
- * each hook, stage and kind in 10 seconds (`logInterval`). Set that reference to
- * `undefined` to silence the log line.
+ * each hook, stage and kind in 10 seconds (`logInterval`). Each logger gets a line
+ * of its own, up to 10 of them. Set that reference to `undefined` to silence the
+ * log line.
  *
  * **Example** (Reading the first failure)
  *
