@@ -306,21 +306,22 @@ export class HookRegistry extends Context.Service<HookRegistry, {
    * or with the failure of an effect that makes a hook.
    */
   readonly add: {
-    <H extends Source>(
-      entry: Entry<H>
-    ): Effect.Effect<Registration, AddError | Error<Entry<H>>, Services<Entry<H>>>
+    // TypeScript reports an error for the last form, which has to be the usual one.
     <En extends Entry>(
       entries: ReadonlyArray<En>
     ): Effect.Effect<ReadonlyArray<Registration>, AddError | Error<En>, Services<En>>
+    <H extends Source>(
+      entry: Entry<H>
+    ): Effect.Effect<Registration, AddError | Error<Entry<H>>, Services<Entry<H>>>
   }
   /** The same, until the scope closes. */
   readonly addScoped: {
-    <H extends Source>(
-      entry: Entry<H>
-    ): Effect.Effect<Registration, AddError | Error<Entry<H>>, Services<Entry<H>> | Scope.Scope>
     <En extends Entry>(
       entries: ReadonlyArray<En>
     ): Effect.Effect<ReadonlyArray<Registration>, AddError | Error<En>, Services<En> | Scope.Scope>
+    <H extends Source>(
+      entry: Entry<H>
+    ): Effect.Effect<Registration, AddError | Error<Entry<H>>, Services<Entry<H>> | Scope.Scope>
   }
   /** Finds a hook by its name. `undefined` if there is none. */
   readonly get: (name: string) => Effect.Effect<Registration | undefined>
@@ -701,8 +702,9 @@ export interface Running {
    * once, and not only when the promise has settled.
    */
   readonly add: {
-    (entry: PlainEntry): Promise<PlainRegistration>
+    // TypeScript reports an error for the last form, which has to be the usual one.
     (entries: ReadonlyArray<PlainEntry>): Promise<ReadonlyArray<PlainRegistration>>
+    (entry: PlainEntry): Promise<PlainRegistration>
   }
   /** Finds a hook by its name. `undefined` if there is none. */
   readonly get: (name: string) => PlainRegistration | undefined

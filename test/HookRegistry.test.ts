@@ -718,6 +718,36 @@ describe("a registry", () => {
     assert.throws(() => registry.add({ ...plain, priorty: 1, name: "b" }))
   })
 
+  it("has the compiler point to the mistake in an entry", () =>
+    plainRegistry(async (plain) => {
+      const registry = Effect.runSync(Effect.scoped(HookRegistry.make()))
+      const hook = noting("a", [])
+      const misuses = [
+        () =>
+          plain.add({
+            name: "a",
+            hook,
+            // @ts-expect-error -- no such name
+            prioritty: 1
+          }),
+        () =>
+          registry.add({
+            name: "a",
+            hook,
+            // @ts-expect-error -- no such name
+            prioritty: 1
+          }),
+        () =>
+          registry.addScoped({
+            name: "a",
+            // @ts-expect-error -- not a hook
+            hook: {}
+          })
+      ]
+      assert.include(await rejection(plain.add(Function.cast({ name: "a", hook, prioritty: 1 }))), "did you mean")
+      assert.strictEqual(misuses.length, 3)
+    }))
+
   it("refuses what is no entry, and tells the nearest name", () => {
     const registry = Effect.runSync(Effect.scoped(HookRegistry.make()))
     const hook = noting("a", [])
