@@ -323,7 +323,7 @@ export class HookRegistry extends Context.Service<HookRegistry, {
       entry: Entry<H>
     ): Effect.Effect<Registration, AddError | Error<Entry<H>>, Services<Entry<H>> | Scope.Scope>
   }
-  /** Finds a hook by its name. `undefined` if there is none. */
+  /** Finds the registration of a hook by its name. `undefined` if there is none. */
   readonly get: (name: string) => Effect.Effect<Registration | undefined>
   /** The hooks in their running order, with those that are disabled. */
   readonly list: Effect.Effect<ReadonlyArray<Listed>>
@@ -706,7 +706,7 @@ export interface Running {
     (entries: ReadonlyArray<PlainEntry>): Promise<ReadonlyArray<PlainRegistration>>
     (entry: PlainEntry): Promise<PlainRegistration>
   }
-  /** Finds a hook by its name. `undefined` if there is none. */
+  /** Finds the registration of a hook by its name. `undefined` if there is none. */
   readonly get: (name: string) => PlainRegistration | undefined
   /** Returns the hooks in their running order, with those that are disabled. */
   readonly list: () => ReadonlyArray<Listed>
@@ -864,9 +864,9 @@ export const start = (options: Options = {}): Running => {
  *
  * The levels are API, client, invocation and provider. The hooks of this library
  * are printed one by one, with their combinators, and with what is known about
- * those of a registry. Other
- * hooks of the SDK have the name of their class. Only hooks that run are printed.
- * Each hook is one line, with control characters escaped.
+ * those of a registry. Other hooks of the SDK have the name of their class. Only
+ * hooks that run are printed, so a disabled one is left out; the list of the
+ * registry has it. Each hook is one line, with control characters escaped.
  *
  * **Gotchas**
  *

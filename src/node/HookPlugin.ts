@@ -596,7 +596,9 @@ const installed = Effect.fnUntraced(function*(
  * `reload` does not load the modules anew that a plugin imports, nor packages.
  * Put a plugin into one file, or restart the process.
  *
- * Evaluations that begin while a plugin is replaced run without its hooks.
+ * Evaluations that begin while a plugin is replaced run without its hooks. So a
+ * hook that guards evaluations belongs into the application, and not into a plugin
+ * that is reloaded.
  *
  * Throws a `RangeError` when an option is unknown or invalid.
  *

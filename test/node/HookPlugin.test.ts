@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Function, Layer, Scope } from "effect"
 import { FeatureHook, HookRegistry } from "effect-openfeature"
 import * as root from "effect-openfeature"
 import { HookPlugin } from "effect-openfeature/node"
@@ -66,6 +66,22 @@ describe("making a plugin", () => {
     assert.include(message({ ...options, hooks: [{ name: "a", hook, prority: 1 }] }), "[\"prority\"]")
     assert.include(message({ ...options, hooks: [{ name: "a", hook: { before() {} } }] }), "is a hook of the SDK")
     assert.include(message({ name: "a", version: "1.0.0" }), "[\"hooks\"]")
+  })
+
+  it("says what is wrong in the words of a plugin", () => {
+    const message = (plugin: object) =>
+      rangeError(() =>
+        HookPlugin.make(Function.cast<object, HookPlugin.Options>({ name: "a", version: "1", ...plugin }))
+      )
+    assert.strictEqual(
+      message({ hooks: [] }),
+      "HookPlugin.make: plugin \"a\": a plugin needs at least one hook at [\"hooks\"]"
+    )
+    assert.strictEqual(
+      message({ hooks: [{ name: "a", hook: 5 }] }),
+      "HookPlugin.make: plugin \"a\": is neither a FeatureHook nor an effect or a function that makes one at " +
+        "[\"hooks\"][0][\"hook\"]"
+    )
   })
 
   it("takes nothing from a prototype", () => {
@@ -209,6 +225,7 @@ describe("loading a plugin", () => {
         const error = yield* failure(HookPlugin.load(file))
         assert.deepStrictEqual([error.reason, error.file], [reason, file], error.message)
         assert.include(error.message, message)
+        assert.notInclude(error.message, "<filter>")
         assert.notInclude(JSON.stringify(error) + error.message, "secret")
       }))
   }
