@@ -3,7 +3,16 @@ import { Cause, Effect, Fiber, Function, Layer, Logger, Metric, References, Stre
 import { TestClock } from "effect/testing"
 import { FeatureHook, HookFailures } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
-import { deferred, type LogRecord, logsTo, paths, rangeError, turns, unhandledRejections } from "./support.ts"
+import {
+  asynchronous,
+  deferred,
+  type LogRecord,
+  logsTo,
+  paths,
+  rangeError,
+  turns,
+  unhandledRejections
+} from "./support.ts"
 
 const failure = (cause: Cause.Cause<unknown> = Cause.die("a bug")): HookFailures.HookFailure => ({
   hook: "audit",
@@ -266,9 +275,7 @@ describe("onFailure", () => {
     Effect.gen(function*() {
       const seen: Array<string> = []
       const stops = [
-        HookFailures.onFailure(async () => {
-          throw new Error("listener")
-        }),
+        HookFailures.onFailure(asynchronous(() => Promise.reject(new Error("listener")))),
         HookFailures.onFailure(({ hook }) => seen.push(hook))
       ]
       const hook = FeatureHook.make("audit", { finally: () => Effect.fail("no") })

@@ -16,6 +16,7 @@ import { TestProvider } from "effect-openfeature/testing"
 import { clients, flagsDetails, sdkDetails } from "./clients.ts"
 import { expectTypeOf } from "vitest"
 import {
+  asynchronous,
   client,
   collectFailures,
   type LogRecord,
@@ -860,6 +861,14 @@ describe("a registry without Effect", () => {
       assert.match(await rejection(registry.add({ name: "z", hook: noting("z", []) })), /the registry is closed/)
     }))
 
+  it("closes when what a hook owns never does", async () => {
+    const registry = HookRegistry.start({ closeTimeout: 0 })
+    const hanging = { hook: noting("a", []), [Symbol.asyncDispose]: () => new Promise<void>(() => {}) }
+    await registry.add({ name: "hanging", hook: hanging })
+    await registry.close()
+    assert.deepStrictEqual(registry.list(), [])
+  })
+
   it("tells each registration the failures of its hook", () =>
     plainRegistry(async (registry, client) => {
       registry.attach(client)
@@ -882,10 +891,11 @@ describe("a registry without Effect", () => {
     plainRegistry(async (registry, client) => {
       registry.attach(client)
       const told: Array<string> = []
-      const reject = (what: string) => async () => {
-        told.push(what)
-        throw new Error(what)
-      }
+      const reject = (what: string) =>
+        asynchronous(() => {
+          told.push(what)
+          return Promise.reject(new Error(what))
+        })
       registry.onChange(reject("change"))
       const hook = FeatureHook.make("failing", { error: async () => Promise.reject(new Error("no")) })
       const evaluation = async () => {

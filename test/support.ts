@@ -1,5 +1,5 @@
 import * as SDK from "@openfeature/server-sdk"
-import { Effect, Layer, Logger, type LogLevel, References } from "effect"
+import { Effect, Function, Layer, Logger, type LogLevel, References } from "effect"
 import { FeatureFlags, FeatureHook, HookFailures } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
 
@@ -59,6 +59,9 @@ export const until = (condition: () => boolean): Effect.Effect<void> =>
     }
     return yield* Effect.die(new Error(`never became true: ${String(condition)}`))
   })
+
+/** A function that returns a promise where nothing is expected. TypeScript takes it, and users write it. */
+export const asynchronous = <A>(run: (value: A) => Promise<unknown>): (value: A) => void => Function.cast(run)
 
 /** The promises that reject while an effect runs, and that nobody handles. Each would end Node. */
 export const unhandledRejections = <A, E, R>(

@@ -7,6 +7,7 @@ import { TestClock } from "effect/testing"
 import { CircuitBreakerHook, EvaluationError, FeatureHook, HookHints, OpenFeatureHook } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
 import {
+  asynchronous,
   collectFailures,
   type LogRecord,
   logsTo,
@@ -260,10 +261,10 @@ describe("a hook behind a circuit breaker", () => {
       const { hook: inner } = flaky()
       const { hook } = yield* CircuitBreakerHook.make(inner, {
         failures: 1,
-        onTransition: async ({ to }) => {
+        onTransition: asynchronous(({ to }) => {
           told.push(to)
-          throw new Error("bug")
-        }
+          return Promise.reject(new Error("bug"))
+        })
       })
       assert.deepStrictEqual(yield* unhandledRejections(Fixtures.run(hook)), [])
       assert.deepStrictEqual(told, ["Open"])

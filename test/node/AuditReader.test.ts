@@ -15,7 +15,7 @@ import {
   writeSync
 } from "node:fs"
 import { Readable } from "node:stream"
-import { random, rangeError, turns, unhandledRejections } from "../support.ts"
+import { asynchronous, random, rangeError, turns, unhandledRejections } from "../support.ts"
 import { chained, folder, line, numbers, text } from "./trail.ts"
 
 const path = folder()
@@ -41,9 +41,7 @@ const bad = (sources: AuditReader.Source | ReadonlyArray<AuditReader.Source>, op
 describe("reading", () => {
   it.effect("survives an asynchronous function for bad lines that rejects", () =>
     Effect.gen(function*() {
-      const onBadLine = async () => {
-        throw new Error("bug")
-      }
+      const onBadLine = asynchronous(() => Promise.reject(new Error("bug")))
       const source = file(`no record\n${line(1)}\n`)
       assert.deepStrictEqual(
         yield* unhandledRejections(
