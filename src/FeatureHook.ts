@@ -18,7 +18,7 @@ import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { constVoid, dual } from "effect/Function"
+import { dual } from "effect/Function"
 import { type Inspectable, NodeInspectSymbol } from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
 import { Class as PipeableClass } from "effect/Pipeable"
@@ -40,7 +40,7 @@ import * as Timeout from "./internal/hook/timeout.ts"
 import * as Transform from "./internal/hook/transform.ts"
 import * as When from "./internal/hook/when.ts"
 import { functionName, oneLine } from "./internal/text.ts"
-import { isRecord, read, readString, tryOr } from "./internal/untrusted.ts"
+import { isRecord, notify, read, readString } from "./internal/untrusted.ts"
 import { version } from "./internal/version.ts"
 
 const TypeId = "~effect-openfeature/FeatureHook"
@@ -109,7 +109,7 @@ class FeatureHookImpl<out E, out R> extends PipeableClass implements FeatureHook
     misplaced.add(this)
     const error = read(read(sdk, "logger"), "error")
     const text = `hook "${oneLine(this.name, 128)}" does not run: add OpenFeatureHook.make(hook) to the SDK instead`
-    if (typeof error === "function") tryOr(() => Reflect.apply(error, read(sdk, "logger"), [text]), constVoid)
+    if (typeof error === "function") notify(() => Reflect.apply(error, read(sdk, "logger"), [text]))
   }
 }
 

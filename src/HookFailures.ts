@@ -19,7 +19,7 @@ import { UnhandledLogLevel } from "effect/References"
 import * as Stream from "effect/Stream"
 import * as Check from "./internal/check.ts"
 import { LogLines } from "./internal/logLines.ts"
-import { tryOr } from "./internal/untrusted.ts"
+import { notify, tryOr } from "./internal/untrusted.ts"
 import { oneLine } from "./internal/text.ts"
 
 /**
@@ -265,8 +265,9 @@ export const make = (options: Options = {}): Effect.Effect<HookFailures> => {
  * **Details**
  *
  * Failures are logged at `References.UnhandledLogLevel`, at most one line for
- * each hook, stage and kind in 10 seconds (`logInterval`). Set that reference to
- * `undefined` to silence the log line.
+ * each hook, stage and kind in 10 seconds (`logInterval`). Each logger gets a line
+ * of its own, up to 10 of them. Set that reference to `undefined` to silence the
+ * log line.
  *
  * **Example** (Reading the first failure)
  *
@@ -362,7 +363,7 @@ export const listen = (listener: Listener): () => void => {
  * **Details**
  *
  * The function runs at once, in the context of the evaluation, so values of an
- * `AsyncLocalStorage` are available. What it throws is ignored.
+ * `AsyncLocalStorage` are available. What it throws or rejects with is ignored.
  *
  * **Gotchas**
  *
@@ -448,7 +449,7 @@ const errorOf = ({ cause }: HookFailure): unknown => {
  */
 export const report = (failure: HookFailure): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
-    for (const listener of listeners) tryOr(() => listener(failure, fiber.context), () => undefined)
+    for (const listener of listeners) notify(() => listener(failure, fiber.context))
     const collect = Effect.suspend(() => fiber.getRef(HookFailures).report(failure)).pipe(
       Effect.catchCause(() => log(failure, false)),
       Effect.catchCause(() => Effect.void)

@@ -12,8 +12,9 @@ import type * as SDK from "@openfeature/server-sdk"
 import { OpenFeature } from "@openfeature/server-sdk"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { cast, constVoid } from "effect/Function"
+import { cast } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type { Severity } from "effect/LogLevel"
 import * as Predicate from "effect/Predicate"
@@ -38,7 +39,7 @@ import * as SdkLogger from "./internal/sdkLogger.ts"
 import * as Started from "./internal/started.ts"
 import { current } from "./internal/services.ts"
 import { oneLine } from "./internal/text.ts"
-import { read, tryOr } from "./internal/untrusted.ts"
+import { notify, read } from "./internal/untrusted.ts"
 import * as OpenFeatureHook from "./OpenFeatureHook.ts"
 import * as Privacy from "./Privacy.ts"
 
@@ -216,8 +217,8 @@ export interface Registration {
   readonly disable: Effect.Effect<void>
   /**
    * Removes the hook, interrupts its running stages, waits for them up to
-   * `OpenFeatureHook.CloseTimeout`, and releases what it owns. Does nothing the
-   * second time.
+   * `OpenFeatureHook.CloseTimeout`, and releases what it owns, within
+   * `closeTimeout` of the registry. Does nothing the second time.
    */
   readonly unregister: Effect.Effect<void>
 }
@@ -280,6 +281,12 @@ export interface Options {
    * default. Further ones are dropped and counted.
    */
   readonly failureCapacity?: number | undefined
+  /**
+   * The maximum time that removing a hook waits until what it owns is released, 10
+   * seconds by default. Then a warning names the hook, and the release goes on. The
+   * hooks of this library end within their own `closeTimeout`.
+   */
+  readonly closeTimeout?: Duration.Input | undefined
 }
 
 /**
@@ -299,23 +306,24 @@ export class HookRegistry extends Context.Service<HookRegistry, {
    * or with the failure of an effect that makes a hook.
    */
   readonly add: {
-    <H extends Source>(
-      entry: Entry<H>
-    ): Effect.Effect<Registration, AddError | Error<Entry<H>>, Services<Entry<H>>>
+    // TypeScript reports an error for the last form, which has to be the usual one.
     <En extends Entry>(
       entries: ReadonlyArray<En>
     ): Effect.Effect<ReadonlyArray<Registration>, AddError | Error<En>, Services<En>>
+    <H extends Source>(
+      entry: Entry<H>
+    ): Effect.Effect<Registration, AddError | Error<Entry<H>>, Services<Entry<H>>>
   }
   /** The same, until the scope closes. */
   readonly addScoped: {
-    <H extends Source>(
-      entry: Entry<H>
-    ): Effect.Effect<Registration, AddError | Error<Entry<H>>, Services<Entry<H>> | Scope.Scope>
     <En extends Entry>(
       entries: ReadonlyArray<En>
     ): Effect.Effect<ReadonlyArray<Registration>, AddError | Error<En>, Services<En> | Scope.Scope>
+    <H extends Source>(
+      entry: Entry<H>
+    ): Effect.Effect<Registration, AddError | Error<Entry<H>>, Services<Entry<H>> | Scope.Scope>
   }
-  /** Finds a hook by its name. `undefined` if there is none. */
+  /** Finds the registration of a hook by its name. `undefined` if there is none. */
   readonly get: (name: string) => Effect.Effect<Registration | undefined>
   /** The hooks in their running order, with those that are disabled. */
   readonly list: Effect.Effect<ReadonlyArray<Listed>>
@@ -448,8 +456,13 @@ const attach = <T>(registry: Registry, target: Target<T>): () => void => {
   return OpenFeatureHook.addSdkHook(target, registry.sdkHook)
 }
 
-const checked = (owner: string, options: Options): number =>
-  Check.options(owner, options, { failureCapacity: Check.positiveInteger }).failureCapacity ?? 256
+const limitsOf = (owner: string, options: Options): Member.Limits => {
+  const { closeTimeout = "10 seconds", failureCapacity = 256 } = Check.options(owner, options, {
+    failureCapacity: Check.positiveInteger,
+    closeTimeout: Check.finiteDuration
+  })
+  return { closeTimeout, failureCapacity }
+}
 
 const open = Effect.gen(function*() {
   const registry = new Registry(yield* PubSub.sliding<Take.Take<void>>({ capacity: 1, replay: 1 }))
@@ -507,19 +520,19 @@ const open = Effect.gen(function*() {
  * @since 0.2.0
  */
 export const make = (options: Options = {}): Effect.Effect<HookRegistry["Service"], never, Scope.Scope> => {
-  const capacity = checked("HookRegistry.make", options)
-  return Effect.map(open, (registry) => serviceOf(registry, capacity))
+  const limits = limitsOf("HookRegistry.make", options)
+  return Effect.map(open, (registry) => serviceOf(registry, limits))
 }
 
-const serviceOf = (registry: Registry, capacity: number): HookRegistry["Service"] => {
+const serviceOf = (registry: Registry, limits: Member.Limits): HookRegistry["Service"] => {
   const registration = (member: Member.Member) => registrationOf(registry, member)
   const add = (given: Entry | ReadonlyArray<Entry>) =>
-    Effect.map(Add.all(registry, capacity, Add.listFrom(given, planned), errorOf), Add.likeGiven(given, registration))
+    Effect.map(Add.all(registry, limits, Add.listFrom(given, planned), errorOf), Add.likeGiven(given, registration))
   const addScoped = (given: Entry | ReadonlyArray<Entry>) =>
     Effect.map(
       Add.all(
         registry,
-        capacity,
+        limits,
         Add.listFrom(given, planned),
         errorOf,
         (release) => Effect.addFinalizer(() => release)
@@ -666,7 +679,11 @@ export interface PlainRegistration {
   readonly enable: () => void
   /** Lets evaluations that begin from now on run without the hook. It keeps its place and what it owns. */
   readonly disable: () => void
-  /** Removes the hook, waits for its running stages, and releases what it owns. Does nothing the second time. */
+  /**
+   * Removes the hook, waits for its running stages up to 3 seconds, and releases
+   * what it owns, within `closeTimeout` of the registry. Does nothing the second
+   * time.
+   */
   readonly unregister: () => Promise<void>
   /** The same as `unregister`, for `await using`. */
   readonly [Symbol.asyncDispose]: () => Promise<void>
@@ -685,10 +702,11 @@ export interface Running {
    * once, and not only when the promise has settled.
    */
   readonly add: {
-    (entry: PlainEntry): Promise<PlainRegistration>
+    // TypeScript reports an error for the last form, which has to be the usual one.
     (entries: ReadonlyArray<PlainEntry>): Promise<ReadonlyArray<PlainRegistration>>
+    (entry: PlainEntry): Promise<PlainRegistration>
   }
-  /** Finds a hook by its name. `undefined` if there is none. */
+  /** Finds the registration of a hook by its name. `undefined` if there is none. */
   readonly get: (name: string) => PlainRegistration | undefined
   /** Returns the hooks in their running order, with those that are disabled. */
   readonly list: () => ReadonlyArray<Listed>
@@ -780,7 +798,7 @@ const plainPlanned = (entry: PlainEntry): Add.Planned<never, Scope.Scope> => {
  * @since 0.2.0
  */
 export const start = (options: Options = {}): Running => {
-  const capacity = checked("HookRegistry.start", options)
+  const limits = limitsOf("HookRegistry.start", options)
   const started = Started.start(open)
   const registry = started.value
   const attached = new Set<() => void>()
@@ -804,7 +822,7 @@ export const start = (options: Options = {}): Running => {
   // What is wrong with an entry rejects the promise, like all else.
   const add = (given: PlainEntry | ReadonlyArray<PlainEntry>) =>
     Started.runPromise(Effect.map(
-      Effect.suspend(() => Add.all(registry, capacity, Add.listFrom(given, plainPlanned), errorOf)),
+      Effect.suspend(() => Add.all(registry, limits, Add.listFrom(given, plainPlanned), errorOf)),
       Add.likeGiven(given, registration)
     ))
   const close = async () => {
@@ -820,7 +838,7 @@ export const start = (options: Options = {}): Running => {
     list: () => listOf(registry),
     onChange: (listener) => {
       Check.aFunction("HookRegistry.onChange", "listener", listener)
-      return registry.onChange(() => tryOr(() => listener(listOf(registry)), constVoid))
+      return registry.onChange(() => notify(() => listener(listOf(registry))))
     },
     clear: () => Started.runPromise(registry.clear),
     debug: (options) => debug(registry, options),
@@ -846,9 +864,9 @@ export const start = (options: Options = {}): Running => {
  *
  * The levels are API, client, invocation and provider. The hooks of this library
  * are printed one by one, with their combinators, and with what is known about
- * those of a registry. Other
- * hooks of the SDK have the name of their class. Only hooks that run are printed.
- * Each hook is one line, with control characters escaped.
+ * those of a registry. Other hooks of the SDK have the name of their class. Only
+ * hooks that run are printed, so a disabled one is left out; the list of the
+ * registry has it. Each hook is one line, with control characters escaped.
  *
  * **Gotchas**
  *

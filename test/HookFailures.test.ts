@@ -3,7 +3,16 @@ import { Cause, Effect, Fiber, Function, Layer, Logger, Metric, References, Stre
 import { TestClock } from "effect/testing"
 import { FeatureHook, HookFailures } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
-import { deferred, type LogRecord, logsTo, paths, rangeError, turns } from "./support.ts"
+import {
+  asynchronous,
+  deferred,
+  type LogRecord,
+  logsTo,
+  paths,
+  rangeError,
+  turns,
+  unhandledRejections
+} from "./support.ts"
 
 const failure = (cause: Cause.Cause<unknown> = Cause.die("a bug")): HookFailures.HookFailure => ({
   hook: "audit",
@@ -150,6 +159,33 @@ describe("the log line", () => {
       assert.strictEqual((yield* failures.counts).reported, 11)
     }).pipe(Effect.provide(HookFailures.layer())))
 
+  it.effect("is limited for each of two loggers that take turns", () =>
+    Effect.gen(function*() {
+      const first: Array<LogRecord> = []
+      const second: Array<LogRecord> = []
+      const [one, other] = [yield* Layer.build(logsTo(first)), yield* Layer.build(logsTo(second))]
+      const both = Effect.andThen(
+        Effect.provideContext(HookFailures.report(failure()), one),
+        Effect.provideContext(HookFailures.report(failure()), other)
+      )
+      for (let i = 0; i < 10; i++) yield* both
+      assert.deepStrictEqual([linesOf(first), linesOf(second)], [[0], [0]])
+      yield* TestClock.adjust("10 seconds")
+      yield* both
+      assert.deepStrictEqual([linesOf(first), linesOf(second)], [[0, 18], [0, 0]])
+    }).pipe(Effect.provide(HookFailures.layer())))
+
+  it.effect("is limited for loggers that live as long as a request", () =>
+    Effect.gen(function*() {
+      const records: Array<LogRecord> = []
+      const request = Effect.suspend(() => Effect.provide(HookFailures.report(failure()), logsTo(records)))
+      for (let i = 0; i < 100; i++) yield* request
+      assert.strictEqual(records.length, 10)
+      yield* TestClock.adjust("10 seconds")
+      yield* request
+      assert.deepStrictEqual(linesOf(records).at(-1), 90)
+    }).pipe(Effect.provide(HookFailures.layer())))
+
   it.effect("is written for every failure with an interval of zero", () =>
     Effect.gen(function*() {
       const records: Array<LogRecord> = []
@@ -233,6 +269,19 @@ describe("onFailure", () => {
       const hook = FeatureHook.make("audit", { finally: () => Effect.fail("no") })
       assert.strictEqual((yield* Fixtures.run(hook)).details.value, true)
       stop()
+    }).pipe(silent))
+
+  it.effect("survives an asynchronous function that rejects, and goes on with the others", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const stops = [
+        HookFailures.onFailure(asynchronous(() => Promise.reject(new Error("listener")))),
+        HookFailures.onFailure(({ hook }) => seen.push(hook))
+      ]
+      const hook = FeatureHook.make("audit", { finally: () => Effect.fail("no") })
+      assert.deepStrictEqual(yield* unhandledRejections(Fixtures.run(hook)), [])
+      assert.deepStrictEqual(seen, ["audit"])
+      for (const stop of stops) stop()
     }).pipe(silent))
 
   it("takes a function", () => {

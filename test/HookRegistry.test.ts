@@ -16,6 +16,7 @@ import { TestProvider } from "effect-openfeature/testing"
 import { clients, flagsDetails, sdkDetails } from "./clients.ts"
 import { expectTypeOf } from "vitest"
 import {
+  asynchronous,
   client,
   collectFailures,
   type LogRecord,
@@ -25,6 +26,7 @@ import {
   plainClient,
   rangeError,
   turns,
+  unhandledRejections,
   until
 } from "./support.ts"
 
@@ -474,6 +476,71 @@ describe("a registry", () => {
       assert.deepStrictEqual(yield* Stream.runCollect(a?.failures ?? Stream.never), [])
     }))
 
+  for (const way of ["unregister", "clear", "close"] as const) {
+    it.effect(`waits a limited time for what a hook owns, and tells once, on ${way}`, () =>
+      Effect.gen(function*() {
+        const records: Array<LogRecord> = []
+        const scope = yield* Scope.make()
+        const registry = yield* Scope.provide(HookRegistry.make(), scope)
+        const hook = noting("a", [])
+        const released: Array<string> = []
+        const [hanging] = yield* registry.add([
+          { name: "hanging", hook: Effect.acquireRelease(Effect.succeed(hook), () => Effect.never) },
+          {
+            name: "late",
+            hook: Effect.acquireRelease(
+              Effect.succeed(hook),
+              () => Effect.delay(Effect.sync(() => void released.push("late")), "1 second")
+            )
+          }
+        ])
+        const removal = {
+          unregister: hanging?.unregister ?? Effect.die("it was not added"),
+          clear: registry.clear,
+          close: Scope.close(scope, Exit.void)
+        }
+        const removing = yield* Effect.forkChild(Effect.provide(removal[way], logsTo(records)), {
+          startImmediately: true
+        })
+        yield* TestClock.adjust("9999 millis")
+        assert.isUndefined(removing.pollUnsafe())
+        yield* TestClock.adjust("1 millis")
+        yield* Fiber.join(removing)
+        assert.deepStrictEqual(records.map(({ annotations, level, message }) => [level, message, annotations]), [
+          ["Warn", "a hook was removed, and what it owns is not released in time", { registered_as: "hanging" }]
+        ])
+        assert.deepStrictEqual(released, way === "unregister" ? [] : ["late"])
+        yield* hanging?.unregister ?? Effect.void
+        assert.strictEqual(records.length, 1)
+      }))
+  }
+
+  it.effect("waits for the stages of a hook first, then for what it owns, which goes on after the limit", () =>
+    Effect.gen(function*() {
+      const registry = yield* HookRegistry.make({ closeTimeout: "1 second" })
+      const { attach, evaluate } = yield* sdkSetup
+      yield* attach(registry)
+      const released: Array<string> = []
+      const stuck = FeatureHook.make("stuck", { before: () => Effect.uninterruptible(Effect.never) })
+      const { unregister } = yield* registry.add({
+        name: "stuck",
+        hook: Effect.acquireRelease(
+          Effect.succeed(stuck),
+          () => Effect.delay(Effect.sync(() => void released.push("stuck")), "2 seconds")
+        )
+      })
+      yield* Effect.forkChild(evaluate(), { startImmediately: true })
+      yield* turns()
+      const removing = yield* Effect.forkChild(unregister, { startImmediately: true })
+      yield* TestClock.adjust("3 seconds")
+      assert.isUndefined(removing.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(removing)
+      assert.deepStrictEqual(released, [])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(released, ["stuck"])
+    }).pipe(Effect.provide(logsTo([]))))
+
   it.effect("removes scoped hooks when their scope closes", () =>
     Effect.gen(function*() {
       const registry = yield* HookRegistry.make()
@@ -652,6 +719,36 @@ describe("a registry", () => {
     assert.throws(() => registry.add({ ...plain, priorty: 1, name: "b" }))
   })
 
+  it("has the compiler point to the mistake in an entry", () =>
+    plainRegistry(async (plain) => {
+      const registry = Effect.runSync(Effect.scoped(HookRegistry.make()))
+      const hook = noting("a", [])
+      const misuses = [
+        () =>
+          plain.add({
+            name: "a",
+            hook,
+            // @ts-expect-error -- no such name
+            prioritty: 1
+          }),
+        () =>
+          registry.add({
+            name: "a",
+            hook,
+            // @ts-expect-error -- no such name
+            prioritty: 1
+          }),
+        () =>
+          registry.addScoped({
+            name: "a",
+            // @ts-expect-error -- not a hook
+            hook: {}
+          })
+      ]
+      assert.include(await rejection(plain.add(Function.cast({ name: "a", hook, prioritty: 1 }))), "did you mean")
+      assert.strictEqual(misuses.length, 3)
+    }))
+
   it("refuses what is no entry, and tells the nearest name", () => {
     const registry = Effect.runSync(Effect.scoped(HookRegistry.make()))
     const hook = noting("a", [])
@@ -764,6 +861,14 @@ describe("a registry without Effect", () => {
       assert.match(await rejection(registry.add({ name: "z", hook: noting("z", []) })), /the registry is closed/)
     }))
 
+  it("closes when what a hook owns never does", async () => {
+    const registry = HookRegistry.start({ closeTimeout: 0 })
+    const hanging = { hook: noting("a", []), [Symbol.asyncDispose]: () => new Promise<void>(() => {}) }
+    await registry.add({ name: "hanging", hook: hanging })
+    await registry.close()
+    assert.deepStrictEqual(registry.list(), [])
+  })
+
   it("tells each registration the failures of its hook", () =>
     plainRegistry(async (registry, client) => {
       registry.attach(client)
@@ -780,6 +885,26 @@ describe("a registry without Effect", () => {
       stop()
       await client.getBooleanValue("sale", false)
       assert.deepStrictEqual(told, ["sale failure Error: no"])
+    }))
+
+  it("survives asynchronous functions that reject", () =>
+    plainRegistry(async (registry, client) => {
+      registry.attach(client)
+      const told: Array<string> = []
+      const reject = (what: string) =>
+        asynchronous(() => {
+          told.push(what)
+          return Promise.reject(new Error(what))
+        })
+      registry.onChange(reject("change"))
+      const hook = FeatureHook.make("failing", { error: async () => Promise.reject(new Error("no")) })
+      const evaluation = async () => {
+        const registration = await registry.add({ name: "a", hook })
+        registration.onFailure(reject("failure"))
+        await client.getBooleanValue("sale", false)
+      }
+      assert.deepStrictEqual(await Effect.runPromise(unhandledRejections(Effect.promise(evaluation))), [])
+      assert.deepStrictEqual(told, ["change", "failure"])
     }))
 
   it("logs stages to the logger of the application while the debug log is on", () =>

@@ -1,5 +1,5 @@
 import * as SDK from "@openfeature/server-sdk"
-import { Effect, Layer, Logger, type LogLevel, References } from "effect"
+import { Effect, Function, Layer, Logger, type LogLevel, References } from "effect"
 import { FeatureFlags, FeatureHook, HookFailures } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
 
@@ -58,6 +58,22 @@ export const until = (condition: () => boolean): Effect.Effect<void> =>
       yield* turns(1)
     }
     return yield* Effect.die(new Error(`never became true: ${String(condition)}`))
+  })
+
+/** A function that returns a promise where nothing is expected. TypeScript takes it, and users write it. */
+export const asynchronous = <A>(run: (value: A) => Promise<unknown>): (value: A) => void => Function.cast(run)
+
+/** The promises that reject while an effect runs, and that nobody handles. Each would end Node. */
+export const unhandledRejections = <A, E, R>(
+  use: Effect.Effect<A, E, R>
+): Effect.Effect<ReadonlyArray<unknown>, E, R> =>
+  Effect.suspend(() => {
+    const found: Array<unknown> = []
+    const listener = (reason: unknown) => void found.push(reason)
+    process.on("unhandledRejection", listener)
+    return Effect.as(Effect.andThen(use, turns()), found).pipe(
+      Effect.ensuring(Effect.sync(() => process.off("unhandledRejection", listener)))
+    )
   })
 
 export interface LogRecord {

@@ -20,7 +20,7 @@ import * as Check from "../internal/check.ts"
 import { Circuit, type State } from "../internal/hook/circuit.ts"
 import * as Part from "../internal/hook/part.ts"
 import { oneLine } from "../internal/text.ts"
-import { isRecord, tryOr } from "../internal/untrusted.ts"
+import { isRecord, notify } from "../internal/untrusted.ts"
 
 /**
  * The options of a hook behind a circuit breaker.
@@ -58,7 +58,10 @@ export interface Options {
    * evaluation waits for it.
    */
   readonly store?: CircuitBreaker.CircuitBreakerStore["Service"] | undefined
-  /** Runs after each change of a state, such as to raise an alert. Nothing by default. */
+  /**
+   * Runs after each change of a state, such as to raise an alert. What it throws or
+   * rejects with is ignored. Nothing by default.
+   */
   readonly onTransition?: ((transition: CircuitBreaker.Transition) => void) | undefined
 }
 
@@ -144,7 +147,7 @@ const telling = (
     if (transition === undefined || circuit === undefined) return Effect.void
     if (transition.to === "Open") circuit.open(transition.retryAfter)
     if (transition.to === "Closed") circuit.close()
-    tryOr(() => onTransition(transition), constVoid)
+    notify(() => onTransition(transition))
     return log(circuit.name, transition)
   }
   return {

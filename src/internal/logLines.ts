@@ -6,41 +6,49 @@ import { CurrentLoggers } from "effect/References"
 
 interface Line {
   readonly clock: Clock.Clock
-  readonly loggers: unknown
-  readonly at: bigint
+  /** The loggers that have had the line, and when. */
+  readonly seen: Map<unknown, bigint>
+  /** The lines left out since the last one. */
   suppressed: number
 }
 
 const maxLines = 1000
 
+// An application can have loggers of its own for each request.
+const maxLoggers = 10
+
 export class LogLines {
   readonly #interval: bigint
-  readonly #last = new Map<string, Line>()
+  readonly #lines = new Map<string, Line>()
 
   constructor(interval: Duration.Duration) {
     this.#interval = Duration.toNanosUnsafe(interval)
   }
   /**
-   * Runs `log` if the interval since the last line of this key has passed, with the number of lines left
-   * out since. Loggers that have not seen the line yet get one.
+   * Runs `log`, with the number of lines left out since the last one, unless the present loggers have had the
+   * line of this key within the interval, or many other loggers have.
    */
   log(key: string, log: (suppressed: number) => Effect.Effect<void>): Effect.Effect<void> {
     return Effect.withFiber((fiber) => {
-      const clock = fiber.getRef(Clock.Clock)
       const loggers = fiber.getRef(CurrentLoggers)
-      const last = this.#last.get(key)
-      const at = clock.monotonicTimeNanosUnsafe()
-      const isSame = last?.clock === clock && last.loggers === loggers
-      if (isSame && at - last.at < this.#interval) {
-        last.suppressed++
+      const clock = fiber.getRef(Clock.Clock)
+      const now = clock.monotonicTimeNanosUnsafe()
+      const found = this.#lines.get(key)
+      const line = found?.clock === clock ? found : { clock, seen: new Map<unknown, bigint>(), suppressed: 0 }
+      for (const [one, at] of line.seen) if (now - at >= this.#interval) line.seen.delete(one)
+      if (line.seen.has(loggers) || line.seen.size >= maxLoggers) {
+        line.suppressed++
         return Effect.void
       }
       // The names of hooks can be made up at run time. The oldest entry is the first.
-      this.#last.delete(key)
-      const [oldest] = this.#last.size < maxLines ? [] : this.#last.keys()
-      if (oldest !== undefined) this.#last.delete(oldest)
-      this.#last.set(key, { clock, loggers, at, suppressed: 0 })
-      return log(isSame ? last.suppressed : 0)
+      this.#lines.delete(key)
+      const [oldest] = this.#lines.size < maxLines ? [] : this.#lines.keys()
+      if (oldest !== undefined) this.#lines.delete(oldest)
+      this.#lines.set(key, line)
+      line.seen.set(loggers, now)
+      const { suppressed } = line
+      line.suppressed = 0
+      return log(suppressed)
     })
   }
 }

@@ -9,7 +9,7 @@ import type { LogLevel } from "effect/LogLevel"
 import * as References from "effect/References"
 import * as Check from "./check.ts"
 import { printValue } from "./text.ts"
-import { read, tryOr } from "./untrusted.ts"
+import { ignoreRejection, read, tryOr } from "./untrusted.ts"
 
 type Method = "error" | "warn" | "info" | "debug"
 
@@ -45,8 +45,7 @@ const make = (logger: SDK.Logger): Logger.Logger<unknown, void> => {
     const fields = cause.reasons.length === 0 ? { ...annotations } : { ...annotations, cause: Cause.pretty(cause) }
     const text = textOf(message)
     const method = methods[logLevel]
-    if (isFieldsFirst) logger[method](fields, text)
-    else logger[method](text, fields)
+    ignoreRejection(isFieldsFirst ? logger[method](fields, text) : logger[method](text, fields))
   })
 }
 

@@ -12,6 +12,13 @@ export const tryOr = <A, B>(evaluate: () => A, orElse: (error: unknown) => B): A
 
 const nothing = () => undefined
 
+/** TypeScript takes `async` for a function that returns nothing, and Node ends when nobody handles its rejection. */
+export const ignoreRejection = (result: unknown): void =>
+  tryOr(() => Predicate.isPromiseLike(result) ? void result.then(nothing, nothing) : undefined, nothing)
+
+/** Calls a function of a user. Ignores what it throws, and what the promise that it returns rejects with. */
+export const notify = (call: () => unknown): void => ignoreRejection(tryOr(call, nothing))
+
 export const read = (value: unknown, key: PropertyKey): unknown =>
   tryOr(() => Predicate.hasProperty(value, key) ? value[key] : undefined, nothing)
 

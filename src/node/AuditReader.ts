@@ -18,7 +18,7 @@ import * as Stream from "effect/Stream"
 import type { Line } from "../audit/AuditRecord.ts"
 import * as Check from "../internal/check.ts"
 import { oneLine } from "../internal/text.ts"
-import { read, readString, tryOr } from "../internal/untrusted.ts"
+import { notify, read, readString } from "../internal/untrusted.ts"
 import type * as AuditTrail from "./AuditTrail.ts"
 import * as Rotated from "./internal/rotated.ts"
 import * as Selecting from "./internal/selection.ts"
@@ -63,7 +63,7 @@ export interface Options extends AuditTrail.Selection, LineOptions {
   readonly follow?: boolean | undefined
   /** How often a file that is followed is looked at, 250 milliseconds by default. */
   readonly pollInterval?: Duration.Input | undefined
-  /** Is told each bad line. None by default. */
+  /** Is told each bad line. What it throws or rejects with is ignored. None by default. */
   readonly onBadLine?: ((line: AuditTrail.BadLine) => void) | undefined
 }
 
@@ -234,7 +234,7 @@ const select = (sources: ReadonlyArray<Source>, options: Options) => {
   return Stream.filter(readAll(sources, options, follow === true ? pollInterval : undefined), (line) => {
     if (line._tag === "Recorded") return isSelected(line.record)
     // A callback that throws must not stop the reader.
-    if (onBadLine !== undefined) tryOr(() => onBadLine(line), () => undefined)
+    if (onBadLine !== undefined) notify(() => onBadLine(line))
     return true
   })
 }

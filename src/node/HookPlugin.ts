@@ -584,7 +584,8 @@ const installed = Effect.fnUntraced(function*(
  * `reload` compares the content of files. A plugin with another content is loaded
  * anew: its hooks are removed, its layer is released, and then the new one
  * starts. If the new one fails to load, the old one stays in use; if it fails to
- * start, the old one starts again.
+ * start, the old one starts again, and the new one is not tried again until its
+ * file changes.
  *
  * Layers and hooks start with the services of the fiber that called `install`.
  * Closing the scope removes all plugins, each within
@@ -595,7 +596,9 @@ const installed = Effect.fnUntraced(function*(
  * `reload` does not load the modules anew that a plugin imports, nor packages.
  * Put a plugin into one file, or restart the process.
  *
- * Evaluations that begin while a plugin is replaced run without its hooks.
+ * Evaluations that begin while a plugin is replaced run without its hooks. So a
+ * hook that guards evaluations belongs into the application, and not into a plugin
+ * that is reloaded.
  *
  * Throws a `RangeError` when an option is unknown or invalid.
  *

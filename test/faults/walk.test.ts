@@ -177,8 +177,8 @@ const placement = {
 const registry = Effect.runSync(Effect.scoped(HookRegistry.make()))
 
 constructors.push(
-  ["HookRegistry.make", HookRegistry.make, { failureCapacity: "positiveInteger" }],
-  ["HookRegistry.start", HookRegistry.start, { failureCapacity: "positiveInteger" }],
+  ["HookRegistry.make", HookRegistry.make, { failureCapacity: "positiveInteger", closeTimeout: "duration" }],
+  ["HookRegistry.start", HookRegistry.start, { failureCapacity: "positiveInteger", closeTimeout: "duration" }],
   ["HookRegistry.add", (entry) => registry.add([entry]), { ...placement, hook: "hook" }],
   ["HookRegistry.debug", (options) => Effect.runSync(registry.debug(options)), {
     ...privacy,

@@ -6,7 +6,18 @@ import { CircuitBreaker } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { CircuitBreakerHook, EvaluationError, FeatureHook, HookHints, OpenFeatureHook } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
-import { collectFailures, type LogRecord, logsTo, newDomain, paths, random, rangeError, turns } from "../support.ts"
+import {
+  asynchronous,
+  collectFailures,
+  type LogRecord,
+  logsTo,
+  newDomain,
+  paths,
+  random,
+  rangeError,
+  turns,
+  unhandledRejections
+} from "../support.ts"
 
 /** A hook that notes its stages, and fails in one of them while it is told to. */
 const flaky = (failing: "before" | "after" | "finally" = "finally") => {
@@ -242,6 +253,21 @@ describe("a hook behind a circuit breaker", () => {
         ["Info", { hook: "flaky", from: "Open", to: "HalfOpen" }],
         ["Info", { hook: "flaky", from: "HalfOpen", to: "Closed" }]
       ])
+    }).pipe(quietly))
+
+  it.effect("survives an asynchronous callback that rejects", () =>
+    Effect.gen(function*() {
+      const told: Array<string> = []
+      const { hook: inner } = flaky()
+      const { hook } = yield* CircuitBreakerHook.make(inner, {
+        failures: 1,
+        onTransition: asynchronous(({ to }) => {
+          told.push(to)
+          return Promise.reject(new Error("bug"))
+        })
+      })
+      assert.deepStrictEqual(yield* unhandledRejections(Fixtures.run(hook)), [])
+      assert.deepStrictEqual(told, ["Open"])
     }).pipe(quietly))
 
   it.effect("takes a probe that never ends for a failure, and asks for another one", () =>

@@ -13,7 +13,7 @@ import { AsyncLocalStorage } from "node:async_hooks"
 import { Writable } from "node:stream"
 import { pino } from "pino"
 import * as winston from "winston"
-import { type LogRecord, logsTo, newDomain, paths, turns } from "../support.ts"
+import { type LogRecord, logsTo, newDomain, paths, turns, unhandledRejections } from "../support.ts"
 
 type Lines = Array<Record<string, unknown>>
 
@@ -163,6 +163,19 @@ describe("a caller without a fiber", () => {
     assert.isTrue(await client.getBooleanValue("sale", false))
     stop()
     assert.deepStrictEqual(failures, ["logging.after"])
+  })
+
+  it("has an asynchronous logger that rejects, and nothing is left unhandled", async () => {
+    const written: Array<string> = []
+    const fail = async (text: string) => {
+      written.push(text)
+      throw new Error("disk full")
+    }
+    const logger = { error: fail, warn: fail, info: fail, debug: fail }
+    const client = await clientWith(LoggingHook.make({ before: false, logger }))
+    const evaluation = Effect.promise(() => client.getBooleanValue("sale", false))
+    assert.deepStrictEqual(await Effect.runPromise(unhandledRejections(evaluation)), [])
+    assert.deepStrictEqual(written, ["evaluated a feature flag"])
   })
 })
 

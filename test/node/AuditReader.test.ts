@@ -16,7 +16,7 @@ import {
   writeSync
 } from "node:fs"
 import { Readable } from "node:stream"
-import { random, rangeError, turns } from "../support.ts"
+import { asynchronous, random, rangeError, turns, unhandledRejections } from "../support.ts"
 import { chained, folder, line, numbers, text } from "./trail.ts"
 
 const path = folder()
@@ -40,6 +40,18 @@ const bad = (sources: AuditReader.Source | ReadonlyArray<AuditReader.Source>, op
   })
 
 describe("reading", () => {
+  it.effect("survives an asynchronous function for bad lines that rejects", () =>
+    Effect.gen(function*() {
+      const onBadLine = asynchronous(() => Promise.reject(new Error("bug")))
+      const source = file(`no record\n${line(1)}\n`)
+      assert.deepStrictEqual(
+        yield* unhandledRejections(
+          Effect.map(seqs(source, { onBadLine }), (read) => assert.deepStrictEqual(read, [1]))
+        ),
+        []
+      )
+    }))
+
   it.effect("returns the records in the order of their numbers, whatever the names of the files", () =>
     Effect.gen(function*() {
       const late = file(text(numbers(5, 6).map((seq) => line(seq))))

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Function, Layer, Scope } from "effect"
 import { FeatureHook, HookRegistry } from "effect-openfeature"
 import * as root from "effect-openfeature"
 import { HookPlugin } from "effect-openfeature/node"
@@ -66,6 +66,22 @@ describe("making a plugin", () => {
     assert.include(message({ ...options, hooks: [{ name: "a", hook, prority: 1 }] }), "[\"prority\"]")
     assert.include(message({ ...options, hooks: [{ name: "a", hook: { before() {} } }] }), "is a hook of the SDK")
     assert.include(message({ name: "a", version: "1.0.0" }), "[\"hooks\"]")
+  })
+
+  it("says what is wrong in the words of a plugin", () => {
+    const message = (plugin: object) =>
+      rangeError(() =>
+        HookPlugin.make(Function.cast<object, HookPlugin.Options>({ name: "a", version: "1", ...plugin }))
+      )
+    assert.strictEqual(
+      message({ hooks: [] }),
+      "HookPlugin.make: plugin \"a\": a plugin needs at least one hook at [\"hooks\"]"
+    )
+    assert.strictEqual(
+      message({ hooks: [{ name: "a", hook: 5 }] }),
+      "HookPlugin.make: plugin \"a\": is neither a FeatureHook nor an effect or a function that makes one at " +
+        "[\"hooks\"][0][\"hook\"]"
+    )
   })
 
   it("takes nothing from a prototype", () => {
@@ -209,6 +225,7 @@ describe("loading a plugin", () => {
         const error = yield* failure(HookPlugin.load(file))
         assert.deepStrictEqual([error.reason, error.file], [reason, file], error.message)
         assert.include(error.message, message)
+        assert.notInclude(error.message, "<filter>")
         assert.notInclude(JSON.stringify(error) + error.message, "secret")
       }))
   }
@@ -645,6 +662,49 @@ describe("plugins in a registry", () => {
       write("a.mjs", `export default ${text("a", "4")}`)
       assert.deepStrictEqual(reasons(yield* plugins.reload), ["a.mjs TooMany"])
       assert.deepStrictEqual(yield* versions(registry), ["a 3"])
+    }))
+
+  const failing = (name: string) =>
+    `(library) => ({
+    ...(${text(name, "2.0.0")})(library),
+    hooks: [{ name: "${name}", hook: () => { hookPluginTold("${name}", "started"); throw new Error("no") } }]
+  })`
+
+  it.effect("tries a version that does not start once, and has reloads left for the one that mends it", () =>
+    Effect.gen(function*() {
+      const { path, plugins, registry, write } = yield* setUp({ "budget.mjs": `export default ${text("budget")}` }, {
+        maxReloads: 2
+      })
+      write("budget.mjs", `export default ${failing("budget")}`)
+      const before = yield* versions(registry)
+      for (let i = 0; i < 5; i++) assert.deepStrictEqual(reasons(yield* plugins.reload), ["budget.mjs Start"])
+      assert.deepStrictEqual(yield* versions(registry), before)
+      // Each start stops the version that is fine.
+      assert.deepStrictEqual(told.get("budget"), ["started"])
+      write("budget.mjs", `export default ${text("budget", "3.0.0")}`)
+      assert.deepStrictEqual((yield* plugins.reload).changed, ["budget"])
+      assert.deepStrictEqual(yield* versions(registry), ["budget 3.0.0"])
+      // A content that was loaded before takes no memory.
+      write("budget.mjs", `export default ${text("budget")}`)
+      assert.deepStrictEqual((yield* plugins.reload).changed, ["budget"])
+      // The file has changed since, so it is tried again.
+      write("budget.mjs", `export default ${failing("budget")}`)
+      assert.deepStrictEqual(reasons(yield* plugins.reload), ["budget.mjs Start"])
+      assert.deepStrictEqual(told.get("budget"), ["started", "started"])
+      rmSync(join(path, "budget.mjs"))
+      assert.deepStrictEqual((yield* plugins.reload).removed, ["budget"])
+      write("budget.mjs", `export default ${text("budget", "4.0.0")}`)
+      assert.deepStrictEqual(reasons(yield* plugins.reload), ["budget.mjs TooMany"])
+    }))
+
+  it.effect("tries a plugin that did not start again, without loading it anew", () =>
+    Effect.gen(function*() {
+      const { plugins } = yield* setUp({
+        "retry.mjs": `hookPluginTold("retry", "loaded"); export default ${failing("retry")}`
+      }, { maxReloads: 1 })
+      for (let i = 0; i < 3; i++) assert.deepStrictEqual(reasons(yield* plugins.reload), ["retry.mjs Start"])
+      assert.strictEqual(told.get("retry")?.filter((what) => what === "loaded").length, 1)
+      assert.strictEqual(told.get("retry")?.filter((what) => what === "started").length, 4)
     }))
 
   it.effect("runs one reload at a time, also when callers are interrupted", () =>

@@ -14,7 +14,7 @@ export interface Planned<out E, out R> {
 /** `own` runs as soon as the hooks are there. No interruption may come in between. */
 export const all = <E, R, E2, R2 = never>(
   registry: Registry,
-  capacity: number,
+  limits: Member.Limits,
   entries: ReadonlyArray<Planned<E, R>>,
   errorOf: (conflict: Conflict) => E2,
   own: (release: Effect.Effect<void>) => Effect.Effect<void, never, R2> = () => Effect.void
@@ -23,7 +23,7 @@ export const all = <E, R, E2, R2 = never>(
     Effect.gen(function*() {
       const pairs = yield* Effect.forEach(
         entries,
-        ({ hook, info }) => Effect.map(Member.make(info, capacity), (member) => [member, hook] as const)
+        ({ hook, info }) => Effect.map(Member.make(info, limits), (member) => [member, hook] as const)
       )
       const members = pairs.map(([member]) => member)
       const conflict = registry.reserve(members)

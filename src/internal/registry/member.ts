@@ -1,7 +1,8 @@
 /** One hook of a registry: what is known about it, what it owns, and its failures. */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { constVoid } from "effect/Function"
+import * as Fiber from "effect/Fiber"
 import * as PubSub from "effect/PubSub"
 import * as Scope from "effect/Scope"
 import type * as Take from "effect/Take"
@@ -9,7 +10,8 @@ import * as FeatureHook from "../../FeatureHook.ts"
 import type { HookFailure } from "../../HookFailures.ts"
 import type { Part } from "../hook/part.ts"
 import * as Registration from "../hook/registration.ts"
-import { tryOr } from "../untrusted.ts"
+import { oneLine } from "../text.ts"
+import { notify } from "../untrusted.ts"
 import type { Ordered } from "./order.ts"
 
 /** What a user gave, checked and with defaults. */
@@ -19,12 +21,23 @@ export interface Info extends Ordered {
   readonly isEnabled: boolean
 }
 
+export interface Limits {
+  readonly failureCapacity: number
+  readonly closeTimeout: Duration.Input
+}
+
+/** The stages of a hook end before what it owns is released. */
+interface Scopes {
+  readonly running: Scope.Closeable
+  readonly owned: Scope.Closeable
+}
+
 type Failures = PubSub.PubSub<Take.Take<HookFailure>>
 
 export class Member implements Ordered {
   readonly info: Info
-  readonly scope: Scope.Scope
-  /** Closes the scope once. Each call waits for the end. */
+  readonly scopes: Scopes
+  /** Closes the scopes once. Each call waits for the end. */
   readonly close: Effect.Effect<void>
   readonly failures: Failures
   isEnabled: boolean
@@ -40,9 +53,9 @@ export class Member implements Ordered {
   reported = 0
   dropped = 0
 
-  constructor(info: Info, scope: Scope.Scope, close: Effect.Effect<void>, failures: Failures) {
+  constructor(info: Info, scopes: Scopes, close: Effect.Effect<void>, failures: Failures) {
     this.info = info
-    this.scope = scope
+    this.scopes = scopes
     this.close = close
     this.failures = failures
     this.isEnabled = info.isEnabled
@@ -60,22 +73,22 @@ export class Member implements Ordered {
     return this.info.after
   }
 
-  /** Makes the hook, with the services of the fiber and the scope of the member. */
+  /** Makes the hook, with the services of the fiber and a scope for what it owns. */
   build<E, R>(hook: Effect.Effect<FeatureHook.Any, E, R>): Effect.Effect<void, E, Exclude<R, Scope.Scope>> {
-    return Effect.flatMap(hook, (made) => {
+    return Effect.flatMap(Scope.provide(hook, this.scopes.owned), (made) => {
       this.hook = made
       this.parts = FeatureHook.combineAll([made]).parts
-      return Effect.map(Registration.scoped<never>(this.parts), (registration) => {
+      return Effect.map(Scope.provide(Registration.scoped<never>(this.parts), this.scopes.running), (registration) => {
         this.registration = registration
         members.set(registration, this)
       })
-    }).pipe(Scope.provide(this.scope))
+    })
   }
 
   fail(failure: HookFailure): void {
     this.reported++
     if (!PubSub.publishUnsafe(this.failures, [failure])) this.dropped++
-    for (const listener of this.listeners) tryOr(() => listener(failure), constVoid)
+    for (const listener of this.listeners) notify(() => listener(failure))
   }
 }
 
@@ -84,12 +97,27 @@ const members = new WeakMap<Registration.Registration, Member>()
 /** Returns `undefined` for hooks that were not added to a registry. */
 export const memberOf = (registration: Registration.Registration): Member | undefined => members.get(registration)
 
-export const make = Effect.fnUntraced(function*(info: Info, capacity: number) {
-  const scope = yield* Scope.make()
-  const failures = yield* PubSub.dropping<Take.Take<HookFailure>>(capacity)
-  const close = Effect.ensuring(
-    Scope.close(scope, Exit.void),
-    Effect.sync(() => PubSub.endUnsafe(failures, Exit.void))
+// It is the code of a user, which may never end.
+const release = (owned: Scope.Closeable, name: string, limit: Duration.Input): Effect.Effect<void> =>
+  Effect.flatMap(
+    Effect.forkDetach(Scope.close(owned, Exit.void), { startImmediately: true }),
+    (fiber) =>
+      fiber.pollUnsafe() ??
+        Effect.timeoutOrElse(Effect.interruptible(Fiber.join(fiber)), {
+          duration: limit,
+          orElse: () =>
+            Effect.logWarning("a hook was removed, and what it owns is not released in time").pipe(
+              Effect.annotateLogs({ registered_as: oneLine(name, 128) })
+            )
+        })
   )
-  return new Member(info, scope, yield* Effect.cached(close), failures)
+
+export const make = Effect.fnUntraced(function*(info: Info, { closeTimeout, failureCapacity }: Limits) {
+  const scopes: Scopes = { running: yield* Scope.make(), owned: yield* Scope.make() }
+  const failures = yield* PubSub.dropping<Take.Take<HookFailure>>(failureCapacity)
+  const close = Scope.close(scopes.running, Exit.void).pipe(
+    Effect.ensuring(release(scopes.owned, info.name, closeTimeout)),
+    Effect.ensuring(Effect.sync(() => PubSub.endUnsafe(failures, Exit.void)))
+  )
+  return new Member(info, scopes, yield* Effect.cached(close), failures)
 })

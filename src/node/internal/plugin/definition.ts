@@ -54,7 +54,8 @@ const Name = Schema.String.check(Schema.isNonEmpty(), Schema.isMaxLength(128))
 
 const Entry = Schema.Struct({
   name: Name,
-  hook: Schema.Unknown.check(Schema.makeFilter((value) => isSource(value) || expected(value))).pipe(
+  // What a filter tells must not be followed by what the refinement tells.
+  hook: Schema.Unknown.check(Schema.makeFilter((value) => isSource(value) || expected(value)).abort()).pipe(
     Schema.refine(isSource)
   ),
   description: Schema.optional(Schema.String),
@@ -76,10 +77,13 @@ const Definition = Schema.Struct({
   version: Name,
   description: Schema.optional(Schema.String),
   requires: Schema.optional(Range),
-  hooks: Schema.Array(Entry).check(Schema.isMinLength(1), Schema.isMaxLength(1000)),
+  hooks: Schema.Array(Entry).check(
+    Schema.isMinLength(1, { message: "a plugin needs at least one hook" }),
+    Schema.isMaxLength(1000)
+  ),
   layer: Schema.optional(
     Schema.Unknown.check(
-      Schema.makeFilter((value) => isLayer(value) || (isOfEffect3(value) ? expected(value) : "is not a Layer"))
+      Schema.makeFilter((value) => isLayer(value) || (isOfEffect3(value) ? expected(value) : "is not a Layer")).abort()
     ).pipe(Schema.refine(isLayer))
   )
 })

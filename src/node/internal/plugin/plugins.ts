@@ -46,9 +46,13 @@ class Plugins {
   /** By key, in the order of the sources. */
   #running = new Map<string, Running>()
   readonly #scopes = new Set<Scope.Closeable>()
-  /** How often the content of a source that failed was tried. */
+  /** How often each content failed to load. Node keeps the failure, so the next attempt needs another address. */
   readonly #attempts = new Map<string, number>()
+  /** The addresses that were imported, by key. To import one again takes no memory. */
+  readonly #imported = new Map<string, Set<string>>()
   #reloads = 0
+  /** New versions that did not start, by key. Trying one again would stop the old version again. */
+  readonly #refused = new Map<string, { readonly source: Sources.Source; readonly error: HookPluginError }>()
   failures: ReadonlyArray<HookPluginError> = []
 
   constructor(add: Add, options: Options) {
@@ -66,7 +70,7 @@ class Plugins {
     const keys = new Set(found.map(({ key }) => key))
     const removed = Array.from(this.#running).filter(([key]) => !keys.has(key))
     yield* Effect.forEach(removed, ([key, running]) => this.#stop(key, running), { discard: true })
-    for (const key of this.#attempts.keys()) if (!keys.has(key)) this.#attempts.delete(key)
+    for (const key of this.#refused.keys()) if (!keys.has(key)) this.#refused.delete(key)
 
     const loaded = yield* Effect.forEach(found, (one) => Effect.result(this.#loaded(one)), {
       concurrency: Sources.concurrency
@@ -108,22 +112,38 @@ class Plugins {
     return Effect.suspend(() => {
       if (Result.isFailure(source)) return Effect.fail(source.failure)
       const running = this.#running.get(key)
-      if (running !== undefined && isSame(running.source, source.success)) return Effect.succeed(running)
-      const attempt = this.#attempts.get(key) ?? 0
-      if (running !== undefined || attempt > 0) {
-        if (this.#reloads >= this.#options.maxReloads) {
-          const text = `the limit of ${this.#options.maxReloads} reloads is reached; restart the process`
-          return Effect.fail(new HookPluginError({ reason: "TooMany", text, file: key }))
-        }
-        this.#reloads++
+      const refused = this.#refused.get(key)
+      if (running !== undefined && refused !== undefined && isSame(refused.source, source.success)) {
+        return Effect.fail(refused.error)
       }
-      // A content that fails is tried again, since the cause may be elsewhere.
-      this.#attempts.set(key, attempt + 1)
-      return Effect.map(load(source.success, attempt, this.#options.timeout), (plugin) => ({
-        source: source.success,
-        plugin
-      }))
+      this.#refused.delete(key)
+      if (running !== undefined && isSame(running.source, source.success)) return Effect.succeed(running)
+      return this.#imports(source.success)
     })
+  }
+
+  #imports(source: Sources.Source): Effect.Effect<Loaded, HookPluginError> {
+    const { key } = source
+    const content = contentOf(source)
+    const attempt = this.#attempts.get(content) ?? 0
+    const address = `${content} ${attempt}`
+    const imported = this.#imported.get(key)
+    if (imported === undefined) this.#imported.set(key, new Set([address]))
+    else if (!imported.has(address)) {
+      if (this.#reloads >= this.#options.maxReloads) {
+        const text = `the limit of ${this.#options.maxReloads} reloads is reached; restart the process`
+        return Effect.fail(new HookPluginError({ reason: "TooMany", text, file: key }))
+      }
+      this.#reloads++
+      imported.add(address)
+    }
+    return load(source, attempt, this.#options.timeout).pipe(
+      // A content that fails is tried again, since the cause may be elsewhere. A package has one address.
+      Effect.tapError(() =>
+        Effect.sync(() => "specifier" in source.module || this.#attempts.set(content, attempt + 1))
+      ),
+      Effect.map((plugin) => ({ source, plugin }))
+    )
   }
 
   #use(loaded: Loaded | Running) {
@@ -145,7 +165,10 @@ class Plugins {
         return { name, outcome: "added" } as const
       }
       yield* this.#stop(key, old)
-      yield* Effect.tapError(this.#start(loaded), () => Effect.catch(this.#start(old), warn))
+      yield* Effect.tapError(this.#start(loaded), (error) => {
+        this.#refused.set(key, { source: loaded.source, error })
+        return Effect.catch(this.#start(old), warn)
+      })
       return { name, outcome: "changed" } as const
     })
   }
@@ -156,11 +179,7 @@ class Plugins {
       this.#scopes.add(scope)
       return Effect.matchEffect(start(this.#add, plugin, this.#options.timeout, scope, source.key), {
         onFailure: (error) => Effect.andThen(this.#closed(scope), Effect.fail(error)),
-        onSuccess: () =>
-          Effect.sync(() => {
-            this.#attempts.delete(source.key)
-            this.#running.set(source.key, { plugin, source, scope })
-          })
+        onSuccess: () => Effect.sync(() => void this.#running.set(source.key, { plugin, source, scope }))
       })
     })
   }
@@ -180,10 +199,10 @@ class Plugins {
   }
 }
 
-const isSame = (one: Sources.Source, other: Sources.Source): boolean =>
-  "specifier" in one.module || "specifier" in other.module
-    ? one.key === other.key
-    : one.module.file === other.module.file && one.module.digest === other.module.digest
+const contentOf = ({ key, module }: Sources.Source): string =>
+  "specifier" in module ? key : `${module.file} ${module.digest}`
+
+const isSame = (one: Sources.Source, other: Sources.Source): boolean => contentOf(one) === contentOf(other)
 
 export const load = (
   { module }: Sources.Source,
