@@ -15,6 +15,7 @@ import * as HookFailures from "../HookFailures.ts"
 import * as Check from "../internal/check.ts"
 import { Task } from "../internal/hook/backlog.ts"
 import * as Part from "../internal/hook/part.ts"
+import * as Registration from "../internal/hook/registration.ts"
 import { settled } from "../internal/hook/view.ts"
 import * as Work from "../internal/hook/work.ts"
 import { here } from "../internal/node.ts"
@@ -263,7 +264,8 @@ const acquire = Effect.fnUntraced(function*<R>(hook: FeatureHook.FeatureHook<nev
     name: hook.name,
     counter,
     // A fiber has the asynchronous context in which it starts.
-    start: (task) => task.inContext(() => Effect.runForkWith(task.services)(run(task)))
+    start: (task) =>
+      task.inContext(() => Effect.runForkWith(Registration.detached(task.services, task.services))(run(task)))
   })
   return {
     hook: FeatureHook.mapParts<never, R>(hook, "BackgroundHook", (part) => inBackground(part, work, options.orderBy)),
