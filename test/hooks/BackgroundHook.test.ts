@@ -260,6 +260,33 @@ describe("a full queue", () => {
     }))
 })
 
+describe("a full queue that drops", () => {
+  it.effect("says so in the log, at most once per minute", () =>
+    Effect.gen(function*() {
+      for (const overflow of ["dropNewest", "dropOldest"] as const) {
+        const records: Array<LogRecord> = []
+        const background = yield* Effect.provide(
+          BackgroundHook.make(FeatureHook.make("stuck", { finally: () => Effect.never }), {
+            capacity: 1,
+            overflow,
+            closeTimeout: 0
+          }),
+          logsTo(records)
+        )
+        const evaluateTwice = Effect.andThen(
+          Effect.repeat(evaluate(background.hook, "a"), { times: 2 }),
+          Effect.andThen(turns(), Effect.sync(() => records.map(({ annotations }) => annotations)))
+        )
+        const first = { hook: "stuck", dropped: 2 }
+        assert.deepStrictEqual(yield* evaluateTwice, [first])
+        yield* TestClock.adjust("59 seconds")
+        assert.deepStrictEqual(yield* evaluateTwice, [first])
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(yield* evaluateTwice, [first, { hook: "stuck", dropped: 7 }])
+      }
+    }))
+})
+
 describe("a caller that waits for a full queue", () => {
   it.effect("and gives up after a timeout, or outlives the hook, is one dropped stage", () =>
     Effect.gen(function*() {
@@ -572,6 +599,11 @@ describe("misuse", () => {
     assert.include(rangeError(() => BackgroundHook.start(failing)), "put FeatureHook.observe around it")
     const enrich = FeatureHook.make("enrich", { before: () => {} })
     assert.include(rangeError(() => BackgroundHook.start(enrich)), "hook \"enrich\" has no stage for the background")
+    const program = FeatureHook.observe(FeatureHook.around("program", (_context, evaluate) => evaluate))
+    assert.include(
+      rangeError(() => BackgroundHook.start(program)),
+      "BackgroundHook.make: hook \"program\" is one program around the evaluation"
+    )
     // @ts-expect-error a text is no hook
     assert.include(rangeError(() => BackgroundHook.start("audit")), "hook 1 is not a FeatureHook")
     assert.include(

@@ -1,4 +1,5 @@
 /** Work off the evaluation path: a bounded backlog, tasks that run at the same time, and an exact account of all tasks. */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -75,6 +76,7 @@ export class Work<T extends Task> {
   readonly #maxSize: number
   readonly #metrics: Readonly<Record<Outcome, Metric.Counter<number>>>
   readonly #services: Context.Context<never>
+  readonly #clock: Clock.Clock
 
   readonly #backlog = new Backlog<T>()
   readonly #running = new Map<Fiber.Fiber<boolean>, ReadonlyArray<T>>()
@@ -90,6 +92,7 @@ export class Work<T extends Task> {
   #isStarting = false
   #timer: Fiber.Fiber<void> | undefined = undefined
   #isLate = false
+  #warnedAt: bigint | undefined = undefined
 
   constructor(options: Options<T>, services: Context.Context<never>) {
     this.#options = options
@@ -97,6 +100,7 @@ export class Work<T extends Task> {
     this.#concurrency = options.concurrency ?? 1
     this.#maxSize = Math.min(options.batch?.maxSize ?? 1, this.#capacity)
     this.#services = lasting(services)
+    this.#clock = Context.get(services, Clock.Clock)
     const metric = (outcome: Outcome) =>
       Metric.withAttributes(options.counter, { hook: oneLine(options.name, 128), outcome })
     this.#metrics = { delivered: metric("delivered"), dropped: metric("dropped"), failed: metric("failed") }
@@ -118,11 +122,25 @@ export class Work<T extends Task> {
     if (this.#backlog.size >= this.#capacity) {
       const { overflow } = this.#options
       if (overflow === "wait") return this.#wait(task)
+      this.#warn()
       if (overflow !== "dropOldest") return this.#end("dropped", [task])
       this.#end("dropped", this.#backlog.takeOldest())
     }
     this.#append(task)
     return undefined
+  }
+
+  #warn(): void {
+    const now = this.#clock.monotonicTimeNanosUnsafe()
+    if (this.#warnedAt !== undefined && now - this.#warnedAt < minute) return
+    this.#warnedAt = now
+    const warning = Effect.suspend(() =>
+      Effect.annotateLogs(Effect.logWarning("work of a hook in the background was dropped, since its queue was full"), {
+        hook: oneLine(this.#options.name, 128),
+        dropped: this.#ended.dropped
+      })
+    )
+    this.#dispatcher.scheduleTask(() => void Effect.runForkWith(this.#services)(warning), 0)
   }
 
   #append(task: T): void {
@@ -257,3 +275,5 @@ export class Work<T extends Task> {
 
 // So many tasks that never wait do not keep a request waiting.
 const maxPerTurn = 64
+
+const minute = 60_000_000_000n
