@@ -12,7 +12,6 @@ import { Recent } from "../recent.ts"
 import * as Services from "../services.ts"
 import { awaitWithin } from "../wait.ts"
 import * as Registration from "./registration.ts"
-import { lasting } from "./work.ts"
 
 /** After this time, a lookup that has not ended is replaced by the next one. */
 const maxLookupMillis = 30_000
@@ -42,7 +41,7 @@ export const make = Effect.fnUntraced(function*<A, E, R>(options: Options<A, E, 
   const services = new Map((yield* Effect.context<R>()).mapUnsafe)
   // The span of this program may have ended when a lookup runs.
   services.delete(Tracer.ParentSpanKey)
-  const lookups = new Lookups(options, lasting(Context.makeUnsafe<R>(services)))
+  const lookups = new Lookups(options, Services.lasting(Context.makeUnsafe<R>(services)))
   const scope = yield* Effect.serviceOption(Scope.Scope)
   if (scope._tag === "Some") yield* Scope.addFinalizer(scope.value, lookups.close)
   return lookups

@@ -8,6 +8,7 @@ import * as Metric from "effect/Metric"
 import * as Scheduler from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import * as Check from "../check.ts"
+import * as Services from "../services.ts"
 import { oneLine } from "../text.ts"
 import { Backlog, type Task } from "./backlog.ts"
 
@@ -39,10 +40,6 @@ export interface Options<T extends Task> extends Limits {
   /** How many tasks run together, and how long they wait for others. */
   readonly batch?: { readonly maxSize: number; readonly maxWait: Duration.Input } | undefined
 }
-
-/** The scheduler of `runSync` would run fibers in the middle of an evaluation. */
-export const lasting = <R>(services: Context.Context<R>): Context.Context<R> =>
-  Context.add(services, Scheduler.Scheduler, new Scheduler.MixedScheduler())
 
 /** Takes tasks until the scope closes. */
 export const make = Effect.fnUntraced(function*<T extends Task>(
@@ -99,7 +96,7 @@ export class Work<T extends Task> {
     this.#capacity = options.capacity ?? 1000
     this.#concurrency = options.concurrency ?? 1
     this.#maxSize = Math.min(options.batch?.maxSize ?? 1, this.#capacity)
-    this.#services = lasting(services)
+    this.#services = Services.lasting(services)
     this.#clock = Context.get(services, Clock.Clock)
     const metric = (outcome: Outcome) =>
       Metric.withAttributes(options.counter, { hook: oneLine(options.name, 128), outcome })
