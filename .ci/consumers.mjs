@@ -58,7 +58,7 @@ const tell = (label, ok, output) => {
 
 const strict = [
   "--target ES2022 --lib ES2022,ESNext.Disposable,DOM,DOM.Iterable --types node",
-  "--module NodeNext --moduleDetection force",
+  "--module NodeNext --moduleDetection force --declaration",
   "--strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --noImplicitOverride",
   "--noPropertyAccessFromIndexSignature --noImplicitReturns --noFallthroughCasesInSwitch"
 ].flatMap((line) => line.split(" "))

@@ -94,7 +94,7 @@ type EvaluateDetails<A, R = never> = <H extends FeatureHook.Any = never>(
   options?: EvaluationOptions<H> | undefined
 ) => Effect.Effect<EvaluationDetails<A>, never, R | FeatureHook.Services<H>>
 
-interface EvaluateObject<R = never> {
+type EvaluateObject<R = never> = {
   <A, H extends FeatureHook.Any = never>(
     flagKey: string,
     defaultValue: A,
@@ -107,7 +107,7 @@ interface EvaluateObject<R = never> {
   ): Effect.Effect<FlagValue, never, R | FeatureHook.Services<H>>
 }
 
-interface EvaluateObjectDetails<R = never> {
+type EvaluateObjectDetails<R = never> = {
   <A, H extends FeatureHook.Any = never>(
     flagKey: string,
     defaultValue: A,
@@ -262,9 +262,9 @@ export class FeatureFlags extends Context.Service<FeatureFlags, {
    * current fiber for services that the caller does not have. For running evaluations,
    * `OpenFeatureHook.WhenClosed` applies when the scope closes.
    */
-  readonly addHooks: <H extends FeatureHook.Any = never>(
-    ...hooks: ReadonlyArray<H>
-  ) => Effect.Effect<void, never, FeatureHook.Services<H> | Scope.Scope>
+  readonly addHooks: <Hooks extends ReadonlyArray<FeatureHook.Any>>(
+    ...hooks: Hooks
+  ) => Effect.Effect<void, never, FeatureHook.Services<Hooks[number]> | Scope.Scope>
   /** The client hooks, in order. */
   readonly hooks: Effect.Effect<ReadonlyArray<FeatureHook.Any>>
   /** Removes all hooks that were added through this service. Hooks of the SDK client stay. */
@@ -869,10 +869,10 @@ export const valueOrFail = <A, E, R>(
  * @category regions
  * @since 0.1.0
  */
-export const withHooks = <H extends FeatureHook.Any>(...hooks: ReadonlyArray<H>) => {
+export const withHooks = <Hooks extends ReadonlyArray<FeatureHook.Any>>(...hooks: Hooks) => {
   const { parts } = FeatureHook.combineAll(hooks)
-  return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | FeatureHook.Services<H>> =>
-    inRegion(self, (region, services: Context.Context<FeatureHook.Services<H>>) => ({
+  return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | FeatureHook.Services<Hooks[number]>> =>
+    inRegion(self, (region, services: Context.Context<FeatureHook.Services<Hooks[number]>>) => ({
       registrations: [...region.registrations, Registration.make(parts, services)]
     }))
 }

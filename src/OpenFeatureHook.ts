@@ -170,9 +170,10 @@ export const makeWith = <R>(
  * @category constructors
  * @since 0.1.0
  */
-export const makeEffect = <H extends FeatureHook.Any = never>(
-  ...hooks: ReadonlyArray<H>
-): Effect.Effect<SDK.Hook, never, FeatureHook.Services<H> | Scope.Scope> => owned(FeatureHook.combineAll(hooks))
+export const makeEffect = <Hooks extends ReadonlyArray<FeatureHook.Any>>(
+  ...hooks: Hooks
+): Effect.Effect<SDK.Hook, never, FeatureHook.Services<Hooks[number]> | Scope.Scope> =>
+  owned(FeatureHook.combineAll<Hooks[number]>(hooks))
 
 const owned = Effect.fnUntraced(function*<E, R>(hook: FeatureHook.FeatureHook<E, R>) {
   return SdkHook.make(yield* Registration.scoped<R>(hook.parts))
@@ -383,10 +384,10 @@ export const add = <T>(
  * @category registering
  * @since 0.1.0
  */
-export const register = <T, H extends FeatureHook.Any = never>(
+export const register = <T, Hooks extends ReadonlyArray<FeatureHook.Any>>(
   target: Target<T>,
-  ...hooks: ReadonlyArray<H>
-): Effect.Effect<void, never, FeatureHook.Services<H> | Scope.Scope> =>
+  ...hooks: Hooks
+): Effect.Effect<void, never, FeatureHook.Services<Hooks[number]> | Scope.Scope> =>
   Effect.flatMap(makeEffect(...hooks), (hook) =>
     Effect.asVoid(Effect.acquireRelease(
       Effect.sync(() => addSdkHook(target, hook)),
@@ -432,7 +433,7 @@ const remove = <H>(target: Target<H>, hook: H | SDK.Hook): void => {
  * @category layers
  * @since 0.1.0
  */
-export const layer = <H extends FeatureHook.Any = never>(
-  ...hooks: ReadonlyArray<H>
-): Layer.Layer<never, never, Exclude<FeatureHook.Services<H>, Scope.Scope>> =>
+export const layer = <Hooks extends ReadonlyArray<FeatureHook.Any>>(
+  ...hooks: Hooks
+): Layer.Layer<never, never, Exclude<FeatureHook.Services<Hooks[number]>, Scope.Scope>> =>
   Layer.effectDiscard(register(OpenFeature, ...hooks))

@@ -594,6 +594,9 @@ describe("hooks", () => {
         Layer.Layer<FeatureFlags.FeatureFlags, FeatureFlags.ProviderError | FeatureFlags.OptionsError, Region>
       >()
       expectTypeOf(FeatureFlags.withHooks(hook)(Effect.void)).toEqualTypeOf<Effect.Effect<void, never, Region>>()
+      const failing = FeatureHook.make("failing", { before: () => Effect.fail("no") })
+      const both = FeatureFlags.withHooks(hook, failing)(Effect.void)
+      expectTypeOf(both).toEqualTypeOf<Effect.Effect<void, never, Region>>()
       yield* flags.boolean("bool", false, { hooks: [hook] }).pipe(Effect.provideService(Region, "eu"))
     }))
 

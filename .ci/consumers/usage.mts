@@ -112,6 +112,11 @@ expectVoid(
 const registered = OpenFeatureHook.register(OpenFeature, enrich)
 expectVoid(same<Effect.Effect<void, never, Region | Scope.Scope>>()(registered))
 
+// What a library exports, it has to declare.
+export const made = FeatureFlags.make({ domain: "checkout" })
+const later = FeatureHook.make("later", { before: async () => {} })
+export const inRegion = FeatureFlags.withHooks(enrich, later)(Effect.void)
+
 // The rest of the modules.
 const context: EvaluationContext.EvaluationContext = EvaluationContext.merge({ plan: "pro" }, { targetingKey: "user-1" })
 const privacy: Privacy.Privacy = Privacy.make("Own.make", { context: ["plan"] })

@@ -169,10 +169,48 @@ export type Store<E = never, R = never> = Layer.Layer<PersistedQueue.PersistedQu
 /**
  * Queues in the memory of the process, for development and tests.
  *
+ * **Gotchas**
+ *
+ * Each queue and each consumer has a memory of its own. For both in one process,
+ * use `makeMemory`.
+ *
  * @category layers
  * @since 0.2.0
  */
 export const layerMemory: Store = Layer.provide(PersistedQueue.layer, PersistedQueue.layerStoreMemory)
+
+/**
+ * Creates one memory for a queue and its consumers in the same process.
+ *
+ * **Gotchas**
+ *
+ * Records that nobody takes stay in the memory.
+ *
+ * **Example** (Consuming what a queue has stored)
+ *
+ * ```ts
+ * import { AuditQueue } from "effect-openfeature"
+ *
+ * const memory = AuditQueue.makeMemory()
+ * const queue = AuditQueue.start(memory)
+ * const taken: Array<string> = []
+ * const consumer = AuditQueue.startConsumer(memory, ({ flagKey }) => void taken.push(flagKey))
+ * queue.appendUnsafe({ time: "2026-11-21T10:00:00.000Z", flagKey: "sale", type: "boolean" })
+ * await queue.close()
+ * while (taken.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+ * await consumer.close()
+ * taken // => ["sale"]
+ * ```
+ *
+ * @category layers
+ * @since 0.2.0
+ */
+export const makeMemory = (): Store => {
+  const memo = Layer.makeMemoMapUnsafe()
+  // The memory holds nothing that has to be released.
+  const scope = Scope.makeUnsafe()
+  return Layer.effectContext(Effect.suspend(() => Layer.buildWithMemoMap(layerMemory, memo, scope)))
+}
 
 const defaultName = "feature-flag-audit"
 

@@ -9,6 +9,16 @@ import { contract, recordOf } from "./queueContract.ts"
 
 contract("memory", AuditQueue.layerMemory)
 
+it.live("a memory that is given to both has the records of a queue for its consumer", () =>
+  Effect.gen(function*() {
+    const memory = AuditQueue.makeMemory()
+    const taken = yield* Deferred.make<string>()
+    const queue = yield* AuditQueue.make(memory)
+    yield* Effect.forkScoped(AuditQueue.consume(memory, ({ flagKey }) => Deferred.succeed(taken, flagKey)))
+    yield* run(AuditHook.make(queue), "sale")
+    assert.strictEqual(yield* Deferred.await(taken), "sale")
+  }).pipe(Effect.scoped))
+
 /** A store that does what a test tells it, and remembers what it has acknowledged. */
 const scripted = (offer: (id: string) => Effect.Effect<void, PersistedQueue.PersistedQueueError>) => {
   const stored: Array<string> = []

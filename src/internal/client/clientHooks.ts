@@ -25,11 +25,11 @@ export class ClientHooks {
     return Array.from(this.#added).flatMap(({ hooks }) => hooks)
   }
 
-  add<H extends FeatureHook.Any>(
-    hooks: ReadonlyArray<H>
-  ): Effect.Effect<void, never, FeatureHook.Services<H> | Scope.Scope> {
+  add<Hooks extends ReadonlyArray<FeatureHook.Any>>(
+    hooks: Hooks
+  ): Effect.Effect<void, never, FeatureHook.Services<Hooks[number]> | Scope.Scope> {
     if (hooks.length === 0) return Effect.void
-    const registering = Registration.scoped<FeatureHook.Services<H>>(FeatureHook.combineAll(hooks).parts)
+    const registering = Registration.scoped<FeatureHook.Services<Hooks[number]>>(FeatureHook.combineAll(hooks).parts)
     return Effect.flatMap(registering, (registration) => {
       const added = { hooks, registrations: [registration] }
       return Effect.acquireRelease(

@@ -58,7 +58,13 @@ export class Verifier {
 
   #gap(line: Recorded, expected: number): void {
     const { seq } = line.record
-    if (seq < expected) return this.#breakAt(line, seq, `the record has a number that was there before, or a second process writes to the file`)
+    if (seq < expected) {
+      return this.#breakAt(
+        line,
+        seq,
+        `the record has a number that was there before, or a second process writes to the file`
+      )
+    }
     const missing = seq - expected === 1
       ? `record ${expected} is missing`
       : `records ${expected} to ${seq - 1} are missing`
