@@ -96,7 +96,11 @@ export interface Counts {
   readonly offered: number
   /** The records that the store has acknowledged. */
   readonly stored: number
-  /** The records for which there was no place in the buffer, or no time when it closed. */
+  /**
+   * The records that are lost: the buffer was full or closed, the record does not
+   * fit `schema`, the store has a defect, or closing took longer than
+   * `closeTimeout`.
+   */
   readonly dropped: number
   /** The records in the buffer, and on their way to the store. */
   readonly pending: number
@@ -195,7 +199,7 @@ export const layerMemory: Store = Layer.provide(PersistedQueue.layer, PersistedQ
  * const queue = AuditQueue.start(memory)
  * const taken: Array<string> = []
  * const consumer = AuditQueue.startConsumer(memory, ({ flagKey }) => void taken.push(flagKey))
- * queue.appendUnsafe({ time: "2026-11-21T10:00:00.000Z", flagKey: "sale", type: "boolean" })
+ * queue.appendUnsafe?.({ time: "2026-11-21T10:00:00.000Z", flagKey: "sale", type: "boolean" })
  * await queue.close()
  * while (taken.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
  * await consumer.close()
@@ -261,8 +265,8 @@ const connect = <E, R>(
  * A record waits in a buffer until the store has it. A store that is slow or down
  * delays no evaluation beyond `timeout`, also when it is down at the start.
  * Records are then offered again, with the same identifier, so that the store
- * takes each once. A warning tells when the store stops answering, and how many
- * records were dropped since the buffer was full.
+ * takes each once. Warnings tell when the store stops answering, and how many
+ * records were dropped for what reason.
  *
  * **Gotchas**
  *
@@ -329,13 +333,10 @@ const acquire = Effect.fnUntraced(function*<E, R>(
   yield* Effect.addFinalizer(Effect.fnUntraced(function*() {
     yield* Queue.end(queue)
     yield* Effect.timeoutOption(Effect.interruptible(buffer.flush), closeTimeout)
-    const dropped = buffer.giveUp()
+    buffer.giveUp()
     fiber.interruptUnsafe()
     yield* waitFor(Scope.close(scope, Exit.void), closeTimeout)
-    if (dropped === 0) return
-    yield* Effect.logWarning("audit records were dropped, since the audit queue was closed").pipe(
-      Effect.annotateLogs({ dropped })
-    )
+    yield* buffer.warn
   }))
   const sink: AuditQueue = {
     append: buffer.append,
@@ -479,9 +480,13 @@ const consuming = <A, E, R>(
     })
   // The store in Redis stops looking for the records of dead consumers after its first failure. A new one looks again.
   return connect(store, name, maxAttempts, failed).pipe(
-    Effect.flatMap((queue) =>
-      Effect.all(Array.from({ length: concurrency }, () => work(queue)), { concurrency: "unbounded", discard: true })
-    ),
+    Effect.flatMap((queue) => {
+      isWarned = false
+      return Effect.all(Array.from({ length: concurrency }, () => work(queue)), {
+        concurrency: "unbounded",
+        discard: true
+      })
+    }),
     Effect.scoped,
     // A store that is down can fail to close as well.
     Effect.catchCause(() => Effect.sleep("500 millis")),

@@ -175,6 +175,8 @@ const writer = (options: Options) => {
   const traceIdOf = options.traceId ?? currentTraceId
   const privacy = Privacy.fromChecked(options)
   const name = (text: string): string => truncate(text, maxNameLength)
+  // A provider or an option without types can give anything.
+  const text = (value: unknown): string | undefined => typeof value === "string" ? name(value) : undefined
   const valueOf = (value: unknown): Value => {
     if (typeof value === "string") return truncate(value, maxLength)
     return typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value))
@@ -202,8 +204,8 @@ const writer = (options: Options) => {
     }
     if (privacy.values) set(record, "value", write("value", details.value))
     if (details.variant !== undefined) set(record, "variant", write("variant", details.variant))
-    if (details.reason !== undefined) record.reason = name(details.reason)
-    set(record, "errorCode", details.errorCode)
+    set(record, "reason", text(details.reason))
+    set(record, "errorCode", text(details.errorCode))
     set(record, "errorMessage", privacy.errorMessage(details.errorMessage))
     set(record, "rejectedBy", state.rejectedBy)
     if (state.startedAt !== undefined) record.durationMs = Number(nanosSince(state.startedAt, clock) / 1000n) / 1000
@@ -217,8 +219,7 @@ const writer = (options: Options) => {
       const entries = tryOr(() => Object.entries(details.flagMetadata), () => [])
       record.metadata = values(entries.map(([key, value]) => [key, privacy.keep(`metadata.${key}`, value)]))
     }
-    const traceId = tryOr(traceIdOf, () => undefined)
-    if (traceId !== undefined) record.traceId = name(traceId)
+    set(record, "traceId", text(tryOr(traceIdOf, () => undefined)))
     return record
   }
 }

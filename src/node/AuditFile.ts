@@ -31,8 +31,9 @@ export interface Options {
   /**
    * What an evaluation waits for. `"buffered"`: for nothing; records are lost when
    * the process is killed. `"written"`, the default: for the operating system to
-   * have the record, so it survives the process. `"synced"`: for the disk to have
-   * it, so it survives the machine.
+   * have the record, so it survives the process. It is written within the
+   * evaluation, which nothing can bound on a disk that hangs. `"synced"`: for the
+   * disk to have it, so it survives the machine.
    */
   readonly guarantee?: "buffered" | "written" | "synced" | undefined
   /**
@@ -55,7 +56,11 @@ export interface Options {
   readonly capacity?: number | undefined
   /** The maximum number of bytes that wait, 16 MiB by default. Further records are dropped. */
   readonly maxQueued?: number | undefined
-  /** The maximum time that an evaluation waits for its record, 1 second by default. The record stays. */
+  /**
+   * The maximum time that an evaluation waits for its record, 1 second by default.
+   * The record stays. It does not bound a write with `"written"` that blocks inside
+   * of the operating system.
+   */
   readonly acknowledgeTimeout?: Duration.Input | undefined
   /** The time after an error until the file is tried again, 1 second by default. */
   readonly retryAfter?: Duration.Input | undefined

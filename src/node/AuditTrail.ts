@@ -156,9 +156,11 @@ export interface Verification {
    * and the first one where the lines begin in the middle of a trail.
    */
   readonly unprotected: number
+  /** The number of that first one, which could be checked only with the record before it. */
+  readonly unchecked: number | undefined
   /** The lines that could not be read. They break no chain, unless a record is missing. */
   readonly badLines: number
-  /** The number of the first record with a hash. */
+  /** The number of the first record that was verified. */
   readonly first: number | undefined
   /** The number of the last record that fits. */
   readonly last: number | undefined

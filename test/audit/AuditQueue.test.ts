@@ -134,6 +134,28 @@ describe("a store that is slow or down", () => {
       assert.deepStrictEqual(yield* queue.counts, { offered: 2, stored: 1, dropped: 1, pending: 0 })
     }))
 
+  it.effect("tells for what reason records were dropped, and never that it is down for a record that it refuses", () =>
+    Effect.gen(function*() {
+      const logs: Array<LogRecord> = []
+      let offers = 0
+      const { layer } = scripted(() => ++offers === 2 ? Effect.die("bug") : Effect.void)
+      yield* Effect.gen(function*() {
+        const queue = yield* AuditQueue.make(layer, { capacity: 3, concurrency: 1 })
+        yield* turns()
+        queue.appendUnsafe?.(recordOf("a", { durationMs: Number.NaN }))
+        yield* queue.flush
+        assert.deepStrictEqual(logs, [])
+        for (const flagKey of ["b", "c", "d", "e", "f", "g"]) queue.appendUnsafe?.(recordOf(flagKey))
+        yield* queue.flush
+        assert.deepInclude(yield* queue.counts, { offered: 7, pending: 0 })
+      }).pipe(Effect.scoped, Effect.provide(logsTo(logs)))
+      assert.deepStrictEqual(logs.map(({ annotations: { dropped }, message }) => [message, dropped]), [
+        ["audit records were dropped, since they do not fit their schema", 1],
+        ["audit records were dropped, since the buffer was full", 3],
+        ["audit records were dropped, since the store has a defect", 1]
+      ])
+    }))
+
   it.effect("does not get what is no audit record", () =>
     Effect.gen(function*() {
       const { layer, stored } = scripted(() => Effect.void)
@@ -185,6 +207,22 @@ it.effect("the counts always add up to what was offered, whatever the store does
     }
   }), 30_000)
 
+describe("waiting", () => {
+  it.effect("goes on until no record is pending, also right after an earlier wait has ended", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const queue = yield* Scope.provide(AuditQueue.make(AuditQueue.layerMemory), scope)
+      for (let i = 1; i <= 3; i++) {
+        queue.appendUnsafe?.(recordOf("a"))
+        yield* queue.flush
+        assert.deepStrictEqual(yield* queue.counts, { offered: i, stored: i, dropped: 0, pending: 0 })
+      }
+      queue.appendUnsafe?.(recordOf("last"))
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(yield* queue.counts, { offered: 4, stored: 4, dropped: 0, pending: 0 })
+    }))
+})
+
 describe("a consumer", () => {
   it.effect("connects anew, also after a connection that could not be closed", () =>
     Effect.gen(function*() {
@@ -202,6 +240,27 @@ describe("a consumer", () => {
         yield* turns()
       }
       assert.strictEqual(connections, 3)
+    }))
+
+  it.effect("warns once of each outage of the store", () =>
+    Effect.gen(function*() {
+      const logs: Array<LogRecord> = []
+      let isDown = true
+      const store = Layer.unwrap(
+        Effect.suspend(() => isDown ? Effect.fail("down") : Effect.succeed(AuditQueue.layerMemory))
+      )
+      yield* Effect.gen(function*() {
+        yield* Effect.forkScoped(AuditQueue.consume(store, () => undefined, { renewInterval: "1 minute" }))
+        for (const isNextDown of [false, true, false]) {
+          for (let i = 0; i < 20; i++) {
+            yield* turns()
+            yield* TestClock.adjust("5 seconds")
+          }
+          isDown = isNextDown
+        }
+      }).pipe(Effect.scoped, Effect.provide(logsTo(logs)))
+      const warning = "the store of the audit queue does not answer; it is asked again"
+      assert.deepStrictEqual(logs.map(({ message }) => message), [warning, warning])
     }))
 
   for (const [path, isAsync] of [["synchronous", false], ["asynchronous", true]] as const) {

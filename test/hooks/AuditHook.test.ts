@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as SDK from "@openfeature/server-sdk"
-import { Effect, Redacted, Tracer } from "effect"
+import { Effect, Function, Redacted, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import {
   AuditHook,
@@ -169,6 +169,16 @@ describe("a record", () => {
         }
       })
       assert.notProperty(record, "traceId")
+    }))
+
+  it.effect("is written without what should be a text and is none", () =>
+    Effect.gen(function*() {
+      for (const odd of [5, null, {}, Symbol("no"), Promise.resolve("late")]) {
+        const traceId = Function.cast<unknown, string>(odd)
+        const record = yield* recorded({ traceId: () => traceId }, { details: { reason: traceId } })
+        assert.notProperty(record, "traceId")
+        assert.notProperty(record, "reason")
+      }
     }))
 })
 

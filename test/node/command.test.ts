@@ -62,6 +62,8 @@ describe("the command", () => {
     [["--until", "2026-01-31T18:00:02Z"], [1]],
     [["--error"], [3]],
     [["--error", "FLAG_NOT_FOUND"], [3]],
+    [["--error", "flag_not_found"], [3]],
+    [["--error=Flag_Not_Found"], [3]],
     [["--error=GENERAL"], []],
     [["--variant", "blue"], [2]],
     [["--targeting-key", "user-1"], [1]]
@@ -69,7 +71,8 @@ describe("the command", () => {
   for (const [args, expected] of selections) {
     it.effect(`selects with ${args.join(" ")}`, () =>
       Effect.gen(function*() {
-        const { output } = yield* audit(...args, "--json", file(content))
+        const { code, output } = yield* audit(...args, "--json", file(content))
+        assert.strictEqual(code, 0)
         const printed = output.split("\n").filter((text) => text !== "")
         assert.deepStrictEqual(printed.map((text): unknown => JSON.parse(text).seq), [...expected])
       }))
@@ -129,6 +132,21 @@ describe("the command", () => {
       const json = yield* audit("--verify", "--json", changed)
       assert.strictEqual(JSON.parse(json.output).break.seq, 1)
       assert.deepInclude(yield* audit("--verify", file(content)), { code: 1 })
+    }))
+
+  it.effect("says which record it could not check, and what helps", () =>
+    Effect.gen(function*() {
+      const lines = chained(numbers(1, 4).map((seq) => line(seq)))
+      const present = path("middle.jsonl")
+      writeFileSync(present, text(lines.slice(2)))
+      const told = "#3 could not be checked, since the record before it is not in these files"
+      const advice = "; --rotated reads the rotated files as well"
+      const found = yield* audit("--verify", present)
+      assert.strictEqual(found.code, 0)
+      assert.include(found.output, `intact\n1 record verified, from #4 to #4\n${told}${advice}\nlast hash `)
+      assert.include((yield* audit("--verify", "--rotated", present)).output, `${told}\nlast hash `)
+      writeFileSync(path("middle.2026-01-31.000000000002.jsonl"), text(lines.slice(0, 2)))
+      assert.notInclude((yield* audit("--verify", "--rotated", present)).output, "not be checked")
     }))
 
   it.effect("follows a file", () =>

@@ -4,7 +4,10 @@ import { TestClock } from "effect/testing"
 import { AuditHook } from "effect-openfeature"
 import { AuditFile } from "effect-openfeature/node"
 import { TestProvider } from "effect-openfeature/testing"
+import { existsSync, readdirSync, readlinkSync } from "node:fs"
 import { join } from "node:path"
+import { tryOr } from "../../src/internal/untrusted.ts"
+import { Disk } from "../../src/node/internal/disk.ts"
 import { client, collectFailures, type LogRecord, logsTo, random, turns } from "../support.ts"
 import { assertChained, assertNumbered, contentOf, faultyDisk, filesOf, newFolder, onDisk, recordOf } from "./files.ts"
 
@@ -193,6 +196,36 @@ describe("synced", () => {
       assert.include(error.message, "cannot synchronise the folder: EIO")
     }))
 })
+
+describe("closing while the file is being opened", () => {
+  it.live("answers those that wait for it", () =>
+    Effect.gen(function*() {
+      const { close, faults, file } = yield* opened({ closeTimeout: "20 millis" })
+      faults.hanging.add("open")
+      const reopening = yield* Effect.forkChild(Effect.flip(file.reopen), { startImmediately: true })
+      yield* turns()
+      const later = yield* Effect.forkChild(Effect.flip(file.reopen), { startImmediately: true })
+      yield* close
+      const answers = yield* Effect.timeout(Fiber.joinAll([reopening, later]), "2 seconds")
+      assert.deepStrictEqual(answers.map(({ reason }) => reason), ["closed", "closed"])
+    }))
+
+  it.live.runIf(process.platform === "linux")(
+    "leaves no file open that was opened too late",
+    () =>
+      Effect.gen(function*() {
+        const { open } = yield* Disk
+        const path = join(yield* newFolder, "late.jsonl")
+        const descriptors = () => readdirSync("/proc/self/fd").filter((descriptor) => linkOf(descriptor) === path)
+        const opening = yield* Effect.forkChild(open(path), { startImmediately: true })
+        yield* Fiber.interrupt(opening)
+        yield* until(() => existsSync(path))
+        yield* until(() => descriptors().length === 0)
+      })
+  )
+})
+
+const linkOf = (descriptor: string): string => tryOr(() => readlinkSync(`/proc/self/fd/${descriptor}`), () => "")
 
 describe("a rotation that fails", () => {
   it.effect("goes on in the same file, and warns", () =>

@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import type * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
+import { Waiters } from "../../internal/waiters.ts"
 import type { AuditRecord } from "../AuditRecord.ts"
 import { AuditError, type Reason } from "../AuditSink.ts"
 
@@ -19,6 +20,9 @@ export interface Task {
   readonly isStored: Deferred.Deferred<void, AuditError>
 }
 
+/** Why a record is lost. After a timeout, it waits for the next attempt. */
+type Loss = Exclude<Reason, "timeout">
+
 /** How often a store that does not answer is asked again: until the queue is closed. */
 export const again = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
 
@@ -26,11 +30,11 @@ export class Buffer {
   readonly #queue: Queue.Queue<Task, Cause.Done>
   readonly #timeout: Duration.Input
   readonly #pending = new Set<Task>()
-  readonly #waiters = new Set<() => void>()
+  readonly #flushes = new Waiters(() => this.#pending.size === 0)
   #stored = 0
   #dropped = 0
-  /** What was dropped until the last warning. */
-  #reported = 0
+  /** What was dropped since the last warning. */
+  readonly #unreported = new Map<Loss, number>()
   #isFailing = false
 
   constructor(queue: Queue.Queue<Task, Cause.Done>, timeout: Duration.Input) {
@@ -46,7 +50,7 @@ export class Buffer {
   offer(record: AuditRecord): Task | undefined {
     const task = { id: SecureRandom.uuidV4Unsafe(), record, isStored: Deferred.makeUnsafe<void, AuditError>() }
     if (!Queue.offerUnsafe(this.#queue, task)) {
-      this.#dropped++
+      this.#countDropped("full")
       return undefined
     }
     this.#pending.add(task)
@@ -72,13 +76,11 @@ export class Buffer {
     // An attempt that was too late may have stored it. With its identifier, the store takes it once.
     return Effect.suspend(() => store.offer(task.record, { id: task.id })).pipe(
       Effect.timeout(this.#timeout),
-      Effect.matchCauseEffect({
-        onSuccess: () => this.#succeeded(task),
-        onFailure: (cause) => Effect.andThen(this.failed, Effect.failCause(cause))
-      }),
-      Effect.retry({ schedule: again, while: (error) => error._tag !== "SchemaError" }),
-      // No attempt could make it fit.
-      Effect.catch(() => Effect.sync(() => this.#drop(task, "refused"))),
+      // No further attempt could make it fit.
+      Effect.catchTag("SchemaError", () => Effect.sync(() => this.#drop(task, "refused"))),
+      Effect.tapError(() => this.failed),
+      Effect.retry(again),
+      Effect.andThen(Effect.suspend(() => this.#succeeded(task))),
       Effect.catchCause(() => Effect.sync(() => this.#drop(task, "failed")))
     )
   }
@@ -90,50 +92,52 @@ export class Buffer {
   })
 
   #succeeded(task: Task): Effect.Effect<void> {
-    // It was given up, and counts as dropped.
+    // It was refused or given up, and counts as dropped.
     if (!this.#pending.has(task)) return Effect.void
     this.#stored++
     this.#end(task, Exit.void)
     const isRecovered = this.#isFailing
     this.#isFailing = false
-    const dropped = this.#dropped - this.#reported
-    this.#reported = this.#dropped
-    const warning = Effect.annotateLogs(Effect.logWarning("audit records were dropped, since the buffer was full"), {
-      dropped
-    })
     return Effect.andThen(
       isRecovered ? Effect.logInfo("the store of the audit queue answers again") : Effect.void,
-      dropped > 0 ? warning : Effect.void
+      this.warn
     )
   }
 
-  readonly flush: Effect.Effect<void> = Effect.suspend(() =>
-    this.#pending.size === 0 ? Effect.void : Effect.callback((resume) => {
-      const done = () => resume(Effect.void)
-      this.#waiters.add(done)
-      return Effect.sync(() => void this.#waiters.delete(done))
-    })
-  )
+  /** Tells how many records were dropped since the last time, by reason. */
+  readonly warn: Effect.Effect<void> = Effect.suspend(() => {
+    const unreported = Array.from(this.#unreported)
+    this.#unreported.clear()
+    return Effect.forEach(
+      unreported,
+      ([reason, dropped]) =>
+        Effect.annotateLogs(Effect.logWarning(`audit records were dropped, since ${reasons[reason]}`), { dropped }),
+      { discard: true }
+    )
+  })
 
-  /** Drops all pending records, and returns their number. */
-  giveUp(): number {
-    const { size } = this.#pending
+  readonly flush: Effect.Effect<void> = this.#flushes.wait
+
+  /** Drops all pending records. */
+  giveUp(): void {
     for (const task of this.#pending) this.#drop(task, "closed")
-    return size
   }
 
-  #drop(task: Task, reason: Reason): void {
+  #drop(task: Task, reason: Loss): void {
     if (!this.#pending.has(task)) return
-    this.#dropped++
+    this.#countDropped(reason)
     this.#end(task, Exit.fail(failure(reason)))
+  }
+
+  #countDropped(reason: Loss): void {
+    this.#dropped++
+    this.#unreported.set(reason, (this.#unreported.get(reason) ?? 0) + 1)
   }
 
   #end(task: Task, exit: Exit.Exit<void, AuditError>): void {
     this.#pending.delete(task)
     Deferred.doneUnsafe(task.isStored, exit)
-    if (this.#pending.size > 0) return
-    for (const done of this.#waiters) done()
-    this.#waiters.clear()
+    this.#flushes.notify()
   }
 }
 
@@ -142,6 +146,13 @@ const messages: Readonly<Record<Reason, string>> = {
   full: "the buffer of the audit queue is full, or closed",
   timeout: "the store of the audit queue did not answer in time",
   refused: "the record does not fit the schema of audit records",
+  closed: "the audit queue was closed"
+}
+
+const reasons: Readonly<Record<Loss, string>> = {
+  failed: "the store has a defect",
+  full: "the buffer was full",
+  refused: "they do not fit their schema",
   closed: "the audit queue was closed"
 }
 

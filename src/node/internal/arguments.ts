@@ -70,10 +70,15 @@ const wrong = (message: string): never => {
 // The value of --error is optional, which Node's parser does not know.
 const withErrorCode = (args: ReadonlyArray<string>): Array<string> =>
   args.flatMap((arg, index) => {
-    if (args[index - 1] === "--error" && isErrorCode(arg)) return []
-    const next = args[index + 1]
-    return arg === "--error" && isErrorCode(next) ? [`--error=${next}`] : [arg]
+    if (args[index - 1] === "--error" && errorCodeOf(arg) !== undefined) return []
+    const next = arg === "--error" ? errorCodeOf(args[index + 1]) : undefined
+    return next === undefined ? [arg] : [`--error=${next}`]
   })
+
+const errorCodeOf = (text: string | undefined): string | undefined => {
+  const code = text?.toUpperCase()
+  return isErrorCode(code) ? code : undefined
+}
 
 /** Throws a `UsageError`. */
 export const parse = (args: ReadonlyArray<string>, now: number): Command => {
@@ -107,8 +112,8 @@ const takesText: ReadonlySet<string> = new Set(["flag", "since", "until", "varia
 const checkedValue = (name: string, value: string | undefined): string | true => {
   if (takesText.has(name)) return value === undefined || value === "" ? wrong(`--${name} needs a value`) : value
   if (value === undefined) return true
-  if (name === "error" && isErrorCode(value)) return value
-  return wrong(name === "error" ? `there is no error code "${oneLine(value, 64)}"` : `--${name} takes no value`)
+  if (name !== "error") return wrong(`--${name} takes no value`)
+  return errorCodeOf(value) ?? wrong(`there is no error code "${oneLine(value, 64)}"`)
 }
 
 const commandOf = (given: ReadonlyMap<string, string | true>, words: ReadonlyArray<string>, now: number): Command => {

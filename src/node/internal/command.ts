@@ -46,7 +46,8 @@ const perform = (command: Command, terminal: Terminal): Effect.Effect<number, Au
     case "verify":
       return Effect.flatMap(
         AuditReader.verify(sources, { rotated }),
-        (found) => Effect.as(json ? printJson(found) : print(Print.verification(found, style)), found.isIntact ? 0 : 1)
+        (found) =>
+          Effect.as(json ? printJson(found) : print(Print.verification(found, rotated, style)), found.isIntact ? 0 : 1)
       )
     case "summary":
       return Effect.flatMap(

@@ -54,6 +54,20 @@ const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = Fs.constants
 // Opening a pipe must not wait for its reader. Windows does not know these two flags.
 const flags = O_RDWR | O_APPEND | O_CREAT | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0)
 
+/** A file that is opened after an interruption is closed again. */
+const openFile = (path: string): Effect.Effect<number, DiskError> =>
+  Effect.callback((resume, signal) =>
+    tryOr(
+      () =>
+        Fs.open(path, flags, 0o600, (error, fd) => {
+          if (error !== null) return resume(Effect.fail(failed(error)))
+          if (signal.aborted) return Fs.close(fd, () => {})
+          resume(Effect.succeed(fd))
+        }),
+      (error) => resume(Effect.fail(failed(error)))
+    )
+  )
+
 const fileOf = (fd: number): File => ({
   append: (bytes, offset) => call((done) => Fs.write(fd, bytes, offset, bytes.length - offset, null, done)),
   appendNow: (bytes) => tryOr(() => Fs.writeSync(fd, bytes), () => 0),
@@ -71,7 +85,7 @@ const fileOf = (fd: number): File => ({
 })
 
 const real: Disk = {
-  open: (path) => Effect.map(call<number>((done) => Fs.open(path, flags, 0o600, done)), fileOf),
+  open: (path) => Effect.map(openFile(path), fileOf),
   makeFolder: (path) => command((done) => Fs.mkdir(path, { recursive: true, mode: 0o700 }, done)),
   syncFolder: (path) =>
     Effect.acquireUseRelease(

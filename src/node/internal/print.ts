@@ -94,13 +94,18 @@ export const summary = (found: Summary, style: Style): string => {
   ].join("\n")
 }
 
-export const verification = (found: Verification, style: Style): string => {
-  const { badLines, break: broken, first, last, lastHash, reason, unprotected, verified } = found
+export const verification = (found: Verification, hasRotated: boolean, style: Style): string => {
+  const { badLines, break: broken, first, last, lastHash, reason, unchecked, unprotected, verified } = found
+  const unknown = unchecked === undefined ? unprotected : unprotected - 1
+  const advice = hasRotated ? "" : "; --rotated reads the rotated files as well"
   const known = first === undefined || last === undefined
     ? `${plural(verified, "record", "records")} verified`
     : `${plural(verified, "record", "records")} verified, from #${first} to #${last}`
   const rest = [
-    ...(unprotected === 0 ? [] : [`${plural(unprotected, "record", "records")} of which nothing is known`]),
+    ...(unchecked === undefined
+      ? []
+      : [`#${unchecked} could not be checked, since the record before it is not in these files${advice}`]),
+    ...(unknown === 0 ? [] : [`${plural(unknown, "record", "records")} of which nothing is known`]),
     ...(badLines === 0 ? [] : [`${plural(badLines, "line", "lines")} could not be read`]),
     ...(lastHash === undefined ? [] : [`last hash ${lastHash}`])
   ]

@@ -36,6 +36,8 @@ class Tail {
   readonly #interval: Duration.Input | undefined
   /** The file to open next: the path, or a rotated file that was not read yet. */
   #next: string
+  /** While that is missing: the file before the first one to read, by the order of their names. */
+  #before: string | undefined = undefined
   #handle: FileHandle | undefined = undefined
   #isFile = false
   #offset = 0
@@ -64,15 +66,40 @@ class Tail {
     })),
     // A handle that nobody holds stays open.
     Effect.uninterruptible,
-    Effect.catchIf(
-      (error) => this.#interval !== undefined && isMissing(error),
-      () => {
-        // A rotated file can be removed before it is read.
-        this.#next = this.#path
-        return Effect.flatMap(this.#pause, () => this.#open)
-      }
-    )
+    Effect.flatMap((handle) => this.#fromFirst(handle)),
+    Effect.catchIf((error) => this.#interval !== undefined && isMissing(error), () => this.#retry)
   )
+
+  // The path may not be there yet, or is between two files. A rotated file can be removed before it is read.
+  readonly #retry: Effect.Effect<FileHandle, Unreadable> = Effect.suspend(() =>
+    this.#next === this.#path ? Effect.map(this.#rotated, (files) => files.at(-1) ?? "") : Effect.succeed(this.#next)
+  ).pipe(
+    Effect.flatMap((newest) => {
+      this.#before ??= newest
+      this.#next = this.#path
+      return Effect.andThen(this.#pause, this.#open)
+    })
+  )
+
+  // Files can be rotated while the path is missing, or before it is looked at again.
+  #fromFirst(handle: FileHandle): Effect.Effect<FileHandle, Unreadable> {
+    const before = this.#before
+    this.#before = undefined
+    if (before === undefined) return Effect.succeed(handle)
+    return Effect.flatMap(this.#rotated, (files) => {
+      const first = files.find((file) => file > before)
+      if (first === undefined) return Effect.succeed(handle)
+      this.#next = first
+      return Effect.andThen(this.close, this.#open)
+    })
+  }
+
+  get #rotated(): Effect.Effect<ReadonlyArray<string>, Unreadable> {
+    return namesIn(dirname(this.#path)).pipe(
+      Effect.catchIf(isMissing, () => Effect.succeed([])),
+      Effect.map((names) => Rotated.ofPath(this.#path, names))
+    )
+  }
 
   get #pause(): Effect.Effect<void> {
     return Effect.sleep(this.#interval ?? 0)
@@ -127,7 +154,7 @@ class Tail {
 
   // The file may have been rotated more than once since the last look at it.
   #following = Effect.fnUntraced({ self: this }, function*(old: Stats) {
-    const rotated = Rotated.ofPath(this.#path, yield* namesIn(dirname(this.#path)))
+    const rotated = yield* this.#rotated
     for (const [index, path] of rotated.entries()) {
       if ((yield* find(path))?.ino === old.ino) return rotated[index + 1] ?? this.#path
     }

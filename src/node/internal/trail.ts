@@ -236,9 +236,9 @@ const rotate = Effect.fnUntraced(function*(settings: Settings, trail: Trail, tod
       return
     }
   }
-  const next = yield* open(settings, trail.last)
-  yield* Effect.ignore(trail.file.close)
-  Object.assign(trail, next)
+  const { file } = trail
+  Object.assign(trail, yield* open(settings, trail.last))
+  yield* Effect.ignore(file.close)
   yield* Effect.catch(removeOldest(settings), (error) => Effect.sync(() => settings.warn(error)))
 })
 

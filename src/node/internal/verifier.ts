@@ -12,6 +12,7 @@ const hashOf = (before: string, body: string): string =>
 
 export class Verifier {
   #hash: string | undefined = undefined
+  #unchecked: number | undefined = undefined
   #first: number | undefined = undefined
   #last: number | undefined = undefined
   #verified = 0
@@ -48,12 +49,16 @@ export class Verifier {
     if (isAnchored && hashOf(before, `${text.slice(0, -end.length)}}`) !== hash) {
       return this.#breakAt(line, seq, "the record, or the one before it, was changed")
     }
-    if (isAnchored) this.#first ??= seq
     this.#last = seq
     this.#hash = hash
     this.#suspect = undefined
-    if (isAnchored) this.#verified++
-    else this.#unprotected++
+    if (isAnchored) {
+      this.#first ??= seq
+      this.#verified++
+    } else {
+      this.#unchecked = seq
+      this.#unprotected++
+    }
   }
 
   #gap(line: Recorded, expected: number): void {
@@ -83,6 +88,7 @@ export class Verifier {
       break: this.#break,
       verified: this.#verified,
       unprotected: this.#unprotected,
+      unchecked: this.#unchecked,
       badLines: this.#badLines,
       first: this.#first,
       last: this.#last,

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { AuditError, type Reason } from "../../audit/AuditSink.ts"
 import { oneLine } from "../../internal/text.ts"
+import { Waiters } from "../../internal/waiters.ts"
 import type * as Chain from "./chain.ts"
 import { Disk } from "./disk.ts"
 import * as Trail from "./trail.ts"
@@ -77,8 +78,10 @@ export class Writer {
   #isForced = false
   #isClosing = false
   #wake: (() => void) | undefined = undefined
-  #reopening: Array<Acknowledge> = []
-  readonly #flushing = new Set<() => void>()
+  readonly #reopening: Array<Acknowledge> = []
+  /** Those of them that the present step answers. */
+  #answering: Array<Acknowledge> = []
+  readonly #flushes = new Waiters(() => this.#queue.length === 0)
   #warnedAt: bigint | undefined = undefined
   #timer: NodeJS.Timeout | undefined = undefined
 
@@ -210,23 +213,24 @@ export class Writer {
   })
 
   readonly #step: Effect.Effect<void> = Effect.suspend(() => {
-    const reopening = this.#reopening.splice(0)
+    this.#answering = this.#reopening.splice(0)
     this.#isForced = false
-    const settle: Acknowledge = (exit) => {
-      for (const done of reopening) done(exit)
-    }
-    return this.#current(this.#mustReopen || reopening.length > 0).pipe(
+    return this.#current(this.#mustReopen || this.#answering.length > 0).pipe(
       Effect.flatMap((trail) => {
-        settle(Exit.void)
+        this.#answer(Exit.void)
         return this.#queue.length === 0 ? Effect.sync(() => this.#recovered()) : this.#write(trail)
       }),
       Effect.catch((error) => {
         const failing = this.#fail(error)
-        settle(Exit.fail(error))
+        this.#answer(Exit.fail(error))
         return failing
       })
     )
   })
+
+  #answer(exit: Exit.Exit<void, AuditError>): void {
+    for (const done of this.#answering.splice(0)) done(exit)
+  }
 
   #current(isReopening: boolean): Effect.Effect<Trail.Trail, AuditError> {
     return Effect.gen({ self: this }, function*() {
@@ -284,13 +288,10 @@ export class Writer {
   })
 
   /** Waits until no record is pending. A failed disk is tried again at once. */
-  readonly flush: Effect.Effect<void> = Effect.callback((resume) => {
-    if (this.#queue.length === 0) return resume(Effect.void)
-    const done = () => resume(Effect.void)
-    this.#flushing.add(done)
-    this.#isForced = true
+  readonly flush: Effect.Effect<void> = Effect.suspend(() => {
+    this.#isForced = this.#queue.length > 0
     this.#proceed()
-    return Effect.sync(() => void this.#flushing.delete(done))
+    return this.#flushes.wait
   })
 
   /** Takes no more records, and lets the work end. */
@@ -304,7 +305,8 @@ export class Writer {
     const pending = this.#queue.length
     clearTimeout(this.#timer)
     this.#end("dropped", pending, Exit.fail(errors.closed))
-    for (const done of this.#reopening.splice(0)) done(Exit.fail(errors.closed))
+    this.#answering.push(...this.#reopening.splice(0))
+    this.#answer(Exit.fail(errors.closed))
     return Effect.as(this.#leave, pending)
   })
 
@@ -314,9 +316,7 @@ export class Writer {
     for (const { bytes } of ended) this.#bytes -= bytes
     this.#count(outcome, ended.length)
     for (const entry of ended) release(entry, exit)
-    if (this.#queue.length > 0) return
-    for (const done of this.#flushing) done()
-    this.#flushing.clear()
+    this.#flushes.notify()
   }
 
   #count(outcome: Outcome, records: number): void {
