@@ -15,6 +15,7 @@ import * as HookFailures from "../HookFailures.ts"
 import * as Check from "../internal/check.ts"
 import { Task } from "../internal/hook/backlog.ts"
 import * as Part from "../internal/hook/part.ts"
+import * as Registration from "../internal/hook/registration.ts"
 import { settled } from "../internal/hook/view.ts"
 import * as Work from "../internal/hook/work.ts"
 import { here } from "../internal/node.ts"
@@ -34,7 +35,8 @@ export interface Options {
   /**
    * What happens when `capacity` is reached. `"dropNewest"`, the default, drops
    * the new stage, `"dropOldest"` the one that has waited longest, and `"wait"`
-   * lets the evaluation wait.
+   * lets the evaluation wait, without a limit. A warning says that stages were
+   * dropped, at most once per minute.
    */
   readonly overflow?: "dropNewest" | "dropOldest" | "wait" | undefined
   /** The number of stages that run at the same time. With 1, the default, they run in order. */
@@ -83,7 +85,7 @@ export interface BackgroundHook<out R = never> {
   readonly hook: FeatureHook.FeatureHook<never, R>
   /** The present counts. */
   readonly counts: Effect.Effect<Counts>
-  /** Waits until no work is pending. */
+  /** Waits until no work is pending, without a limit. */
   readonly flush: Effect.Effect<void>
 }
 
@@ -98,7 +100,7 @@ export interface Running {
   readonly hook: FeatureHook.FeatureHook
   /** Returns the present counts. */
   readonly counts: () => Counts
-  /** Waits until no work is pending. */
+  /** Waits until no work is pending, without a limit. */
   readonly flush: () => Promise<void>
   /** Ends the work within `closeTimeout`. Later stages are dropped. Closing twice is fine. */
   readonly close: () => Promise<void>
@@ -175,8 +177,12 @@ const checked = (hook: FeatureHook.Any, options: Options): void => {
     ...Work.limitRules,
     orderBy: Check.aFunction
   })
-  for (const { after, error, finally: last, name, onFailure } of FeatureHook.combineAll([hook]).parts) {
+  for (const { after, error, finally: last, isProgram, name, onFailure } of FeatureHook.combineAll([hook]).parts) {
     const text = `${owner}: hook "${oneLine(name, 128)}"`
+    // Without the stages that a full queue drops, the program would never end.
+    if (isProgram) {
+      throw new RangeError(`${text} is one program around the evaluation; create one with stages: FeatureHook.make`)
+    }
     if (onFailure.after === undefined && after !== undefined) {
       throw new RangeError(
         `${text} can reject an evaluation in its after stage; put FeatureHook.observe around it, or a failurePolicy`
@@ -213,8 +219,13 @@ const checked = (hook: FeatureHook.Any, options: Options): void => {
  *
  * The work runs later, so a time that it measures includes the time in the queue.
  *
+ * A stage that never ends keeps its place. With `overflow: "wait"`, evaluations then
+ * wait without a limit, and so does `flush`. Limit the stages with
+ * `FeatureHook.timeout`, and put `BackgroundHook` around that.
+ *
  * Throws a `RangeError` when an option is invalid or unknown, when an `after` stage
- * can reject an evaluation, or when no stage is left for the background.
+ * can reject an evaluation, when no stage is left for the background, or for a hook
+ * made with `FeatureHook.around`.
  *
  * **Example** (Writing an audit in the background)
  *
@@ -263,7 +274,8 @@ const acquire = Effect.fnUntraced(function*<R>(hook: FeatureHook.FeatureHook<nev
     name: hook.name,
     counter,
     // A fiber has the asynchronous context in which it starts.
-    start: (task) => task.inContext(() => Effect.runForkWith(task.services)(run(task)))
+    start: (task) =>
+      task.inContext(() => Effect.runForkWith(Registration.detached(task.services, task.services))(run(task)))
   })
   return {
     hook: FeatureHook.mapParts<never, R>(hook, "BackgroundHook", (part) => inBackground(part, work, options.orderBy)),

@@ -116,6 +116,9 @@ const acquire = Effect.fnUntraced(function*<A, B>(name: string, options: Options
  * An item should not hold the hook context, which would keep the whole evaluation
  * in memory.
  *
+ * A `send` that never ends keeps its place. With `overflow: "wait"`, evaluations then
+ * wait without a limit, and so does `flush`. Limit it, such as with `Effect.timeout`.
+ *
  * Throws a `RangeError` when the name is empty, or when an option is missing,
  * invalid or unknown.
  *

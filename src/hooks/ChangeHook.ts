@@ -16,7 +16,8 @@ import type { ErrorCode } from "../EvaluationError.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as Check from "../internal/check.ts"
-import { attributeOf, domainOf } from "../internal/hook/view.ts"
+import { domainOf, targetingKeyOf } from "../internal/hook/view.ts"
+import { Recent } from "../internal/recent.ts"
 import * as Started from "../internal/started.ts"
 import { tryOr } from "../internal/untrusted.ts"
 import * as Privacy from "../Privacy.ts"
@@ -162,11 +163,6 @@ const seenOf = ({ errorCode, reason, value, variant }: EvaluationDetails): Seen 
 const isSame = (a: Seen, b: Seen): boolean =>
   a.variant === b.variant && a.errorCode === b.errorCode && Equal.equals(a.value, b.value)
 
-const targetingKey = (context: HookContext): string | undefined => {
-  const found = attributeOf(context, "targetingKey")
-  return typeof found === "string" && found !== "" ? found : undefined
-}
-
 // The lengths keep texts apart that contain each other's separators.
 const keyOf = (context: HookContext, subject: string): string => {
   const { flagKey, flagValueType } = context
@@ -175,19 +171,10 @@ const keyOf = (context: HookContext, subject: string): string => {
 }
 
 const hookOf = <A>(options: Options, onChange: (change: Change) => A) => {
-  const { capacity = 10_000, errors = false, subject = targetingKey } = options
+  const { capacity = 10_000, errors = false, subject = targetingKeyOf } = options
   const privacy = Privacy.fromChecked(options)
-  // A map keeps the order of insertion, so the first entry is the one to forget.
-  const seen = new Map<string, Seen>()
+  const seen = new Recent<Seen>(capacity)
 
-  const remember = (key: string, current: Seen): Seen | undefined => {
-    const previous = seen.get(key)
-    seen.delete(key)
-    seen.set(key, current)
-    const [oldest] = seen.size > capacity ? seen.keys() : []
-    if (oldest !== undefined) seen.delete(oldest)
-    return previous
-  }
   const served = ({ errorCode, reason, value, variant }: Seen): Served => ({
     value: privacy.values && value !== undefined ? privacy.keep("value", value) : undefined,
     variant: variant === undefined ? undefined : privacy.write("variant", variant),
@@ -202,7 +189,8 @@ const hookOf = <A>(options: Options, onChange: (change: Change) => A) => {
       const key = keyOf(context, about)
       if (key.length > maxKeyLength) return undefined
       const current = seenOf(details)
-      const previous = remember(key, current)
+      const previous = seen.peek(key)
+      seen.set(key, current)
       if (previous === undefined || isSame(previous, current)) return undefined
       const domain = domainOf(context)
       return onChange(Object.freeze({

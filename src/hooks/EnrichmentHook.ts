@@ -4,20 +4,17 @@
  *
  * @since 0.2.0
  */
-import * as Cache from "effect/Cache"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { cast } from "effect/Function"
-import * as MutableHashMap from "effect/MutableHashMap"
-import * as Option from "effect/Option"
 import * as EvaluationContext from "../EvaluationContext.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as Check from "../internal/check.ts"
+import * as Lookups from "../internal/hook/lookups.ts"
 import * as Part from "../internal/hook/part.ts"
-import { attributeOf } from "../internal/hook/view.ts"
-import * as Services from "../internal/services.ts"
+import { attributeOf, targetingKeyOf } from "../internal/hook/view.ts"
 import * as Started from "../internal/started.ts"
 import { isRecord } from "../internal/untrusted.ts"
 
@@ -249,13 +246,18 @@ const isCompute = <A>(source: Source<A>): source is (context: HookContext) => A 
  * **Details**
  *
  * `lookup` gets the subject and nothing else of the evaluation, so what is kept for
- * one subject can never depend on another one. Evaluations of one subject at the
- * same time share one lookup. A lookup that fails is not kept. It is interrupted
- * when no evaluation waits for it any more.
+ * one subject can never depend on another one. It runs with the services, the log
+ * annotations and the asynchronous context of the program that creates the hook.
  *
- * Attributes that are in the cache keep the evaluation synchronous.
+ * Evaluations of one subject at the same time share one lookup. It goes on when none
+ * of them waits any more, so a lookup that takes longer than `FeatureHook.timeout`
+ * serves later evaluations. After 30 seconds, the next evaluation starts another one.
+ * A lookup that fails is not kept.
  *
- * An effect has the services of the program that creates the hook. Otherwise the
+ * A lookup that nobody waits for is interrupted when its subject is forgotten, and
+ * when the scope of that program closes, if it has one.
+ *
+ * Attributes that are in the cache keep the evaluation synchronous. Otherwise the
  * hook is like that of `make`.
  *
  * **Gotchas**
@@ -308,38 +310,16 @@ export const makeCached = <A extends Result, const O extends CachedOptions = Cac
     capacity: Check.positiveInteger,
     timeToLive: Check.positiveDuration
   })
-  const { capacity = 1000, key = targetingKey, timeToLive = "1 minute" } = checked
-  const search = (subject: string) =>
-    Effect.suspend(() => {
-      const found = computed(lookup(subject))
-      return Effect.isEffect(found) ? found : Effect.succeed(found)
-    })
-  const cache = Cache.makeWith(search, {
-    capacity,
-    timeToLive: (exit) => Exit.isSuccess(exit) ? timeToLive : Duration.zero
-  })
-  return Effect.map(cache, (cache) =>
+  const { capacity = 1000, key = targetingKeyOf, timeToLive = "1 minute" } = checked
+  const search = (subject: string) => {
+    const found = computed(lookup(subject))
+    return Effect.isEffect(found) ? found : Effect.succeed(found)
+  }
+  return Effect.map(Lookups.make({ search, capacity, timeToLive }), (lookups) =>
     hookOf(checked, (context) => {
       const subject = key(context)
-      if (typeof subject !== "string" || subject === "") return EvaluationContext.empty
-      return known(cache, subject) ?? Cache.get(cache, subject)
+      return typeof subject !== "string" || subject === "" ? EvaluationContext.empty : lookups.get(subject)
     }))
-}
-
-const targetingKey = (context: HookContext): string | undefined => {
-  const found = attributeOf(context, "targetingKey")
-  return typeof found === "string" ? found : undefined
-}
-
-/** What is in the cache, without a fiber. Keeps it fresh, as `Cache.get` does. */
-const known = <A, E>({ map }: Cache.Cache<string, A, E>, key: string): A | undefined => {
-  const entry = Option.getOrUndefined(MutableHashMap.get(map, key))
-  const exit = entry?.fiber.pollUnsafe()
-  if (entry?.expiresAt === undefined || exit === undefined || !Exit.isSuccess(exit)) return undefined
-  if (entry.expiresAt <= Services.clock().currentTimeMillisUnsafe()) return undefined
-  MutableHashMap.remove(map, key)
-  MutableHashMap.set(map, key, entry)
-  return exit.value
 }
 
 /**

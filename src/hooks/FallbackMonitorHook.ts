@@ -296,7 +296,8 @@ const acquire = Effect.fnUntraced(function*<B>(
       const fallback = alert(context, details)
       if (fallback === undefined) return undefined
       counts.alerts++
-      if (!PubSub.publishUnsafe(alerts, fallback)) counts.dropped++
+      // A closed monitor has no readers that could miss it.
+      if (!PubSub.isShutdownUnsafe(alerts) && !PubSub.publishUnsafe(alerts, fallback)) counts.dropped++
       delivery?.offer(fallback, fallback.flagKey)
       return logLevel === false ? undefined : log(line(fallback, logLevel))
     }

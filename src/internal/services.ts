@@ -5,6 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Fiber from "effect/Fiber"
+import * as Scheduler from "effect/Scheduler"
 
 export interface Holder {
   readonly services: Context.Context<never>
@@ -31,3 +32,7 @@ export const find = (): Context.Context<never> | undefined => {
 export const current = (): Context.Context<never> => find() ?? Context.empty()
 
 export const clock = (): Clock.Clock => Context.get(current(), Clock.Clock)
+
+/** For fibers in the background. The scheduler of `runSync` would run them in the middle of an evaluation. */
+export const lasting = <R>(services: Context.Context<R>): Context.Context<R> =>
+  Context.add(services, Scheduler.Scheduler, new Scheduler.MixedScheduler())

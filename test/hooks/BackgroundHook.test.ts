@@ -2,7 +2,15 @@ import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Metric, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { BackgroundHook, EvaluationError, FeatureHook, HookFailures, OpenFeatureHook } from "effect-openfeature"
+import {
+  BackgroundHook,
+  EvaluationError,
+  FeatureFlags,
+  FeatureHook,
+  HookFailures,
+  HookRegistry,
+  OpenFeatureHook
+} from "effect-openfeature"
 import { Fixtures, TestProvider } from "effect-openfeature/testing"
 import { AsyncLocalStorage } from "node:async_hooks"
 import {
@@ -252,6 +260,33 @@ describe("a full queue", () => {
     }))
 })
 
+describe("a full queue that drops", () => {
+  it.effect("says so in the log, at most once per minute", () =>
+    Effect.gen(function*() {
+      for (const overflow of ["dropNewest", "dropOldest"] as const) {
+        const records: Array<LogRecord> = []
+        const background = yield* Effect.provide(
+          BackgroundHook.make(FeatureHook.make("stuck", { finally: () => Effect.never }), {
+            capacity: 1,
+            overflow,
+            closeTimeout: 0
+          }),
+          logsTo(records)
+        )
+        const evaluateTwice = Effect.andThen(
+          Effect.repeat(evaluate(background.hook, "a"), { times: 2 }),
+          Effect.andThen(turns(), Effect.sync(() => records.map(({ annotations }) => annotations)))
+        )
+        const first = { hook: "stuck", dropped: 2 }
+        assert.deepStrictEqual(yield* evaluateTwice, [first])
+        yield* TestClock.adjust("59 seconds")
+        assert.deepStrictEqual(yield* evaluateTwice, [first])
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(yield* evaluateTwice, [first, { hook: "stuck", dropped: 7 }])
+      }
+    }))
+})
+
 describe("a caller that waits for a full queue", () => {
   it.effect("and gives up after a timeout, or outlives the hook, is one dropped stage", () =>
     Effect.gen(function*() {
@@ -464,6 +499,71 @@ describe("closing", () => {
       assert.deepStrictEqual(records.map(({ annotations }) => annotations), [{ hook: "stuck", dropped: 3 }])
     }))
 
+  // `timeout` runs its stage in a fiber that it tracks with the registration of the hook.
+  const limited = (name: string, seen: Array<string>) =>
+    FeatureHook.observe(FeatureHook.timeout(slow(name, seen), "1 minute"))
+
+  for (const [path, change] of paths) {
+    it.effect(`drains stages with a timeout after their client has closed, ${path}`, () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const scope = yield* Scope.make()
+        const background = yield* Effect.gen(function*() {
+          const background = yield* BackgroundHook.make(change(limited("audit", seen)), { closeTimeout: "10 seconds" })
+          const flags = yield* FeatureFlags.make({ hooks: [background.hook] })
+          for (const flagKey of ["a", "b", "c"]) yield* flags.boolean(flagKey, false)
+          return background
+        }).pipe(Scope.provide(scope))
+        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        yield* TestClock.adjust("3 seconds")
+        yield* Fiber.join(closing)
+        assert.deepStrictEqual(seen, ["a", "b", "c"])
+        assert.deepInclude(yield* background.counts, { offered: 3, delivered: 3, dropped: 0, failed: 0 })
+      }))
+
+    it.effect(`drains stages with a timeout when a registry gives the hook up, ${path}`, () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const registry = yield* HookRegistry.make()
+        const hook = Effect.map(
+          BackgroundHook.make(change(limited("audit", seen)), { closeTimeout: "10 seconds" }),
+          ({ hook }) => hook
+        )
+        const registration = yield* registry.add({ name: "audit", hook })
+        const flags = yield* FeatureFlags.make()
+        yield* registry.attach(flags)
+        for (const flagKey of ["a", "b", "c"]) yield* flags.boolean(flagKey, false)
+        const closing = yield* Effect.forkChild(registration.unregister)
+        yield* TestClock.adjust("3 seconds")
+        yield* Fiber.join(closing)
+        assert.deepStrictEqual(seen, ["a", "b", "c"])
+      }))
+  }
+
+  it.effect("interrupts a stage with a timeout when the time for closing is over", () =>
+    Effect.gen(function*() {
+      const interrupted = yield* Deferred.make<void>()
+      const stuck = FeatureHook.make("stuck", {
+        finally: () => Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
+      })
+      const scope = yield* Scope.make()
+      const background = yield* Effect.gen(function*() {
+        const hook = FeatureHook.observe(FeatureHook.timeout(stuck, "1 minute"))
+        const background = yield* BackgroundHook.make(hook, { closeTimeout: "1 second" })
+        const flags = yield* FeatureFlags.make({ hooks: [background.hook] })
+        yield* flags.boolean("a", false)
+        yield* turns()
+        return background
+      }).pipe(Scope.provide(scope))
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* turns()
+      assert.isFalse(yield* Deferred.isDone(interrupted))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(closing)
+      yield* Deferred.await(interrupted)
+      assert.deepInclude(yield* background.counts, { offered: 1, dropped: 1, failed: 0 })
+    }))
+
   it("of a plain application drains the work, twice at most", async () => {
     const seen: Array<string> = []
     const audit = FeatureHook.make("audit", {
@@ -499,6 +599,11 @@ describe("misuse", () => {
     assert.include(rangeError(() => BackgroundHook.start(failing)), "put FeatureHook.observe around it")
     const enrich = FeatureHook.make("enrich", { before: () => {} })
     assert.include(rangeError(() => BackgroundHook.start(enrich)), "hook \"enrich\" has no stage for the background")
+    const program = FeatureHook.observe(FeatureHook.around("program", (_context, evaluate) => evaluate))
+    assert.include(
+      rangeError(() => BackgroundHook.start(program)),
+      "BackgroundHook.make: hook \"program\" is one program around the evaluation"
+    )
     // @ts-expect-error a text is no hook
     assert.include(rangeError(() => BackgroundHook.start("audit")), "hook 1 is not a FeatureHook")
     assert.include(

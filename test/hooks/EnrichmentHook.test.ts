@@ -1,6 +1,6 @@
 import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import {
   EnrichmentHook,
@@ -148,6 +148,112 @@ const counting = () => {
 
 describe("attributes in a cache", () => {
   for (const [path, change] of paths) {
+    it.effect(`never depend on the caller that looks them up, ${path}`, () =>
+      Effect.gen(function*() {
+        const Tenant = Context.Reference<string>("test/Tenant", { defaultValue: () => "none" })
+        const requests = new AsyncLocalStorage<string>()
+        const attributes = Effect.map(Tenant, (tenant) => ({ tenant, request: requests.getStore() ?? "none" }))
+        const hook = change(
+          yield* Effect.provideService(
+            EnrichmentHook.makeCached(() => Effect.andThen(Effect.yieldNow, attributes)),
+            Tenant,
+            "program"
+          )
+        )
+        const plain = EnrichmentHook.makeCachedUnsafe(async () => {
+          await Promise.resolve()
+          return { request: requests.getStore() ?? "none" }
+        })
+        const tenants = ["acme", "beta"]
+        const contexts = yield* Effect.promise(() =>
+          Promise.all(tenants.map((tenant) =>
+            requests.run(tenant, () =>
+              Effect.runPromiseWith(Context.make(Tenant, tenant))(
+                Effect.all([
+                  contextAfter(hook, { targetingKey: `user of ${tenant}` }),
+                  contextAfter(hook, { targetingKey: "user" }),
+                  contextAfter(change(plain), { targetingKey: "user" })
+                ])
+              ))
+          ))
+        )
+        for (const [own, shared, unsafe] of contexts) {
+          assert.deepInclude(own, { tenant: "program", request: "none" })
+          assert.deepInclude(shared, { tenant: "program", request: "none" })
+          assert.deepInclude(unsafe, { request: "none" })
+        }
+      }))
+
+    it.effect(`are kept although they come too late for the first callers, ${path}`, () =>
+      collectFailures(() =>
+        Effect.gen(function*() {
+          const { lookup, lookups } = counting()
+          const hook = FeatureHook.observe(
+            FeatureHook.timeout(change(yield* EnrichmentHook.makeCached(lookup)), "600 millis")
+          )
+          const plans: Array<unknown> = []
+          for (let time = 0; time < 3; time++) {
+            const evaluating = yield* Effect.forkChild(contextAfter(hook, { targetingKey: "a" }))
+            yield* turns()
+            yield* TestClock.adjust("600 millis")
+            plans.push((yield* Fiber.join(evaluating))["plan"])
+          }
+          assert.deepStrictEqual(plans, [undefined, "plan of a", "plan of a"])
+          assert.deepStrictEqual(lookups, ["a"])
+        })
+      ))
+
+    it.effect(`are not looked up any more when nobody waits and the scope closes, ${path}`, () =>
+      collectFailures(() =>
+        Effect.gen(function*() {
+          const open: Array<string> = []
+          const stuck = (key: string) =>
+            Effect.acquireUseRelease(
+              Effect.sync(() => void open.push(key)),
+              () => Effect.never,
+              () => Effect.sync(() => void open.splice(open.indexOf(key), 1))
+            )
+          const scope = yield* Scope.make()
+          const cached = yield* Scope.provide(EnrichmentHook.makeCached(stuck, { capacity: 2 }), scope)
+          const limited = FeatureHook.observe(FeatureHook.timeout(change(cached), "10 millis"))
+          const evaluate = (targetingKey: string) =>
+            Effect.gen(function*() {
+              const evaluating = yield* Effect.forkChild(contextAfter(limited, { targetingKey }))
+              yield* turns()
+              yield* TestClock.adjust("10 millis")
+              yield* Fiber.join(evaluating)
+              yield* turns()
+            })
+          for (const key of ["a", "b", "c"]) yield* evaluate(key)
+          assert.deepStrictEqual(open, ["b", "c"])
+          yield* TestClock.adjust("30 seconds")
+          yield* evaluate("b")
+          assert.deepStrictEqual(open, ["c", "b"])
+          yield* Scope.close(scope, Exit.void)
+          assert.deepStrictEqual(open, [])
+          yield* evaluate("d")
+          assert.deepStrictEqual(open, [])
+        })
+      ))
+
+    it.effect(`come to an end when their lookup needs others, ${path}`, () =>
+      collectFailures(() =>
+        Effect.gen(function*() {
+          const lookups: Array<string> = []
+          const { flags } = yield* client({ a: TestProvider.value(true) }, {})
+          const hook = change(
+            yield* EnrichmentHook.makeCached((key): Effect.Effect<EnrichmentHook.Attributes> => {
+              lookups.push(key)
+              return Effect.map(evaluate(`${key} and`), (isPro) => ({ isPro }))
+            })
+          )
+          const evaluate = (targetingKey: string) =>
+            flags.boolean("a", false, { context: { targetingKey }, hooks: [hook] })
+          assert.isTrue(yield* evaluate("a"))
+          assert.strictEqual(lookups.length, 8)
+        })
+      ))
+
     it.effect(`are looked up once per subject and time, and never mixed up, ${path}`, () =>
       Effect.gen(function*() {
         const { lookup, lookups } = counting()

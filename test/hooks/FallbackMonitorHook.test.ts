@@ -105,6 +105,16 @@ describe("a fallback", () => {
       yield* Fiber.interrupt(slow)
     }))
 
+  it.effect("loses nothing without a reader, also when the monitor is closed", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const monitor = yield* Scope.provide(FallbackMonitorHook.make({ logLevel: false, capacity: 1 }), scope)
+      for (const flagKey of ["a", "b"]) yield* failing(monitor.hook, flagKey)
+      yield* Scope.close(scope, Exit.void)
+      for (const flagKey of ["c", "d"]) yield* failing(monitor.hook, flagKey)
+      assert.deepStrictEqual(yield* monitor.counts, { fallbacks: 4, alerts: 4, dropped: 0 })
+    }))
+
   it.effect("has the services of the program that made the monitor", () =>
     Effect.gen(function*() {
       class Chat extends Context.Service<Chat, Array<string>>()("test/Chat") {}
@@ -203,7 +213,7 @@ describe("in a plain application", () => {
     await monitor.close()
     assert.isFalse(await client.getBooleanValue("b", false))
     assert.deepStrictEqual(alerts, [`${domain} a GENERAL`])
-    assert.deepStrictEqual(monitor.counts(), { fallbacks: 3, alerts: 2, dropped: 1 })
+    assert.deepStrictEqual(monitor.counts(), { fallbacks: 3, alerts: 2, dropped: 0 })
     assert.match(JSON.stringify(lines), /served its default value/)
     assert.notInclude(JSON.stringify(lines), "secret")
     await SDK.OpenFeature.getClient(newDomain()).getBooleanValue("a", false)

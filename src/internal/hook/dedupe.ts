@@ -16,7 +16,7 @@ import * as Services from "../services.ts"
 import { isRecord, tryOr } from "../untrusted.ts"
 import * as Part from "./part.ts"
 import { Nesting } from "./registration.ts"
-import { attributeOf, detach } from "./view.ts"
+import { detach, targetingKeyOf } from "./view.ts"
 
 export type Details = EvaluationDetails.EvaluationDetails | undefined
 
@@ -128,7 +128,7 @@ export class Dedupe {
     if (key === undefined) return undefined
     const entry: Entry = {
       key,
-      subject: subjectOf(context),
+      subject: targetingKeyOf(context),
       since,
       isSettled: this.#part.before === undefined,
       running: undefined,
@@ -148,7 +148,7 @@ export class Dedupe {
 
   // A contribution or a failure can contain data of the subject.
   #isFor({ subject }: Entry, context: HookContext): boolean {
-    return this.#settings.sharesContributions || (subject !== undefined && subject === subjectOf(context))
+    return this.#settings.sharesContributions || (subject !== undefined && subject === targetingKeyOf(context))
   }
 
   /** Contributes what the other evaluation did. That of another subject runs on its own. */
@@ -241,11 +241,6 @@ const hasToRepeat = (entry: Entry, stage: Stage): boolean =>
   stage === "before"
     ? !entry.isSettled || entry.before !== undefined || entry.after !== undefined
     : stage === "after" && entry.after !== undefined
-
-const subjectOf = (context: HookContext): string | undefined => {
-  const targetingKey = attributeOf(context, "targetingKey")
-  return typeof targetingKey === "string" && targetingKey !== "" ? targetingKey : undefined
-}
 
 const detailsOf = (context: HookContext, input: Part.Input): Details =>
   EvaluationError.isEvaluationError(input)

@@ -6,6 +6,7 @@ import type * as Metric from "effect/Metric"
 import type * as Schedule from "effect/Schedule"
 import * as HookFailures from "../../HookFailures.ts"
 import { here } from "../node.ts"
+import * as Services from "../services.ts"
 import { Task } from "./backlog.ts"
 import * as Part from "./part.ts"
 import * as Work from "./work.ts"
@@ -40,7 +41,7 @@ export interface Delivery<in A> {
 
 /** `R` is what the result of `send` requires. */
 export const make = Effect.fnUntraced(function*<A, R>({ maxSize, maxWait, name, retry, send, ...limits }: Options<A>) {
-  const services = Work.lasting(yield* Effect.context<R>())
+  const services = Services.lasting(yield* Effect.context<R>())
   // What is sent belongs to many requests, so it must not see the asynchronous context of one.
   const inContext = here()
   const deliver = (items: ReadonlyArray<Item<A>>): Effect.Effect<unknown, unknown, R> => {

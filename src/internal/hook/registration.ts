@@ -33,14 +33,22 @@ export interface Nesting {
   readonly budget: Budget | undefined
   /** The registration of the running hook. */
   readonly registration: Registration | undefined
+  /** Whether the stage runs in the background, where it outlives the registration. */
+  readonly isDetached: boolean
 }
 
-const notNested: Nesting = { depth: 0, budget: undefined, registration: undefined }
+const notNested: Nesting = { depth: 0, budget: undefined, registration: undefined, isDetached: false }
 
 export const Nesting: Context.Reference<Nesting> = Context.Reference<Nesting>(
   "effect-openfeature/internal/Nesting",
   { defaultValue: () => notNested }
 )
+
+/** Gives work that outlives the registration of its caller the nesting of the caller. */
+export const detached = <R>(
+  services: Context.Context<R>,
+  caller: Context.Context<never>
+): Context.Context<R> => Context.add(services, Nesting, { ...Context.get(caller, Nesting), isDetached: true })
 
 export type WhenClosed = "skip" | "reject"
 
@@ -187,11 +195,11 @@ export const scoped = <R>(
     )
   })
 
-/** Tracks a fiber that outlives its stage with the registration of that stage. */
+/** Tracks a fiber that outlives its stage with the registration of that stage, unless that runs in the background. */
 export const track = (fiber: Fiber.Fiber<unknown, unknown>, onClose?: () => void): Effect.Effect<void> =>
   Effect.withFiber((current) => {
-    const { registration } = current.getRef(Nesting)
-    if (registration === undefined) return Effect.void
+    const { isDetached, registration } = current.getRef(Nesting)
+    if (registration === undefined || isDetached) return Effect.void
     const tracked: Tracked = onClose === undefined ? { fiber } : { fiber, onClose }
     registration.add(tracked)
     fiber.addObserver(() => registration.delete(tracked))

@@ -138,6 +138,12 @@ export const domainOf = (context: HookContext): string | undefined =>
 export const attributeOf = (context: HookContext, name: string): unknown =>
   context instanceof View ? View.attribute(context, name) : context.context[name]
 
+/** Returns the targeting key if it is a text that is not empty. */
+export const targetingKeyOf = (context: HookContext): string | undefined => {
+  const found = attributeOf(context, "targetingKey")
+  return typeof found === "string" && found !== "" ? found : undefined
+}
+
 /** Returns the SDK's arguments of the stage, unless the stage must not reach them. */
 export const sourceOf = (context: HookContext): Source | undefined =>
   context instanceof View ? View.source(context) : undefined

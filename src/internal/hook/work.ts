@@ -1,4 +1,5 @@
 /** Work off the evaluation path: a bounded backlog, tasks that run at the same time, and an exact account of all tasks. */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -7,6 +8,7 @@ import * as Metric from "effect/Metric"
 import * as Scheduler from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import * as Check from "../check.ts"
+import * as Services from "../services.ts"
 import { oneLine } from "../text.ts"
 import { Backlog, type Task } from "./backlog.ts"
 
@@ -38,10 +40,6 @@ export interface Options<T extends Task> extends Limits {
   /** How many tasks run together, and how long they wait for others. */
   readonly batch?: { readonly maxSize: number; readonly maxWait: Duration.Input } | undefined
 }
-
-/** The scheduler of `runSync` would run fibers in the middle of an evaluation. */
-export const lasting = <R>(services: Context.Context<R>): Context.Context<R> =>
-  Context.add(services, Scheduler.Scheduler, new Scheduler.MixedScheduler())
 
 /** Takes tasks until the scope closes. */
 export const make = Effect.fnUntraced(function*<T extends Task>(
@@ -75,6 +73,7 @@ export class Work<T extends Task> {
   readonly #maxSize: number
   readonly #metrics: Readonly<Record<Outcome, Metric.Counter<number>>>
   readonly #services: Context.Context<never>
+  readonly #clock: Clock.Clock
 
   readonly #backlog = new Backlog<T>()
   readonly #running = new Map<Fiber.Fiber<boolean>, ReadonlyArray<T>>()
@@ -90,13 +89,15 @@ export class Work<T extends Task> {
   #isStarting = false
   #timer: Fiber.Fiber<void> | undefined = undefined
   #isLate = false
+  #warnedAt: bigint | undefined = undefined
 
   constructor(options: Options<T>, services: Context.Context<never>) {
     this.#options = options
     this.#capacity = options.capacity ?? 1000
     this.#concurrency = options.concurrency ?? 1
     this.#maxSize = Math.min(options.batch?.maxSize ?? 1, this.#capacity)
-    this.#services = lasting(services)
+    this.#services = Services.lasting(services)
+    this.#clock = Context.get(services, Clock.Clock)
     const metric = (outcome: Outcome) =>
       Metric.withAttributes(options.counter, { hook: oneLine(options.name, 128), outcome })
     this.#metrics = { delivered: metric("delivered"), dropped: metric("dropped"), failed: metric("failed") }
@@ -118,11 +119,25 @@ export class Work<T extends Task> {
     if (this.#backlog.size >= this.#capacity) {
       const { overflow } = this.#options
       if (overflow === "wait") return this.#wait(task)
+      this.#warn()
       if (overflow !== "dropOldest") return this.#end("dropped", [task])
       this.#end("dropped", this.#backlog.takeOldest())
     }
     this.#append(task)
     return undefined
+  }
+
+  #warn(): void {
+    const now = this.#clock.monotonicTimeNanosUnsafe()
+    if (this.#warnedAt !== undefined && now - this.#warnedAt < minute) return
+    this.#warnedAt = now
+    const warning = Effect.suspend(() =>
+      Effect.annotateLogs(Effect.logWarning("work of a hook in the background was dropped, since its queue was full"), {
+        hook: oneLine(this.#options.name, 128),
+        dropped: this.#ended.dropped
+      })
+    )
+    this.#dispatcher.scheduleTask(() => void Effect.runForkWith(this.#services)(warning), 0)
   }
 
   #append(task: T): void {
@@ -257,3 +272,5 @@ export class Work<T extends Task> {
 
 // So many tasks that never wait do not keep a request waiting.
 const maxPerTurn = 64
+
+const minute = 60_000_000_000n

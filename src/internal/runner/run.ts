@@ -168,7 +168,7 @@ export class Run implements Stage.Host, Source {
     this.#servicesOf = registration
     const services = registration?.services(evaluation.services, this.sdk) ?? Context.makeUnsafe<unknown>(new Map())
     const { budget, depth } = evaluation
-    return this.#services = Context.add(services, Nesting, { depth, budget, registration })
+    return this.#services = Context.add(services, Nesting, { depth, budget, registration, isDetached: false })
   }
 
   admit(registration: Registration, stage: StageName): boolean {
