@@ -5,7 +5,7 @@ export default ({ BackgroundHook, FeatureHook }) => {
   const open = () => {
     const records = []
     const audit = FeatureHook.make("audit", {
-      finally: (context, { reason, value }) => void records.push(`${context.flagKey} = ${value} (${reason})`)
+      finally: (context, { reason, value }) => void records.push(`${context.flagKey} = ${JSON.stringify(value)} (${reason})`)
     })
     const { hook, close } = BackgroundHook.start(FeatureHook.observe(audit))
     return {

@@ -47,7 +47,7 @@ export const make = Effect.fnUntraced(function*<A, E, R>(options: Options<A, E, 
   return lookups
 })
 
-export class Lookups<A, E, R> {
+class Lookups<A, E, R> {
   readonly #search: (key: string) => Effect.Effect<A, E, R>
   readonly #timeToLive: number
   readonly #services: Context.Context<R>
