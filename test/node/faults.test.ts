@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { AuditHook } from "effect-openfeature"
 import { AuditFile } from "effect-openfeature/node"
 import { TestProvider } from "effect-openfeature/testing"
-import { existsSync, readdirSync, readlinkSync } from "node:fs"
+import { existsSync, readdirSync, readlinkSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { tryOr } from "../../src/internal/untrusted.ts"
 import { Disk } from "../../src/node/internal/disk.ts"
@@ -265,6 +265,34 @@ describe("a rotation that fails", () => {
       assert.strictEqual(filesOf(folder).length, 4)
       assert.include(logs[0]?.message, "cannot remove a rotated file: EACCES")
     }))
+})
+
+describe("a record that lacks its line feed alone", () => {
+  for (const guarantee of guarantees) {
+    for (const onError of ["drop", "reject"] as const) {
+      it.effect(`is in the file once, ${guarantee}, ${onError}`, () =>
+        Effect.gen(function*() {
+          const { close, faults, file, folder } = yield* opened({ guarantee, onError })
+          yield* append(file, "a")
+          yield* file.flush
+          faults.room = statSync(filesOf(folder)[0] ?? "").size - 1
+          yield* Effect.forkChild(append(file, "b"), { startImmediately: true })
+          yield* Effect.forkChild(append(file, "c"), { startImmediately: true })
+          yield* turns(10)
+          faults.room = Infinity
+          yield* TestClock.adjust("1 second")
+          yield* append(file, "d")
+          yield* file.flush
+          yield* close
+          const { lines } = contentOf(...filesOf(folder))
+          assertNumbered(lines)
+          assertChained(...filesOf(folder))
+          const keys = lines.map(({ flagKey }) => flagKey)
+          assert.deepStrictEqual(keys, Array.from(new Set(keys)))
+          assert.includeMembers(keys, ["a", "b", "d"])
+        }))
+    }
+  }
 })
 
 describe("any run of faults", () => {

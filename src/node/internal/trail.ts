@@ -161,7 +161,7 @@ export const write = Effect.fnUntraced(function*(
   const batch = Buffer.from(lines.map(({ text }) => text).join(""))
   const progress = { bytes: 0 }
   const error = yield* errorOf(append(trail.file, batch, progress), "write to the file")
-  const count = error === undefined ? lines.length : wholeLines(batch, progress.bytes)
+  const count = error === undefined ? lines.length : wholeRecords(batch, progress.bytes)
   trail.size += progress.bytes
   trail.last = lines[count - 1]?.link ?? trail.last
   if (count > 0) trail.day = trail.last.day
@@ -172,15 +172,19 @@ export const write = Effect.fnUntraced(function*(
     : { written: 0, unsure: count, error: unsynced }
 })
 
-/** Appends one record without a wait. The file has to be opened anew when this returns `false`. */
-export const writeNow = (settings: Settings, trail: Trail, { day, json }: Item): boolean => {
+/**
+ * Appends one record without a wait, and tells whether all of it is in the file. Unless its whole line is, the file has to
+ * be opened anew.
+ */
+export const writeNow = (settings: Settings, trail: Trail, { day, json }: Item): "none" | "record" | "line" => {
   const { link, text } = Chain.append(json, day, trail.last, settings.isHashed)
   const bytes = Buffer.from(text)
-  if (trail.file.appendNow(bytes) !== bytes.length) return false
-  trail.size += bytes.length
+  const taken = trail.file.appendNow(bytes)
+  if (wholeRecords(bytes, taken) === 0) return "none"
+  trail.size += taken
   trail.last = link
   trail.day = day
-  return true
+  return taken === bytes.length ? "line" : "record"
 }
 
 const errorOf = (operation: Effect.Effect<void, DiskError>, what: string): Effect.Effect<AuditError | undefined> =>
@@ -215,9 +219,11 @@ const append = Effect.fnUntraced(function*(file: File, bytes: Uint8Array, progre
   }
 })
 
-const wholeLines = (batch: Buffer, bytes: number): number => {
+// A record that lacks its line feed alone is whole: opening the file anew ends the line. Written again, it would be there
+// twice.
+const wholeRecords = (batch: Buffer, bytes: number): number => {
   let count = 0
-  for (let end = batch.indexOf(lineFeed); end >= 0 && end < bytes; end = batch.indexOf(lineFeed, end + 1)) count++
+  for (let end = batch.indexOf(lineFeed); end >= 0 && end <= bytes; end = batch.indexOf(lineFeed, end + 1)) count++
   return count
 }
 

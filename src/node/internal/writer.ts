@@ -145,14 +145,14 @@ export class Writer {
     const trail = this.#trail
     const now = this.#now
     const canWrite = trail !== undefined && this.#wake !== undefined && this.#queue.length === 0 &&
-      !this.#isDisturbed && now >= this.#slowUntil && !Trail.isFull(this.#settings, trail, entry)
+      !this.#isDisturbed && !this.#mustReopen && now >= this.#slowUntil && !Trail.isFull(this.#settings, trail, entry)
     if (!canWrite) return false
     const hasMoved = this.#isCheckDue(now) && Trail.hasMoved(trail, this.#disk.statNow(this.#settings.path))
-    const isWritten = !hasMoved && Trail.writeNow(this.#settings, trail, entry)
-    this.#mustReopen = !isWritten
+    const written = hasMoved ? "none" : Trail.writeNow(this.#settings, trail, entry)
+    this.#mustReopen = written !== "line"
     const end = this.#now
     if (end - now > maxDirect) this.#slowUntil = end + Duration.toNanosUnsafe(this.#settings.retryAfter)
-    return isWritten
+    return written !== "none"
   }
 
   #isCheckDue(now: bigint): boolean {
