@@ -31,15 +31,16 @@ const headerOf = (module) => {
 const specifierOf = (module) =>
   /^(node|otel|testing)\//.test(module) ? `${manifest.name}/${module.split("/")[0]}` : manifest.name
 const nameOf = (module) => module.split("/").at(-1)
+// The root leaves out what loads Effect's stores.
+const rootModules = readFileSync(join(root, "src/index.ts"), "utf8")
+const isApart = (module) => specifierOf(module) === manifest.name && !rootModules.includes(`"./${module}.ts"`)
 
 const modules = pagesIn(made).filter((page) => page !== "README.md").map((page) => page.slice(0, -3))
 for (const module of modules) {
   const file = join(made, `${module}.md`)
   const name = nameOf(module)
-  const imports = [
-    `import { ${name} } from "${specifierOf(module)}"`,
-    `import * as ${name} from "${manifest.name}/${module}" // the same`
-  ]
+  const own = `import * as ${name} from "${manifest.name}/${module}"`
+  const imports = isApart(module) ? [own] : [`import { ${name} } from "${specifierOf(module)}"`, `${own} // the same`]
   // Not the bare name, which is the anchor of a type of that name.
   const head = `# Module ${name}\n\n${headerOf(module).text}\n\n\`\`\`ts\n${imports.join("\n")}\n\`\`\`\n`
   writeFileSync(file, readFileSync(file, "utf8").replace(/^# .*\n/, () => head))
@@ -51,7 +52,8 @@ writeFileSync(
 
 Every module, with its exports by category, their options and defaults. \`npm run docs:api\` writes these pages from the
 comments in \`src\`. The modules of \`node\`, \`otel\` and \`testing\` are exported by \`${manifest.name}/node\`,
-\`${manifest.name}/otel\` and \`${manifest.name}/testing\`, and all others by \`${manifest.name}\`.
+\`${manifest.name}/otel\` and \`${manifest.name}/testing\`, and all others by \`${manifest.name}\`, but for those with
+Effect's stores: \`AuditQueue\` and \`CircuitBreakerHook\`.
 
 | module | |
 | --- | --- |

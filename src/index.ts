@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-export * as AuditQueue from "./audit/AuditQueue.ts"
 export * as AuditRecord from "./audit/AuditRecord.ts"
 export * as AuditSink from "./audit/AuditSink.ts"
 export * as EvaluationContext from "./EvaluationContext.ts"
@@ -22,7 +21,6 @@ export * as HookRegistry from "./HookRegistry.ts"
 export * as BackgroundHook from "./hooks/BackgroundHook.ts"
 export * as BatchHook from "./hooks/BatchHook.ts"
 export * as ChangeHook from "./hooks/ChangeHook.ts"
-export * as CircuitBreakerHook from "./hooks/CircuitBreakerHook.ts"
 export * as ContextValidatorHook from "./hooks/ContextValidatorHook.ts"
 export * as DedupeHook from "./hooks/DedupeHook.ts"
 export * as EnrichmentHook from "./hooks/EnrichmentHook.ts"

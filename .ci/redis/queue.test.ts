@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { AuditHook, AuditQueue } from "effect-openfeature"
+import { AuditHook } from "effect-openfeature"
+import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
 import { Fixtures } from "effect-openfeature/testing"
 import { freePort, type Process, startRedis } from "../../examples/durable-queue/processes.ts"
 import { redisStore } from "../../examples/durable-queue/store.ts"

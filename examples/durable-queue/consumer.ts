@@ -1,5 +1,5 @@
 // Takes the records out of the queue, and keeps a line of each in a file.
-import { AuditQueue } from "effect-openfeature"
+import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
 import { appendFile } from "node:fs/promises"
 import { redisStore, redisUrl } from "./store.ts"
 

@@ -1,7 +1,8 @@
 // A web server that evaluates a flag for each request, and tells whether the audit record is safe.
 import { InMemoryProvider, OpenFeature } from "@openfeature/server-sdk"
 import { Effect } from "effect"
-import { AuditHook, AuditQueue, type AuditSink, OpenFeatureHook } from "effect-openfeature"
+import { AuditHook, type AuditSink, OpenFeatureHook } from "effect-openfeature"
+import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
 import { createServer } from "node:http"
 import { redisStore, redisUrl } from "./store.ts"
 

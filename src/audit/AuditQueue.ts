@@ -4,6 +4,9 @@
  * The queue is Effect's `PersistedQueue`, in memory or in Redis. A buffer in front
  * of it keeps evaluations from waiting for a store that is slow or down.
  *
+ * It uses Effect's stores, which the root of the package does not load, so it has
+ * an import of its own: `effect-openfeature/audit/AuditQueue`.
+ *
  * @since 0.2.0
  */
 import * as Context from "effect/Context"
@@ -193,7 +196,7 @@ export const layerMemory: Store = Layer.provide(PersistedQueue.layer, PersistedQ
  * **Example** (Consuming what a queue has stored)
  *
  * ```ts
- * import { AuditQueue } from "effect-openfeature"
+ * import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
  *
  * const memory = AuditQueue.makeMemory()
  * const queue = AuditQueue.start(memory)
@@ -283,7 +286,8 @@ const connect = <E, R>(
  *
  * ```ts
  * import { Effect } from "effect"
- * import { AuditHook, AuditQueue, FeatureFlags } from "effect-openfeature"
+ * import { AuditHook, FeatureFlags } from "effect-openfeature"
+ * import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
  *
  * const program = Effect.gen(function*() {
  *   const queue = yield* AuditQueue.make(AuditQueue.layerMemory)
@@ -363,7 +367,8 @@ const acquire = Effect.fnUntraced(function*<E, R>(
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"
- * import { AuditHook, AuditQueue, OpenFeatureHook } from "effect-openfeature"
+ * import { AuditHook, OpenFeatureHook } from "effect-openfeature"
+ * import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
  *
  * const queue = AuditQueue.start(AuditQueue.layerMemory)
  * const client = OpenFeature.getClient("audit-queue")
@@ -420,7 +425,7 @@ export const start = (store: Store<unknown>, options: Options = {}): Running => 
  *
  * ```ts
  * import { Effect } from "effect"
- * import { AuditQueue } from "effect-openfeature"
+ * import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
  *
  * const seen = new Set<string>()
  * const consumer = AuditQueue.consume(AuditQueue.layerMemory, (record, { id }) =>
@@ -522,7 +527,7 @@ const handling =
  * **Example** (Handling records without Effect)
  *
  * ```ts
- * import { AuditQueue } from "effect-openfeature"
+ * import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
  *
  * const consumer = AuditQueue.startConsumer(AuditQueue.layerMemory, async (record, { id }) => {
  *   console.log(id, record.flagKey) // await database.insert(...)

@@ -1,6 +1,9 @@
 /**
  * Hooks that are left out for a while after they failed several times.
  *
+ * It uses Effect's stores, which the root of the package does not load, so it has
+ * an import of its own: `effect-openfeature/hooks/CircuitBreakerHook`.
+ *
  * @since 0.2.0
  */
 import * as Context from "effect/Context"
@@ -241,7 +244,8 @@ const checked = (owner: string, hook: FeatureHook.Any, options: Options): void =
  *
  * ```ts
  * import { Effect } from "effect"
- * import { CircuitBreakerHook, FeatureHook } from "effect-openfeature"
+ * import { FeatureHook } from "effect-openfeature"
+ * import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook"
  * import { Fixtures } from "effect-openfeature/testing"
  *
  * let calls = 0
@@ -335,7 +339,8 @@ const acquire = Effect.fnUntraced(function*<E, R>(hook: FeatureHook.FeatureHook<
  *
  * ```ts
  * import { OpenFeature } from "@openfeature/server-sdk"
- * import { CircuitBreakerHook, FeatureHook, OpenFeatureHook } from "effect-openfeature"
+ * import { FeatureHook, OpenFeatureHook } from "effect-openfeature"
+ * import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook"
  *
  * const alerts: Array<string> = []
  * const exposure = FeatureHook.make("exposure", {

@@ -1,7 +1,8 @@
 /** What an audit queue promises with any store. It runs in real time, since a store has a clock of its own. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Layer, type Scope } from "effect"
-import { AuditHook, AuditQueue, type AuditRecord } from "effect-openfeature"
+import { AuditHook, type AuditRecord } from "effect-openfeature"
+import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
 import { Fixtures } from "effect-openfeature/testing"
 import { PersistedQueue } from "effect/persistence"
 

@@ -2,12 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Predicate, Scope } from "effect"
 import {
   AuditHook,
-  AuditQueue,
   AuditStream,
   BackgroundHook,
   BatchHook,
   ChangeHook,
-  CircuitBreakerHook,
   ContextValidatorHook,
   DedupeHook,
   EnrichmentHook,
@@ -24,6 +22,8 @@ import {
   RequestFlags,
   TimingHook
 } from "effect-openfeature"
+import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
+import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook"
 import { AuditFile, AuditReader, HookPlugin } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import { HookContract, TestFlags } from "effect-openfeature/testing"

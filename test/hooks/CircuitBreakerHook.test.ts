@@ -4,7 +4,8 @@ import { Context, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "ef
 import { constVoid } from "effect/Function"
 import { CircuitBreaker } from "effect/persistence"
 import { TestClock } from "effect/testing"
-import { CircuitBreakerHook, EvaluationError, FeatureHook, HookHints, OpenFeatureHook } from "effect-openfeature"
+import { EvaluationError, FeatureHook, HookHints, OpenFeatureHook } from "effect-openfeature"
+import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook"
 import { Fixtures } from "effect-openfeature/testing"
 import {
   asynchronous,

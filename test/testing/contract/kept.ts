@@ -6,7 +6,6 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "
 import { Context, Effect } from "effect"
 import {
   BackgroundHook,
-  CircuitBreakerHook,
   ContextValidatorHook,
   DedupeHook,
   EvaluationError,
@@ -18,6 +17,7 @@ import {
   RequestFlags,
   TimingHook
 } from "effect-openfeature"
+import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import { EvaluationJournal, type HookContract, RecordingHook } from "effect-openfeature/testing"
 import { Reader } from "../../otel/reader.ts"

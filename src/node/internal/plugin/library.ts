@@ -1,5 +1,4 @@
 /** The modules that a plugin gets as its argument, so that it needs no copy of this library. */
-import * as AuditQueue from "../../../audit/AuditQueue.ts"
 import * as AuditRecord from "../../../audit/AuditRecord.ts"
 import * as AuditSink from "../../../audit/AuditSink.ts"
 import * as EvaluationContext from "../../../EvaluationContext.ts"
@@ -18,7 +17,6 @@ import * as HookRegistry from "../../../HookRegistry.ts"
 import * as BackgroundHook from "../../../hooks/BackgroundHook.ts"
 import * as BatchHook from "../../../hooks/BatchHook.ts"
 import * as ChangeHook from "../../../hooks/ChangeHook.ts"
-import * as CircuitBreakerHook from "../../../hooks/CircuitBreakerHook.ts"
 import * as ContextValidatorHook from "../../../hooks/ContextValidatorHook.ts"
 import * as DedupeHook from "../../../hooks/DedupeHook.ts"
 import * as EnrichmentHook from "../../../hooks/EnrichmentHook.ts"
@@ -34,7 +32,6 @@ import { version } from "../../../internal/version.ts"
 /** All modules of the root, and the version. */
 export const library = Object.freeze({
   version,
-  AuditQueue,
   AuditRecord,
   AuditSink,
   EvaluationContext,
@@ -53,7 +50,6 @@ export const library = Object.freeze({
   BackgroundHook,
   BatchHook,
   ChangeHook,
-  CircuitBreakerHook,
   ContextValidatorHook,
   DedupeHook,
   EnrichmentHook,
