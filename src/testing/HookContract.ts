@@ -411,7 +411,9 @@ export const check = async (make: Make, options: Options = {}): Promise<void> =>
  * import { HookContract } from "effect-openfeature/testing"
  *
  * const audit = FeatureHook.make("audit", { finally: (context) => Effect.logDebug(context.flagKey) })
- * const contract = HookContract.checkEffect(() => BackgroundHook.make(audit), { evaluations: 2_000 })
+ * const contract = HookContract.checkEffect(() => BackgroundHook.make(audit, { capacity: 100 }), {
+ *   evaluations: 2_000
+ * })
  * await Effect.runPromise(contract) // => undefined
  * ```
  *
