@@ -1,7 +1,7 @@
 // The queue in Redis, for both processes.
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import { Layer, References } from "effect"
-import type { AuditQueue } from "effect-openfeature"
+import type * as AuditQueue from "effect-openfeature/audit/AuditQueue"
 import { PersistedQueue } from "effect/persistence"
 
 export const redisStore = (url: string): AuditQueue.Store<unknown> =>
