@@ -19,6 +19,9 @@ export default defineConfig({
     // By default one core is left to the watcher, which of two is half the machine.
     maxWorkers: "100%",
     execArgv: ["--expose-gc"],
+    // These end a test that hangs. A machine that stands still for a while fails none.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     dangerouslyIgnoreUnhandledErrors: false,
     coverage: {
       provider: "v8",

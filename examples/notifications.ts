@@ -1,7 +1,7 @@
 // Messages about served defaults and changed flags, and records of evaluations, all in batches and in the background. No
 // evaluation waits for any of them.
 import { FlagdProvider } from "@openfeature/flagd-provider"
-import { Effect, Exit, Fiber, Schedule, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Queue, Schedule, Scope, Stream } from "effect"
 import { BatchHook, ChangeHook, FallbackMonitorHook, FeatureFlags } from "effect-openfeature"
 import assert from "node:assert/strict"
 import { fileURLToPath } from "node:url"
@@ -28,20 +28,20 @@ const insert = (records: ReadonlyArray<string>) =>
   })
 
 const program = Effect.gen(function*() {
-  const monitor = yield* FallbackMonitorHook.make({ logLevel: false })
-  const changed = yield* ChangeHook.makeStream()
-  const alerts = Stream.merge(
-    Stream.map(monitor.alerts, ({ errorCode, flagKey }) => `${flagKey} serves its default value: ${errorCode}`),
-    Stream.map(
-      changed.changes,
-      ({ current, flagKey, previous }) => `${flagKey} has changed for a user: ${previous.variant} -> ${current.variant}`
-    )
+  // A queue keeps what comes before somebody reads it.
+  const alerts = yield* Queue.dropping<string>(100)
+  const monitor = yield* FallbackMonitorHook.make({
+    logLevel: false,
+    onFallback: ({ errorCode, flagKey }) => Queue.offer(alerts, `${flagKey} serves its default value: ${errorCode}`)
+  })
+  const changed = yield* ChangeHook.make(({ current, flagKey, previous }) =>
+    Queue.offer(alerts, `${flagKey} has changed for a user: ${previous.variant} -> ${current.variant}`)
   )
-  const posting = yield* alerts.pipe(
+  const posting = yield* Stream.fromQueue(alerts).pipe(
     Stream.take(3),
     Stream.groupedWithin(10, "100 millis"),
     Stream.runForEach(post),
-    Effect.forkChild({ startImmediately: true })
+    Effect.forkChild
   )
 
   const batches = yield* BatchHook.make("analytics", {
@@ -59,7 +59,7 @@ const program = Effect.gen(function*() {
         offlineFlagSourcePath: fileURLToPath(new URL("flags.json", import.meta.url))
       })
     ),
-    hooks: [monitor.hook, changed.hook, batches.hook]
+    hooks: [monitor.hook, changed, batches.hook]
   })
 
   for (const plan of ["free", "free", "pro", "pro"]) {

@@ -26,6 +26,7 @@ import type { StageServices } from "../FeatureHook.ts"
 import { fields } from "../internal/auditRecord.ts"
 import * as Check from "../internal/check.ts"
 import * as Part from "../internal/hook/part.ts"
+import * as Started from "../internal/started.ts"
 import { waitFor } from "../internal/wait.ts"
 import type { AuditRecord } from "./AuditRecord.ts"
 import type { AuditSink } from "./AuditSink.ts"
@@ -384,18 +385,12 @@ const acquire = Effect.fnUntraced(function*<E, R>(
  */
 export const start = (store: Store<unknown>, options: Options = {}): Running => {
   checked("AuditQueue.start", store, options)
-  const scope = Scope.makeUnsafe()
-  // Its caller has no services.
-  const runSync = Effect.runSyncWith(Context.empty())
-  const runPromise = Effect.runPromiseWith(Context.empty())
-  const { counts, flush, ...sink } = runSync(Scope.provide(acquire(store, options), scope))
-  const close = () => runPromise(Scope.close(scope, Exit.void))
+  const { value: { counts, flush, ...sink }, ...closing } = Started.start(acquire(store, options))
   return {
     ...sink,
-    counts: () => runSync(counts),
-    flush: () => runPromise(flush),
-    close,
-    [Symbol.asyncDispose]: close
+    counts: () => Started.runSync(counts),
+    flush: () => Started.runPromise(flush),
+    ...closing
   }
 }
 
@@ -546,6 +541,6 @@ export const startConsumer = (
   checkedConsumer("AuditQueue.startConsumer", store, handler, options)
   const fiber = Effect.runForkWith(Context.empty())(consuming(store, handler, options))
   // A store that hangs must not keep its caller from ending.
-  const close = () => Effect.runPromiseWith(Context.empty())(waitFor(Fiber.interrupt(fiber), "3 seconds"))
+  const close = () => Started.runPromise(waitFor(Fiber.interrupt(fiber), "3 seconds"))
   return { close, [Symbol.asyncDispose]: close }
 }

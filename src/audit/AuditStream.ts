@@ -3,11 +3,11 @@
  *
  * @since 0.2.0
  */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import * as Check from "../internal/check.ts"
+import * as Started from "../internal/started.ts"
 import type { AuditRecord } from "./AuditRecord.ts"
 import type { AuditSink } from "./AuditSink.ts"
 
@@ -123,7 +123,7 @@ const acquire = ({ capacity = 1000, overflow = "dropOldest", replay = 0 }: Optio
         if (PubSub.publishUnsafe(pubsub, record)) return
         counts.dropped++
         // Only this makes room for it.
-        if (overflow === "dropOldest") Effect.runSyncWith(Context.empty())(PubSub.publish(pubsub, record))
+        if (overflow === "dropOldest") Started.runSync(PubSub.publish(pubsub, record))
       }
       const records = Stream.fromPubSub(pubsub)
       return {
@@ -171,5 +171,4 @@ const acquire = ({ capacity = 1000, overflow = "dropOldest", replay = 0 }: Optio
  * @since 0.2.0
  */
 export const makeUnsafe = (options: Options = {}): AuditStream =>
-  // Its caller has no services.
-  Effect.runSyncWith(Context.empty())(acquire(checked("AuditStream.makeUnsafe", options)))
+  Started.runSync(acquire(checked("AuditStream.makeUnsafe", options)))

@@ -111,7 +111,10 @@ export interface StreamOptions extends Options {
 export interface Changes {
   /** The hook for an evaluation. */
   readonly hook: FeatureHook.FeatureHook
-  /** All changes from the subscription on. */
+  /**
+   * All changes from the subscription on. A fiber that reads them may subscribe
+   * later than it is forked; `make` misses none.
+   */
   readonly changes: Stream.Stream<Change>
   /** The number of changes that a slow reader has lost. */
   readonly dropped: Effect.Effect<number>

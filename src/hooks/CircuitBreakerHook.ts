@@ -9,19 +9,19 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { constVoid, dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as Schedule from "effect/Schedule"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { EvaluationError } from "../EvaluationError.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import * as Check from "../internal/check.ts"
 import { Circuit, type State } from "../internal/hook/circuit.ts"
 import * as Part from "../internal/hook/part.ts"
+import * as Started from "../internal/started.ts"
 import { oneLine } from "../internal/text.ts"
 import { isRecord, notify } from "../internal/untrusted.ts"
 
@@ -365,10 +365,6 @@ const acquire = Effect.fnUntraced(function*<E, R>(hook: FeatureHook.FeatureHook<
  */
 export const start = <E>(hook: FeatureHook.FeatureHook<E>, options: Options = {}): Running<E | EvaluationError> => {
   checked("CircuitBreakerHook.start", hook, options)
-  const scope = Scope.makeUnsafe()
-  // Its caller has no services.
-  const runSync = Effect.runSyncWith(Context.empty())
-  const { circuits, hook: guarded } = runSync(Scope.provide(acquire(hook, options), scope))
-  const close = () => Effect.runPromiseWith(Context.empty())(Scope.close(scope, Exit.void))
-  return { hook: guarded, circuits: () => runSync(circuits), close, [Symbol.asyncDispose]: close }
+  const { value: { circuits, hook: guarded }, ...closing } = Started.start(acquire(hook, options))
+  return { hook: guarded, circuits: () => Started.runSync(circuits), ...closing }
 }

@@ -115,7 +115,10 @@ export interface Counts {
 export interface FallbackMonitor {
   /** The hook for an evaluation. */
   readonly hook: FeatureHook.FeatureHook
-  /** All alerts from the subscription on, until the scope closes. */
+  /**
+   * All alerts from the subscription on, until the scope closes. A fiber that reads
+   * them may subscribe later than it is forked; `onFallback` misses none.
+   */
   readonly alerts: Stream.Stream<Fallback>
   /** The present numbers. */
   readonly counts: Effect.Effect<Counts>

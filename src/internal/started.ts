@@ -16,8 +16,22 @@ export interface Started<A> {
 export const runSync = Effect.runSyncWith(Context.empty())
 export const runPromise = Effect.runPromiseWith(Context.empty())
 
+const startedIn = (scope: Scope.Closeable) => <A>(value: A): Started<A> => {
+  const close = () => runPromise(Scope.close(scope, Exit.void))
+  return { value, close, [Symbol.asyncDispose]: close }
+}
+
 export const start = <A>(acquire: Effect.Effect<A, never, Scope.Scope>): Started<A> => {
   const scope = Scope.makeUnsafe()
-  const close = () => runPromise(Scope.close(scope, Exit.void))
-  return { value: runSync(Scope.provide(acquire, scope)), close, [Symbol.asyncDispose]: close }
+  return startedIn(scope)(runSync(Scope.provide(acquire, scope)))
+}
+
+/** The same for what has to wait. What it acquired before a failure is released. */
+export const startPromise = <A, E>(acquire: Effect.Effect<A, E, Scope.Scope>): Promise<Started<A>> => {
+  const scope = Scope.makeUnsafe()
+  return runPromise(acquire.pipe(
+    Scope.provide(scope),
+    Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+    Effect.map(startedIn(scope))
+  ))
 }

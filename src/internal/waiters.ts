@@ -9,6 +9,10 @@ export class Waiters {
     this.#isMet = isMet
   }
 
+  get size(): number {
+    return this.#waiting.size
+  }
+
   readonly wait: Effect.Effect<void> = Effect.callback((resume) => {
     if (this.#isMet()) return resume(Effect.void)
     const done = () => resume(Effect.void)
@@ -16,7 +20,7 @@ export class Waiters {
     return Effect.sync(() => void this.#waiting.delete(done))
   })
 
-  /** Lets all go on if the condition is met. They run at once, and may wait again. */
+  /** Lets all go on if the condition is met. They run at once, and may change the condition and wait again. */
   notify(): void {
     if (!this.#isMet()) return
     const waiting = Array.from(this.#waiting)

@@ -3,19 +3,18 @@
  *
  * @since 0.2.0
  */
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import { type AuditRecord, toJson } from "../audit/AuditRecord.ts"
 import { type AuditError, AuditSink } from "../audit/AuditSink.ts"
 import type * as FeatureHook from "../FeatureHook.ts"
 import * as AuditHook from "../hooks/AuditHook.ts"
 import * as Check from "../internal/check.ts"
+import * as Started from "../internal/started.ts"
 import { awaitWithin, waitFor } from "../internal/wait.ts"
 import { oneLine } from "../internal/text.ts"
 import * as Chain from "./internal/chain.ts"
@@ -379,18 +378,12 @@ export const layer = (path: string, options?: Options | undefined): Layer.Layer<
 export const start = (path: string, options: Options & AuditHook.Options = {}): Promise<Running> => {
   checkPath("AuditFile.start", path)
   Check.options("AuditFile.start", options, { ...rules, ...AuditHook.rules })
-  const scope = Scope.makeUnsafe()
-  // Its caller has no services.
-  const runSync = Effect.runSyncWith(Context.empty())
-  const runPromise = Effect.runPromiseWith(Context.empty())
-  const close = () => runPromise(Scope.close(scope, Exit.void))
-  const running = (file: AuditFile): Running => ({
+  const running = ({ value: file, ...closing }: Started.Started<AuditFile>): Running => ({
     hook: AuditHook.fromChecked(file, options),
-    counts: () => runSync(file.counts),
-    flush: () => runPromise(file.flush),
-    reopen: () => runPromise(file.reopen),
-    close,
-    [Symbol.asyncDispose]: close
+    counts: () => Started.runSync(file.counts),
+    flush: () => Started.runPromise(file.flush),
+    reopen: () => Started.runPromise(file.reopen),
+    ...closing
   })
-  return runPromise(Effect.map(Scope.provide(acquire(path, options), scope), running))
+  return Started.startPromise(acquire(path, options)).then(running)
 }

@@ -8,7 +8,6 @@
  */
 import { dirname } from "node:path"
 import * as Arr from "effect/Array"
-import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,6 +16,7 @@ import * as Order from "effect/Order"
 import * as Stream from "effect/Stream"
 import type { Line } from "../audit/AuditRecord.ts"
 import * as Check from "../internal/check.ts"
+import * as Started from "../internal/started.ts"
 import { oneLine } from "../internal/text.ts"
 import { notify, read, readString } from "../internal/untrusted.ts"
 import type * as AuditTrail from "./AuditTrail.ts"
@@ -411,11 +411,9 @@ export const open = (sources: Sources, options: Options = {}): AuditReader => {
     owner,
     options
   )
-  // Its caller has no services.
-  const runPromise = Effect.runPromiseWith(Context.empty())
   return {
     [Symbol.asyncIterator]: () => Stream.toAsyncIterable(recordsOf(list, options))[Symbol.asyncIterator](),
-    verify: () => runPromise(verifyAll(list, options)),
-    summarize: () => runPromise(summarizeAll(list, rest))
+    verify: () => Started.runPromise(verifyAll(list, options)),
+    summarize: () => Started.runPromise(summarizeAll(list, rest))
   }
 }

@@ -15,13 +15,13 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as FeatureHook from "../FeatureHook.ts"
 import * as HookRegistry from "../HookRegistry.ts"
 import * as Check from "../internal/check.ts"
+import * as Started from "../internal/started.ts"
 import * as OpenFeatureHook from "../OpenFeatureHook.ts"
 import * as Definition from "./internal/plugin/definition.ts"
 import type * as PluginError from "./internal/plugin/error.ts"
@@ -744,20 +744,11 @@ const made = ({ hook }: Start.Entry) => FeatureHook.isFeatureHook(hook) ? Effect
 export const start = (registry: HookRegistry.Running, options: InstallOptions): Promise<Running> => {
   const owner = "HookPlugin.start"
   Check.withMethods("add")(owner, "registry", registry)
-  const scope = Scope.makeUnsafe()
-  const installing = installed(plainAdder(registry), Check.options(owner, options, installRules)).pipe(
-    Scope.provide(scope),
-    Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-  )
-  // Its caller has no services.
-  const run = Effect.runPromiseWith(Context.empty())
-  const runSync = Effect.runSyncWith(Context.empty())
-  const close = () => run(Scope.close(scope, Exit.void))
-  return run(Effect.map(installing, ({ failures, plugins, reload }) => ({
-    plugins: () => runSync(plugins),
-    failures: () => runSync(failures),
-    reload: () => run(reload),
-    close,
-    [Symbol.asyncDispose]: close
-  })))
+  const installing = installed(plainAdder(registry), Check.options(owner, options, installRules))
+  return Started.startPromise(installing).then(({ value: { failures, plugins, reload }, ...closing }) => ({
+    plugins: () => Started.runSync(plugins),
+    failures: () => Started.runSync(failures),
+    reload: () => Started.runPromise(reload),
+    ...closing
+  }))
 }

@@ -16,6 +16,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { FeatureHook } from "../FeatureHook.ts"
 import * as Check from "../internal/check.ts"
+import * as Started from "../internal/started.ts"
 import { oneLine } from "../internal/text.ts"
 import type { Bench, Judge } from "./internal/contract/bench.ts"
 import { ends } from "./internal/contract/rules/ends.ts"
@@ -299,8 +300,6 @@ const checkRules = (
   }).pipe(Effect.scoped, Effect.provideService(Clock.Clock, liveClock))
 }
 
-const runPromise = Effect.runPromiseWith(Context.empty())
-
 /**
  * The rules of the contract, to make one test of each.
  *
@@ -350,7 +349,7 @@ const runPromise = Effect.runPromiseWith(Context.empty())
 export const rules: ReadonlyArray<Rule> = definitions.map((rule) => ({
   name: rule.name,
   description: rule.description,
-  check: async (make, options = {}) => runPromise(checkRules([rule], make, options)),
+  check: async (make, options = {}) => Started.runPromise(checkRules([rule], make, options)),
   checkEffect: (make, options = {}) => checkRules([rule], make, options)
 }))
 
@@ -389,7 +388,7 @@ export const rules: ReadonlyArray<Rule> = definitions.map((rule) => ({
  * @since 0.2.0
  */
 export const check = async (make: Make, options: Options = {}): Promise<void> =>
-  runPromise(checkRules(definitions, make, options))
+  Started.runPromise(checkRules(definitions, make, options))
 
 /**
  * Checks all rules of the contract, as an effect.

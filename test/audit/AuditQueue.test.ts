@@ -206,7 +206,7 @@ it.effect("the counts always add up to what was offered, whatever the store does
       assert.deepStrictEqual([counts.pending, counts.stored], [0, stored.length], `SEED=${seed}, program ${program}`)
       assert.strictEqual(new Set(stored).size, stored.length)
     }
-  }), 30_000)
+  }))
 
 describe("waiting", () => {
   it.effect("goes on until no record is pending, also right after an earlier wait has ended", () =>

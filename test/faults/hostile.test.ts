@@ -63,12 +63,12 @@ const run = (test: (harness: Harness) => Promise<void>) =>
 /** A test in all variants. */
 const each = (name: string, test: (harness: Harness, variant: Variant) => Promise<void>): void =>
   describe.each(variants)("%s, %s", (client, path) => {
-    it.live(name, () => run((harness) => test(harness, { client, path })), 60_000)
+    it.live(name, () => run((harness) => test(harness, { client, path })))
   })
 
 /** A test of what only `FeatureFlags` can put right, for the plain SDK has given up by then. */
 const onFeatureFlags = (name: string, test: (harness: Harness) => Promise<void>): void =>
-  it.live(`${name}, through FeatureFlags`, () => run(test), 60_000)
+  it.live(`${name}, through FeatureFlags`, () => run(test))
 
 const throwing = (stage: Stage, make: () => unknown): SDK.Hook => ({
   [stage]: () => {

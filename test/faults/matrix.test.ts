@@ -149,7 +149,7 @@ for (const [kind, build] of Object.entries(kinds)) {
         )
       ),
       1000
-    ), 60_000)
+    ))
 }
 
 // Whether it counts as an answer, a promise, or neither: the evaluation ends, and an observed hook changes nothing.
@@ -176,7 +176,7 @@ it.live("an evaluation survives a hook that gives back anything at all", () =>
       )
     ),
     1000
-  ), 60_000)
+  ))
 
 it.live("an evaluation survives a hook that interrupts itself", () =>
   checkAll(
@@ -253,7 +253,7 @@ it.live("an evaluation survives an EvaluationError with anything in it", () =>
       )
     ),
     300
-  ), 60_000)
+  ))
 
 /** The ways in which a program around the evaluation can go wrong with a value. */
 const programs: Readonly<Record<string, (value: unknown) => FeatureHook.FeatureHook<unknown>>> = {
@@ -304,7 +304,7 @@ for (const [kind, make] of Object.entries(programs)) {
           )
         ),
       800
-    ), 60_000)
+    ))
 }
 
 /** The ways in which a hook that was written for the SDK can go wrong with a value. */
@@ -397,7 +397,7 @@ it.live("an evaluation survives hook data that cannot be made", () =>
       )
     ),
     500
-  ), 60_000)
+  ))
 
 // The test's clock reaches the hooks through the fiber that makes the evaluation.
 for (const { client, isObserved, path, stage } of combinations) {

@@ -207,7 +207,7 @@ describe(`random programs with a registry (SEED=${seed})`, () => {
           if (programs > 20) {
             for (const count of Object.values(sum)) assert.isAbove(count, programs, JSON.stringify(sum))
           }
-        }).pipe(Effect.provide(Logger.layer([]))), 120_000)
+        }).pipe(Effect.provide(Logger.layer([]))))
     }
   }
 })

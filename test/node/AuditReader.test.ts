@@ -168,14 +168,18 @@ describe("reading", () => {
       const entries = Stream.runForEach(AuditReader.entries([Readable.from(watched(large))]), () => Effect.void)
       async function* watched(file: string): AsyncGenerator<Uint8Array> {
         for await (const chunk of (await import("node:fs")).createReadStream(file)) {
-          if (chunks++ % 50 === 0) most = Math.max(most, process.memoryUsage().arrayBuffers - before)
+          if (chunks++ % 50 === 0) {
+            // Counts what is kept, and not what waits for the garbage collector.
+            global.gc?.()
+            most = Math.max(most, process.memoryUsage().arrayBuffers - before)
+          }
           yield chunk
         }
       }
       yield* entries
-      assert.isBelow(most, 40 * 1024 * 1024)
+      assert.isBelow(most, 4 * 1024 * 1024)
       assert.deepStrictEqual(yield* bad(large), { read: [1, 2], reasons: [[2, "longer than maxLineLength"]] })
-    }), 30_000)
+    }))
 
   it.effect("reads any cut of the bytes alike", () =>
     Effect.gen(function*() {

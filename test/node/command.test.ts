@@ -268,7 +268,7 @@ describe("the executable", () => {
     })
     assert.strictEqual(code, 1)
     assert.match(output, /^CHANGED at -:1/)
-  }, 30_000)
+  })
 
   it("ends without a word when nobody reads on", async () => {
     const large = file(text(numbers(1, 20_000).map((seq) => line(seq))))
@@ -278,5 +278,5 @@ describe("the executable", () => {
     child.stdout.once("data", () => child.stdout.destroy())
     const code = await new Promise((resolve) => child.once("close", resolve))
     assert.deepStrictEqual([code, errors], [0, ""])
-  }, 30_000)
+  })
 })

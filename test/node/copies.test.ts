@@ -80,10 +80,8 @@ const withPlugin = Effect.fnUntraced(function*({ path }: Folder, ...own: Readonl
 })
 
 for (const withEffect of [false, true]) {
-  // The bundle with Effect takes its time.
   describe(
     `a plugin with its own copy of this library${withEffect ? " and of Effect" : ""}`,
-    { timeout: 30_000 },
     () => {
       it.effect("is loaded, and its hooks are hooks of another copy", () =>
         Effect.gen(function*() {

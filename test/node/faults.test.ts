@@ -345,5 +345,5 @@ describe("any run of faults", () => {
         assert.strictEqual(new Set(lines.map(({ flagKey }) => flagKey)).size, lines.length, `SEED=${seed}`)
         assert.isAtLeast(lines.length, written, `SEED=${seed}`)
       }
-    }), 30_000)
+    }))
 })

@@ -224,7 +224,7 @@ describe("closing", () => {
     const { stdout } = await promisify(execFile)(process.execPath, args, { env })
     assert.match(stdout, /^# pass 4$/m)
     assert.match(stdout, /^# fail 0$/m)
-  }, 60_000)
+  })
 })
 
 describe("flags for each test", () => {

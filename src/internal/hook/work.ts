@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import * as Check from "../check.ts"
 import * as Services from "../services.ts"
 import { oneLine } from "../text.ts"
+import { Waiters } from "../waiters.ts"
 import { Backlog, type Task } from "./backlog.ts"
 
 export type Overflow = "dropNewest" | "dropOldest" | "wait"
@@ -79,7 +80,7 @@ export class Work<T extends Task> {
   readonly #running = new Map<Fiber.Fiber<boolean>, ReadonlyArray<T>>()
   /** Evaluations that wait for room. */
   readonly #blocked = new Set<Blocked<T>>()
-  readonly #flushes = new Set<() => void>()
+  readonly #flushes = new Waiters(() => this.#pending === 0)
   readonly #ended: Record<Outcome, number> = { delivered: 0, dropped: 0, failed: 0 }
   #offered = 0
   #isOver = false
@@ -220,14 +221,11 @@ export class Work<T extends Task> {
     this.#timer = undefined
   }
 
-  readonly flush: Effect.Effect<void> = Effect.suspend(() =>
-    this.#pending === 0 ? Effect.void : Effect.callback((resume) => {
-      const done = () => resume(Effect.void)
-      this.#flushes.add(done)
-      this.#schedule()
-      return Effect.sync(() => void this.#flushes.delete(done))
-    })
-  )
+  readonly flush: Effect.Effect<void> = Effect.suspend(() => {
+    // Runs in a later turn, when this waits.
+    this.#schedule()
+    return this.#flushes.wait
+  })
 
   /** Takes no more tasks. */
   end(): void {
@@ -262,11 +260,7 @@ export class Work<T extends Task> {
     if (count === 0) return
     this.#ended[outcome] += count
     this.#metrics[outcome].updateUnsafe(count, this.#services)
-    if (this.#pending > 0) return
-    // Who goes on may offer more, and wait again.
-    const flushes = Array.from(this.#flushes)
-    this.#flushes.clear()
-    for (const done of flushes) done()
+    this.#flushes.notify()
   }
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** Starts the command. */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Started from "../../internal/started.ts"
 import { readString } from "../../internal/untrusted.ts"
 import { run } from "./command.ts"
 
@@ -19,7 +19,7 @@ const writeTo = (stream: NodeJS.WriteStream) => (text: string): Effect.Effect<vo
     stream.write(text, () => resume(Effect.void))
   })
 
-process.exitCode = await Effect.runPromiseWith(Context.empty())(run(process.argv.slice(2), {
+process.exitCode = await Started.runPromise(run(process.argv.slice(2), {
   stdin,
   write: writeTo(stdout),
   writeError: writeTo(stderr),

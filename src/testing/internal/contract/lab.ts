@@ -1,6 +1,5 @@
 /** A provider that answers as each request says. */
 import * as SDK from "@openfeature/server-sdk"
-import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { cast } from "effect/Function"
@@ -9,6 +8,7 @@ import { type EvaluationContext, snapshot } from "../../../EvaluationContext.ts"
 import type { FlagValue } from "../../../EvaluationDetails.ts"
 import * as FeatureFlags from "../../../FeatureFlags.ts"
 import type * as HookHints from "../../../HookHints.ts"
+import * as Started from "../../../internal/started.ts"
 
 export interface Request {
   readonly flagKey: string
@@ -49,7 +49,7 @@ export class Lab {
       const asked = this.asked.get(flagKey)
       if (asked === undefined) throw new SDK.FlagNotFoundError(flagKey)
       asked.context = snapshot(context)
-      if (asked.request.wait !== undefined) await Effect.runPromiseWith(Context.empty())(asked.request.wait)
+      if (asked.request.wait !== undefined) await Started.runPromise(asked.request.wait)
       // A provider can return anything, and hooks are tested with it.
       return cast<unknown, never>(asked.request.answer())
     }

@@ -44,32 +44,34 @@ const allowed = ({ size }: Bench, evaluations: number): number =>
 export const memory: Judge = (bench) =>
   Effect.gen(function*() {
     const half = Math.ceil(bench.evaluations / 2)
-    const limit = allowed(bench, half)
     const growths: Array<number> = []
+    let isBounded = false
     const [isMeasured] = yield* tried(bench, { client: "a client of the SDK", isKept: false }, (world) =>
       Effect.gen(function*() {
         // Caches fill and code is compiled in the first half.
         yield* evaluate(world, 0, half)
-        // A second look only where the first found something: others use the same heap.
-        for (let round = 1; round <= 2 && (growths.at(-1) ?? Infinity) > limit; round++) {
+        // A second look only where the first found something: others use the same heap. Each look doubles the
+        // number of keys, since a table grows by doubling and then not for a while.
+        for (let from = half; from <= 2 * half && !isBounded; from *= 2) {
           const before = yield* measured(bench)
-          yield* evaluate(world, half * round, half * (round + 1))
+          yield* evaluate(world, from, 2 * from)
           const after = yield* measured(bench)
           if (before === undefined || after === undefined) {
             return false
           }
-          growths.push(after - before)
+          isBounded = after - before <= allowed(bench, from)
+          growths.push((after - before) / from)
         }
         return true
       }))
     if (!isMeasured) {
       return ["cannot be measured here: give the option size, or allow it"]
     }
-    if ((growths.at(-1) ?? 0) <= limit) {
+    if (isBounded) {
       return []
     }
     const each = growths.map((growth) =>
-      (growth / half).toFixed(1)
+      growth.toFixed(1)
     ).join(", then ")
     return [`each evaluation with another key keeps ${each} ${bench.size === undefined ? "bytes" : "entries"}`]
   })
