@@ -9,6 +9,7 @@ export default defineConfig({
       { find: /^effect-openfeature$/, replacement: path("./src/index.ts") },
       { find: /^effect-openfeature\/node$/, replacement: path("./src/node/index.ts") },
       { find: /^effect-openfeature\/otel$/, replacement: path("./src/otel/index.ts") },
+      { find: /^effect-openfeature\/redis$/, replacement: path("./src/redis/index.ts") },
       { find: /^effect-openfeature\/testing$/, replacement: path("./src/testing/index.ts") },
       { find: /^effect-openfeature\/(.+)$/, replacement: `${path("./src")}/$1.ts` }
     ]

@@ -29,7 +29,7 @@ const headerOf = (module) => {
 
 /** Where a module is imported from: the subpath of its folder, the root, or its own subpath. */
 const specifierOf = (module) =>
-  /^(node|otel|testing)\//.test(module) ? `${manifest.name}/${module.split("/")[0]}` : manifest.name
+  /^(node|otel|redis|testing)\//.test(module) ? `${manifest.name}/${module.split("/")[0]}` : manifest.name
 const nameOf = (module) => module.split("/").at(-1)
 // The root leaves out what loads Effect's stores.
 const rootModules = readFileSync(join(root, "src/index.ts"), "utf8")
@@ -51,8 +51,8 @@ writeFileSync(
   `# API reference
 
 Every module, with its exports by category, their options and defaults. \`npm run docs:api\` writes these pages from the
-comments in \`src\`. The modules of \`node\`, \`otel\` and \`testing\` are exported by \`${manifest.name}/node\`,
-\`${manifest.name}/otel\` and \`${manifest.name}/testing\`, and all others by \`${manifest.name}\`, but for those with
+comments in \`src\`. The modules of \`node\`, \`otel\`, \`redis\` and \`testing\` are exported by \`${manifest.name}/node\`,
+\`${manifest.name}/otel\`, \`${manifest.name}/redis\` and \`${manifest.name}/testing\`, and all others by \`${manifest.name}\`, but for those with
 Effect's stores: \`AuditQueue\` and \`CircuitBreakerHook\`.
 
 | module | |

@@ -31,7 +31,7 @@ check("the package contains nothing else", { ok: stray.length === 0, output: str
 // Which modules are open to users, and which are not.
 const modules = files.filter((file) => /^dist\/.+\.js$/.test(file)).map((file) => file.slice(5, -3))
 const isClosed = (module) => /(^|\/)(internal\/.+|index)$/.test(module)
-const open = ["node", "otel", "testing", ...modules.filter((module) => !isClosed(module))]
+const open = ["node", "otel", "redis", "testing", ...modules.filter((module) => !isClosed(module))]
 const specifiers = [manifest.name, ...open.map((module) => `${manifest.name}/${module}`)]
 const closed = [...modules.filter(isClosed), "internal/x", "hooks/index"].map((module) => `${manifest.name}/${module}`)
 

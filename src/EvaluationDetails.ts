@@ -12,6 +12,7 @@ import { cast } from "effect/Function"
 import type * as Types from "effect/Types"
 import { type ErrorCode, fromUnknown, isErrorCode } from "./EvaluationError.ts"
 import { clone, snapshot } from "./EvaluationContext.ts"
+import { isRecord } from "./internal/untrusted.ts"
 
 /**
  * A deeply read-only flag value.
@@ -124,6 +125,59 @@ export const isCopyOf = (copy: EvaluationDetails, details: SDK.EvaluationDetails
   } catch {
     return false
   }
+}
+
+/**
+ * The resolution of a flag (specification 1.4): what a provider gives for it, or
+ * what a `before` stage contributes in its place.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface ResolutionDetails<out A = FlagValue> {
+  /**
+   * The value of the flag. A value of another type than the flag's is a
+   * `TYPE_MISMATCH`. Only a resolution with an error code has none.
+   */
+  readonly value?: A | undefined
+  /** The name of the variant. None by default. */
+  readonly variant?: string | undefined
+  /** Why the flag has this value, such as `STATIC` or `CACHED`. None by default. */
+  readonly reason?: string | undefined
+  /** The error code when the flag cannot be resolved. The caller gets its default value. None by default. */
+  readonly errorCode?: ErrorCode | undefined
+  /** The error message, which the caller gets. None by default. */
+  readonly errorMessage?: string | undefined
+  /** Facts about the flag, such as a version, also beside an error. None by default. */
+  readonly flagMetadata?: Readonly<Record<string, string | number | boolean>> | undefined
+}
+
+/**
+ * Returns a deeply frozen copy of the resolution that a hook contributes, or
+ * `undefined` when it is none.
+ *
+ * @internal
+ */
+export const resolutionFrom = (given: unknown): ResolutionDetails | undefined => {
+  if (!isRecord(given)) return undefined
+  const own = (name: string): unknown => Object.hasOwn(given, name) ? given[name] : undefined
+  const value = own("value")
+  const errorCode = own("errorCode")
+  if (value === undefined && !isErrorCode(errorCode)) return undefined
+  const variant = own("variant")
+  const reason = own("reason")
+  const errorMessage = own("errorMessage")
+  const flagMetadata = own("flagMetadata")
+  return Object.freeze({
+    ...value === undefined ? undefined : { value: cast<unknown, FlagValue>(snapshot(value)) },
+    ...typeof variant === "string" ? { variant } : undefined,
+    ...typeof reason === "string" ? { reason } : undefined,
+    ...isErrorCode(errorCode) ? { errorCode } : undefined,
+    ...typeof errorMessage === "string" ? { errorMessage } : undefined,
+    flagMetadata: isRecord(flagMetadata)
+      ? cast<unknown, ResolutionDetails["flagMetadata"]>(snapshot(flagMetadata))
+      : Object.freeze({})
+  })
 }
 
 const unreadable: EvaluationDetails = Object.freeze({

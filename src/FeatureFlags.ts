@@ -310,6 +310,13 @@ export interface Options<out E = never, out R = never, out H extends FeatureHook
    * values until it is ready.
    */
   readonly onProviderError?: "fail" | "ignore" | undefined
+  /**
+   * Whether resolutions that hooks contribute are served while `provider`
+   * initialises; `false` by default. The status of the client is `STALE` then, and
+   * not `NOT_READY`. Evaluations without such a resolution still give
+   * `PROVIDER_NOT_READY`.
+   */
+  readonly resolveWhenNotReady?: boolean | undefined
   /** The maximum time to wait for the provider to close. 3 seconds by default. */
   readonly shutdownTimeout?: Duration.Input | undefined
   /** The maximum time that an interrupted evaluation waits for its hooks. 1 second by default. */
@@ -368,12 +375,13 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
   E | ProviderError | OptionsError,
   R | FeatureHook.Services<H> | Scope.Scope
 > {
-  const { domain, initializeTimeout, interruptTimeout, onProviderError, shutdownTimeout } = yield* Effect.try({
+  const settings = yield* Effect.try({
     try: () => checked("FeatureFlags.make", options),
     catch: (error) => new OptionsError({ message: error instanceof RangeError ? error.message : unreadable })
   })
+  const { domain, initializeTimeout, interruptTimeout, onProviderError } = settings
   if (options.provider !== undefined) {
-    const ready = yield* Provider.acquire(yield* options.provider, { domain, shutdownTimeout })
+    const ready = yield* Provider.acquire(yield* options.provider, settings)
     yield* ready.pipe(
       Effect.timeout(initializeTimeout),
       Effect.catch((cause) =>

@@ -159,7 +159,7 @@ export const foreignVersion = (hook: Any): string | undefined =>
 
 /**
  * The result of a `before` stage: attributes for the evaluation context, hints,
- * or both.
+ * and a resolution in place of the provider's.
  *
  * @category models
  * @since 0.1.0

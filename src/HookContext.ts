@@ -5,7 +5,7 @@
  */
 import type * as SDK from "@openfeature/server-sdk"
 import type { EvaluationContext } from "./EvaluationContext.ts"
-import type { FlagValue } from "./EvaluationDetails.ts"
+import type { FlagValue, ResolutionDetails } from "./EvaluationDetails.ts"
 
 /**
  * A read-only hook context.
@@ -46,6 +46,11 @@ export interface HookContext {
   readonly clientMetadata: Readonly<SDK.ClientMetadata>
   /** The metadata of the provider, such as its name, as a deeply frozen copy. */
   readonly providerMetadata: Readonly<SDK.ProviderMetadata>
+  /**
+   * The resolution that a `before` has contributed, which the provider is not asked
+   * for any more. `undefined` when the provider resolves the flag.
+   */
+  readonly resolution?: ResolutionDetails | undefined
   /** The logger of the SDK: that of the client, and otherwise that of the API object. */
   readonly logger: SDK.Logger
 }

@@ -13,8 +13,10 @@ import * as EvaluationError from "../EvaluationError.ts"
 import type { FeatureHook } from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as HookHints from "../HookHints.ts"
+import { serve } from "../internal/bridge/serving.ts"
 import * as Check from "../internal/check.ts"
 import * as Registration from "../internal/hook/registration.ts"
+import { noteServer } from "../internal/hook/server.ts"
 import { View } from "../internal/hook/view.ts"
 import { Evaluation } from "../internal/runner/evaluation.ts"
 import { Run } from "../internal/runner/run.ts"
@@ -82,7 +84,7 @@ const sdkHookContext = (options: HookContextOptions): SDK.BeforeHookContext => (
   // fails.
   context: EvaluationContext.toSdk(EvaluationContext.snapshot(options.context ?? EvaluationContext.empty)),
   clientMetadata: { domain: options.domain ?? "test", providerMetadata: { name: options.providerName ?? "test" } },
-  providerMetadata: { name: options.providerName ?? "test" },
+  providerMetadata: noteServer({ name: options.providerName ?? "test" }),
   logger: silent,
   hookData: new SDK.MapHookData()
 })
@@ -181,7 +183,7 @@ export interface Outcome {
 
 /**
  * Runs a hook through its stages, like an evaluation: `before`, then `after` or
- * `error`, then `finally`.
+ * `error`, then `finally`. A resolution that the hook contributes is served.
  *
  * **Details**
  *
@@ -263,14 +265,17 @@ const evaluate = async (
   sdk: SDK.BeforeHookContext,
   options: RunOptions
 ): Promise<EvaluationDetails.EvaluationDetails> => {
-  const resolved = { ...details(options.details), flagKey: sdk.flagKey }
-  let outcome: EvaluationDetails.EvaluationDetails = resolved
+  let outcome: EvaluationDetails.EvaluationDetails = { ...details(options.details), flagKey: sdk.flagKey }
   try {
     Object.assign(sdk.context, await run.before(sdk, undefined))
-    if ("error" in options) throw options.error
-    const failure = EvaluationError.fromDetails(resolved)
+    if (run.resolution !== undefined) {
+      const served = await serve<EvaluationDetails.FlagValue>(sdk.flagValueType, run.resolution)
+      const { flagKey } = sdk
+      outcome = EvaluationDetails.withValue({ flagMetadata: {}, ...served, flagKey }, served.value)
+    } else if ("error" in options) throw options.error
+    const failure = EvaluationError.fromDetails(outcome)
     if (failure !== undefined) throw failure
-    await run.after(sdk, EvaluationDetails.toSdk(resolved), undefined)
+    await run.after(sdk, EvaluationDetails.toSdk(outcome), undefined)
   } catch (error) {
     await run.error(sdk, error, undefined)
     outcome = EvaluationDetails.failed(sdk.flagKey, EvaluationContext.snapshot(sdk.defaultValue), error)

@@ -75,6 +75,14 @@ const act = (draw: Draw, stage: Stage, style: Style): Act => {
   if (random.chance(failing)) return failure(draw, style)
   if (stage !== "before") return random.chance(0.8) ? { _tag: "nothing" } : { _tag: "add", context: record(random) }
   if (style !== "effect" && random.chance(0.2)) return { _tag: "mutate", context: record(random) }
+  if (style === "effect" && random.chance(0.1)) {
+    return {
+      _tag: "resolve",
+      value: random.oneOf<unknown>([true, true, true, "text", null]),
+      variant: `r${random.below(10)}`,
+      ...random.chance(0.3) ? { errorCode: random.oneOf(codes), errorMessage: "refused" } : {}
+    }
+  }
   if (random.chance(0.15)) {
     return { _tag: "garbage", value: random.oneOf([undefined, null, false, true, 0, 1, 7]) }
   }
@@ -145,7 +153,8 @@ const fails = ({ changes, steps: { before } }: HookSpec): boolean =>
 // What is written to a copy of the evaluation context reaches only the hooks behind the same wrapper, and
 // what one hook gives is lost with the copy when the next one fails.
 const canBeDeep = ({ hooks }: Slot): boolean =>
-  !hooks.some(({ steps }) => steps.before?.act._tag === "mutate") && (hooks.length === 1 || !hooks.some(fails))
+  !hooks.some(({ steps }) => steps.before?.act._tag === "mutate" || steps.before?.act._tag === "resolve") &&
+  (hooks.length === 1 || !hooks.some(fails))
 
 const wrapped = (slot: Slot, level: Level, client: Client, random: Random): Slot => {
   if (random.chance(0.8)) return slot
@@ -228,6 +237,7 @@ export const generate = (seed: number, { client, styles }: GenerateOptions): Pro
     contexts: { api: record(dice), client: record(dice), invocation: record(dice) },
     status,
     isAsync: draw.isAsync,
+    isServing: dice.chance(0.5),
     answer: dice.chance(0.6)
       ? {
         _tag: "value",

@@ -5,7 +5,7 @@ import { EvaluationError, FeatureHook, OpenFeatureHook } from "effect-openfeatur
 import { deferred } from "../support.ts"
 import { detailsOf, type Journal, recordOf } from "./journal.ts"
 import type { Entry } from "./model.ts"
-import { type Act, type Change, type HookSpec, policies, type Stage } from "./program.ts"
+import { type Act, type Change, type Form, type HookSpec, policies, type Stage } from "./program.ts"
 
 type Seen = Pick<Entry, "error" | "details">
 
@@ -27,8 +27,11 @@ const errorOf = (act: Act): unknown => {
 const perform = (act: Act, add: (act: Act & { readonly _tag: "add" }) => unknown): unknown => {
   const error = errorOf(act)
   if (error !== undefined) throw error
+  if (act._tag === "resolve") return resolved(act)
   return act._tag === "add" ? add(act) : act._tag === "garbage" ? act.value : undefined
 }
+
+const resolved = ({ _tag, ...resolution }: Act & { readonly _tag: "resolve" }) => ({ resolution })
 
 /** Keeps the stage that closes its own scope waiting, and closes the scope once it is. */
 const hang = (spec: HookSpec, stage: Stage, journal: Journal): void =>
@@ -106,12 +109,13 @@ interface Data {
 const exitOf = (act: Act): Exit.Exit<unknown, unknown> => {
   if (act._tag === "add") return Exit.succeed({ context: act.context })
   if (act._tag === "garbage") return Exit.succeed(act.value)
+  if (act._tag === "resolve") return Exit.succeed(resolved(act))
   const error = errorOf(act)
   if (error === undefined) return Exit.void
   return act._tag === "die" ? Exit.die(error) : Exit.fail(error)
 }
 
-const effectful = (spec: HookSpec, journal: Journal): FeatureHook.FeatureHook<unknown> => {
+const effectful = (spec: HookSpec, journal: Journal, form: Form): FeatureHook.FeatureHook<unknown> => {
   const at = (stage: Stage, data: Data, context: FeatureHook.StageInfo["context"], seen: Seen): unknown => {
     const { act = { _tag: "nothing" }, way } = spec.steps[stage] ?? {}
     const begin = (): void => {
@@ -120,6 +124,8 @@ const effectful = (spec: HookSpec, journal: Journal): FeatureHook.FeatureHook<un
         stage,
         count: ++data.count,
         context: recordOf(context.context),
+        // Behind a copy of the evaluation context it may be seen or not.
+        ...context.resolution === undefined || form === "deep" ? {} : { resolution: context.resolution.value },
         ...seen
       })
       if (act._tag === "hang") hang(spec, stage, journal)
@@ -181,9 +187,9 @@ const changes: Readonly<Record<Change, (hook: Hook) => Hook>> = {
 }
 
 /** A hook as an Effect hook. */
-export const featureHook = (spec: HookSpec, journal: Journal): Hook => {
+export const featureHook = (spec: HookSpec, journal: Journal, form: Form): Hook => {
   const made = spec.style === "effect"
-    ? effectful(spec, journal)
+    ? effectful(spec, journal, form)
     : OpenFeatureHook.toFeatureHook(spec.name, plain(spec, journal))
   return spec.changes.reduce((hook, change) => changes[change](hook), made)
 }

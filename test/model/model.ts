@@ -5,6 +5,7 @@
  */
 import type { Client } from "../clients.ts"
 import {
+  type Act,
   hooksOf,
   type HookSpec,
   onFailure,
@@ -33,6 +34,8 @@ export interface Entry {
   readonly context: Record_
   readonly error?: { readonly code: string; readonly message: string } | undefined
   readonly details?: Details | undefined
+  /** The value that an earlier `before` has resolved the flag with, which Effect hooks see. */
+  readonly resolution?: unknown
 }
 
 export interface Observation {
@@ -57,6 +60,11 @@ const statuses = {
   NOT_READY: { code: "PROVIDER_NOT_READY", message: "provider has not yet initialized" },
   FATAL: { code: "PROVIDER_FATAL", message: "provider is in an irrecoverable error state" }
 } as const
+
+const mismatch: Failure = {
+  code: "TYPE_MISMATCH",
+  message: "the resolution of a hook is not of the type boolean"
+}
 
 const guarded: Failure = { code: "GENERAL", message: "the scope of a hook that guards this evaluation is closed" }
 
@@ -88,11 +96,12 @@ const hidden = (hook: HookSpec, stage: Stage, verb: string): Failure => ({
 const reportOf = (hook: HookSpec, stage: Stage, { isUnexpected, message }: Failure): string =>
   isUnexpected === true ? message : describe(hook, stage, "failed")
 
-/** What is reported of a `before` that gives back what is neither a contribution nor nothing. */
-export const ignored = (hook: HookSpec): string | undefined => {
+/** What is reported of a `before` that gives back what is neither a contribution nor nothing, or what is not served. */
+export const ignored = (hook: HookSpec, isServing: boolean): string | undefined => {
   const act = hook.steps.before?.act
+  const isUnserved = act?._tag === "resolve" && !isServing
   const isAsked = !hook.changes.includes("break") && onFailure(hook, "before") !== "ignore"
-  return isAsked && hook.style === "effect" && act?._tag === "garbage" && act.value !== undefined
+  return isAsked && hook.style === "effect" && (isUnserved || (act?._tag === "garbage" && act.value !== undefined))
     ? describe(hook, "before", "died")
     : undefined
 }
@@ -113,9 +122,12 @@ export const predict = (program: Program, client: Client): Observation => {
   const trace: Array<Entry> = []
   const failures: Array<string> = []
   const context = { ...program.contexts.api, ...program.contexts.client, ...program.contexts.invocation }
+  // What FeatureFlags does about a provider that is replaced, it does for one of its own, which serves.
+  const isServing = program.isServing || (client === "FeatureFlags" && program.replacedBy !== undefined)
   const closed = new Set<Slot>()
   const scoped = hooks.map(({ slot }) => slot).filter(({ scope }) => scope !== undefined)
   let answer = program.answer
+  let resolution: (Act & { readonly _tag: "resolve" }) | undefined = undefined
 
   const run = (placed: typeof hooks[number], stage: Stage, more?: Pick<Entry, "error" | "details">) => {
     const { hook, slot } = placed
@@ -127,12 +139,15 @@ export const predict = (program: Program, client: Client): Observation => {
     if (placed.isBroken) return settle(placed, stage, hidden(hook, stage, "died"))
 
     const count = forgets(placed) ? 1 : ++placed.count
-    trace.push({ hook: hook.name, stage, count, context: { ...context }, ...more })
+    // Behind a copy of the evaluation context it may be seen or not.
+    const isSeen = hook.style === "effect" && slot.form !== "deep"
+    const seen = isSeen && resolution !== undefined ? { resolution: resolution.value } : {}
+    trace.push({ hook: hook.name, stage, count, context: { ...context }, ...seen, ...more })
     for (const slot of scoped) {
       if (slot.scope?.closedBy === hook.name && slot.scope.at === stage) closed.add(slot)
     }
-    // The SDK calls the method of the old provider on the new one. FeatureFlags asks the old one.
-    if (program.replacedBy === hook.name && stage === "before" && client === "sdk") answer = replacement
+    // The SDK calls the method of the old provider on the new one. One that serves is asked itself.
+    if (program.replacedBy === hook.name && stage === "before" && client === "sdk" && !isServing) answer = replacement
 
     // A scope that closes interrupts its hooks: they count as done.
     const isDone = step.act._tag === "hang" && slot.scope?.whenClosed === "skip" && rejects(stage)
@@ -140,7 +155,8 @@ export const predict = (program: Program, client: Client): Observation => {
     if (failure !== undefined) return settle(placed, stage, failure)
     const { act } = step
     if (stage === "before" && (act._tag === "add" || act._tag === "mutate")) Object.assign(context, act.context)
-    const report = stage === "before" ? ignored(hook) : undefined
+    if (stage === "before" && act._tag === "resolve" && isServing) resolution ??= act
+    const report = stage === "before" ? ignored(hook, isServing) : undefined
     if (report !== undefined && !failures.includes(report)) failures.push(report)
     return undefined
   }
@@ -174,11 +190,15 @@ export const predict = (program: Program, client: Client): Observation => {
     const rejected = firstFailure(hooks, "before")
     if (rejected !== undefined) return rejected
     if (program.status !== "READY") return statuses[program.status]
-    resolved = { ...context }
-    if (answer._tag !== "value") return { code: answer.code ?? "GENERAL", message: answer.message }
-    const details = { value: answer.value, variant: answer.variant, errorCode: undefined, errorMessage: undefined }
+    const given = resolution ?? answer
+    if (resolution === undefined) resolved = { ...context }
+    else if (resolution.errorCode !== undefined) {
+      return { code: resolution.errorCode, message: resolution.errorMessage ?? "" }
+    } else if (typeof resolution.value !== "boolean") return mismatch
+    if (!("value" in given)) return { code: given.code ?? "GENERAL", message: given.message }
+    const details = { value: given.value, variant: given.variant, errorCode: undefined, errorMessage: undefined }
     // FeatureFlags refuses a value that is no boolean before its own hooks see it.
-    const isRefused = client === "FeatureFlags" && typeof answer.value !== "boolean"
+    const isRefused = client === "FeatureFlags" && typeof given.value !== "boolean"
     return firstFailure(reversed.filter(isProvider), "after", { details }) ??
       (isRefused
         ? { code: "TYPE_MISMATCH", message: "the flag's value is not a boolean" }

@@ -23,6 +23,14 @@ export type Act =
   | { readonly _tag: "mutate"; readonly context: Record_ }
   /** Gives back what is no context and is ignored. */
   | { readonly _tag: "garbage"; readonly value: undefined | null | boolean | number }
+  /** Gives back a resolution, which counts in `before` only. */
+  | {
+    readonly _tag: "resolve"
+    readonly value: unknown
+    readonly variant: string
+    readonly errorCode?: EvaluationError.ErrorCode
+    readonly errorMessage?: string
+  }
   /** Fails with an `EvaluationError`. */
   | { readonly _tag: "fail"; readonly code: EvaluationError.ErrorCode; readonly message: string }
   /** Fails with an error that has a code, as those of the SDK and of Node have. */
@@ -127,6 +135,8 @@ export interface Program {
   readonly status: "READY" | "NOT_READY" | "FATAL"
   readonly answer: Answer
   readonly isAsync: boolean
+  /** Whether the provider serves the resolutions of hooks. */
+  readonly isServing: boolean
   /** The hook that replaces the provider in its `before`. */
   readonly replacedBy?: string | undefined
 }

@@ -3,7 +3,7 @@
  */
 import * as SDK from "@openfeature/server-sdk"
 import { Effect, type Scope } from "effect"
-import { FeatureFlags } from "effect-openfeature"
+import { FeatureFlags, ResolutionProvider } from "effect-openfeature"
 import { detailsOf, Journal } from "./journal.ts"
 import type { Observation } from "./model.ts"
 import { hooksOf, type Program, replacement, type Slot } from "./program.ts"
@@ -31,10 +31,13 @@ export interface Runner {
   readonly featureFlags: (program: Program) => Promise<Observation>
 }
 
-const place = Effect.fnUntraced(function*(status: Program["status"]) {
-  const domain = `model-${status}`
+const served = (isServing: boolean, provider: SDK.Provider): SDK.Provider =>
+  isServing ? ResolutionProvider.make(provider) : provider
+
+const place = Effect.fnUntraced(function*(status: Program["status"], isServing: boolean) {
+  const domain = `model-${status}-${isServing}`
   const provider = new Scripted(status)
-  SDK.OpenFeature.setProvider(domain, provider)
+  SDK.OpenFeature.setProvider(domain, served(isServing, provider))
   const client = SDK.OpenFeature.getClient(domain)
   // The status changes some turns after the promise of `initialize`.
   while (client.providerStatus !== SDK.ProviderStatus[status]) yield* Effect.promise(() => Promise.resolve())
@@ -75,9 +78,9 @@ const addHooks = Effect.fnUntraced(function*(
   yield* flush
 })
 
-const prepare = (program: Program, provider: Scripted): Registry => {
+const prepare = (program: Program, provider: Scripted, isServing = program.isServing): Registry => {
   const { contexts, replacedBy, slots } = program
-  const registry = new Registry(new Journal(), hooksOf(program).map(({ hook }) => hook))
+  const registry = new Registry(new Journal(), hooksOf(program).map(({ hook }) => hook), isServing)
   provider.program = program
   provider.journal = registry.journal
   provider.hooks = registry.sdkHooks(slots.provider)
@@ -96,7 +99,7 @@ const observe = (
 const plain = async (program: Program, place: Place): Promise<Observation> => {
   const isReplaced = program.replacedBy !== undefined
   const provider = isReplaced ? new Scripted() : place.provider
-  if (isReplaced) SDK.OpenFeature.setProvider(replacedDomain, provider)
+  if (isReplaced) SDK.OpenFeature.setProvider(replacedDomain, served(program.isServing, provider))
   const client = isReplaced ? SDK.OpenFeature.getClient(replacedDomain) : place.client
   const registry = prepare(program, provider)
   client.clearHooks()
@@ -117,7 +120,7 @@ const featureFlags = Effect.fnUntraced(function*(program: Program, place: Place)
   const flags = isReplaced
     ? yield* FeatureFlags.make({ domain: replacedDomain, provider: Effect.succeed(provider) })
     : place.flags
-  const registry = prepare(program, provider)
+  const registry = prepare(program, provider, isReplaced || program.isServing)
   flags.client.setContext({ ...contexts.client })
   const invocation = slots.invocation.flatMap((slot) => registry.featureHooks(slot))
   const inRegion = invocation.length >> 1
@@ -142,13 +145,19 @@ export const makeRunner: Effect.Effect<Runner, FeatureFlags.ProviderError | Feat
           SDK.OpenFeature.setContext({})
         })
     )
-    const places: Record<Program["status"], Place> = {
-      READY: yield* place("READY"),
-      NOT_READY: yield* place("NOT_READY"),
-      FATAL: yield* place("FATAL")
-    }
+    const places = Effect.fnUntraced(function*(isServing: boolean) {
+      const places: Record<Program["status"], Place> = {
+        READY: yield* place("READY", isServing),
+        NOT_READY: yield* place("NOT_READY", isServing),
+        FATAL: yield* place("FATAL", isServing)
+      }
+      return places
+    })
+    const serving = yield* places(true)
+    const others = yield* places(false)
+    const placeOf = ({ isServing, status }: Program): Place => (isServing ? serving : others)[status]
     return {
-      plain: (program) => plain(program, places[program.status]),
-      featureFlags: (program) => Effect.runPromise(Effect.scoped(featureFlags(program, places[program.status])))
+      plain: (program) => plain(program, placeOf(program)),
+      featureFlags: (program) => Effect.runPromise(Effect.scoped(featureFlags(program, placeOf(program))))
     }
   })

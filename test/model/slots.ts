@@ -20,9 +20,13 @@ const quiet = Context.make(References.CurrentLoggers, new Set())
 const { stream } = Effect.runSync(HookFailures.make())
 
 /** What the hooks of a program run with: a collector that writes to the journal, and no log. */
-const servicesOf = (journal: Journal, hooks: ReadonlyArray<HookSpec>): Context.Context<never> => {
+const servicesOf = (
+  journal: Journal,
+  hooks: ReadonlyArray<HookSpec>,
+  isServing: boolean
+): Context.Context<never> => {
   // Reported once for each registration; the model leaves that out.
-  const once = new Set(hooks.map(ignored))
+  const once = new Set(hooks.map((hook) => ignored(hook, isServing)))
   return Context.add(quiet, HookFailures.HookFailures, {
     stream,
     counts: Effect.succeed({ reported: 0, dropped: 0 }),
@@ -39,9 +43,9 @@ export class Registry {
   readonly services: Context.Context<never>
   readonly #scopes: Array<Scope.Closeable> = []
 
-  constructor(journal: Journal, hooks: ReadonlyArray<HookSpec>) {
+  constructor(journal: Journal, hooks: ReadonlyArray<HookSpec>, isServing: boolean) {
     this.journal = journal
-    this.services = servicesOf(journal, hooks)
+    this.services = servicesOf(journal, hooks, isServing)
   }
 
   sdkHooks(slots: ReadonlyArray<Slot>): Array<SDK.Hook> {
@@ -57,7 +61,7 @@ export class Registry {
   featureHooks(slot: Slot): Array<FeatureHook.FeatureHook<unknown>> {
     const hooks = slot.isAgain
       ? [OpenFeatureHook.toFeatureHook("again", this.#wrapped(slot))]
-      : slot.hooks.map((spec) => featureHook(spec, this.journal))
+      : slot.hooks.map((spec) => featureHook(spec, this.journal, slot.form))
     return slot.twice ? [...hooks, ...hooks] : hooks
   }
 
@@ -91,8 +95,8 @@ export class Registry {
     const hook = first !== undefined && first.style === "plain" ? plain(first, this.journal) : this.#bridged(slot)
     return forms[slot.form](hook)
   }
-  #bridged({ hooks, scope }: Slot): SDK.Hook {
-    const made = hooks.map((spec) => featureHook(spec, this.journal))
+  #bridged({ form, hooks, scope }: Slot): SDK.Hook {
+    const made = hooks.map((spec) => featureHook(spec, this.journal, form))
     if (scope === undefined) return OpenFeatureHook.makeWith(this.services, ...made)
     return Effect.runSyncWith(this.services)(this.scoped(scope, hooks, OpenFeatureHook.makeEffect(...made)))
   }

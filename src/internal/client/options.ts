@@ -16,6 +16,7 @@ interface Options {
   readonly onProviderError?: "fail" | "ignore" | undefined
   readonly shutdownTimeout?: Duration.Input | undefined
   readonly interruptTimeout?: Duration.Input | undefined
+  readonly resolveWhenNotReady?: boolean | undefined
 }
 
 /** Throws a `RangeError` that names the option. */
@@ -26,6 +27,7 @@ export const checked = (owner: string, options: Options) => {
     initializeTimeout = "30 seconds",
     interruptTimeout = "1 second",
     onProviderError = "fail",
+    resolveWhenNotReady = false,
     shutdownTimeout = "3 seconds",
     version
   } = Check.options(owner, options, {
@@ -37,11 +39,12 @@ export const checked = (owner: string, options: Options) => {
     initializeTimeout: Check.finiteDuration,
     onProviderError: Check.among("fail", "ignore"),
     shutdownTimeout: Check.finiteDuration,
-    interruptTimeout: Check.finiteDuration
+    interruptTimeout: Check.finiteDuration,
+    resolveWhenNotReady: Check.aBoolean
   })
   if (version !== undefined && domain === undefined) throw new RangeError(`${owner}: version needs a domain`)
   FeatureHook.combineAll(hooks)
-  return { domain, initializeTimeout, interruptTimeout, shutdownTimeout, onProviderError }
+  return { domain, initializeTimeout, interruptTimeout, shutdownTimeout, onProviderError, resolveWhenNotReady }
 }
 
 export const sdkClient = (options: Pick<Options, "domain" | "version" | "context">): SDK.Client => {

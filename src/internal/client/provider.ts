@@ -3,56 +3,25 @@ import * as SDK from "@openfeature/server-sdk"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { read, tryOr } from "../untrusted.ts"
+import { Serving } from "../bridge/serving.ts"
+import { tryOr } from "../untrusted.ts"
 import { waitFor } from "../wait.ts"
 
-// A wrapper between the SDK and the provider. The SDK closes a replaced provider, but nothing can wait
-// for that. It also calls methods of one provider on another when a provider is replaced during an
-// evaluation, so the methods are bound.
-class Owned implements SDK.Provider {
-  readonly #provider: SDK.Provider
-  readonly events?: SDK.ProviderEventEmitter<SDK.AnyProviderEvent>
-  readonly resolveBooleanEvaluation: SDK.Provider["resolveBooleanEvaluation"]
-  readonly resolveStringEvaluation: SDK.Provider["resolveStringEvaluation"]
-  readonly resolveNumberEvaluation: SDK.Provider["resolveNumberEvaluation"]
-  readonly resolveObjectEvaluation: SDK.Provider["resolveObjectEvaluation"]
+// The SDK closes a replaced provider, but nothing can wait for that.
+class Owned extends Serving {
   #initializing: Promise<void> | undefined = undefined
   #closing: Promise<void> | undefined = undefined
   /** Another layer covers this provider and will restore it, so the SDK must not close it. */
   isCovered = false
 
-  constructor(provider: SDK.Provider) {
-    this.#provider = provider
-    if (provider.events !== undefined) this.events = provider.events
-    this.resolveBooleanEvaluation = (...args) => provider.resolveBooleanEvaluation(...args)
-    this.resolveStringEvaluation = (...args) => provider.resolveStringEvaluation(...args)
-    this.resolveNumberEvaluation = (...args) => provider.resolveNumberEvaluation(...args)
-    this.resolveObjectEvaluation = (...args) => provider.resolveObjectEvaluation(...args)
+  protected override begin(initialize: () => Promise<void>): Promise<void> {
+    return this.#initializing ??= super.begin(initialize)
   }
-  get metadata(): SDK.ProviderMetadata {
-    return this.#provider.metadata
-  }
-  get runsOn(): SDK.Paradigm {
-    return this.#provider.runsOn ?? "server"
-  }
-  get domainScoped(): boolean {
-    // Older versions of the SDK do not have this property.
-    return read(this.#provider, "domainScoped") === true
-  }
-  get hooks(): Array<SDK.Hook> {
-    return this.#provider.hooks ?? []
-  }
-  initialize(...args: Parameters<SDK.Provider["initialize"] & {}>): Promise<void> {
-    return this.#initializing ??= Promise.resolve().then(() => this.#provider.initialize?.(...args))
-  }
-  async onClose(): Promise<void> {
+  override async onClose(): Promise<void> {
     if (!this.isCovered) await this.close()
   }
   close(): Promise<void> {
-    return this.#closing ??= Promise.resolve().then(() => this.#provider.onClose?.())
-  }
-  track(name: string, context: SDK.EvaluationContext, details: SDK.TrackingEventDetails): void {
-    this.#provider.track?.(name, context, details)
+    return this.#closing ??= super.onClose()
   }
 }
 
@@ -89,9 +58,9 @@ const setOwners = (domain: string | undefined, owned: ReadonlyArray<Owned>): voi
   else owners.set(domain, owned)
 }
 
-const take = (domain: string | undefined, provider: SDK.Provider): { owned: Owned; ready: Promise<void> } => {
+const take = ({ domain, resolveWhenNotReady }: Options, provider: SDK.Provider) => {
   const below = owners.get(domain) ?? []
-  const owned = new Owned(provider)
+  const owned = new Owned(provider, resolveWhenNotReady)
   for (const other of below) other.isCovered = true
   setOwners(domain, [...below, owned])
   const ready = bind(domain, owned)
@@ -120,15 +89,21 @@ const warn = (domain: string | undefined): Effect.Effect<void> =>
       Effect.annotateLogs("domain", domain ?? "default")
     )
 
+interface Options {
+  readonly domain: string | undefined
+  readonly resolveWhenNotReady: boolean
+  readonly shutdownTimeout: Duration.Input
+}
+
 /** Binds a provider to a domain until the scope closes. The inner effect waits until the provider is ready. */
 export const acquire = (
   provider: SDK.Provider,
-  options: { readonly domain: string | undefined; readonly shutdownTimeout: Duration.Input }
+  options: Options
 ): Effect.Effect<Effect.Effect<void, unknown>, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.suspend(() => {
       const isTaken = owners.has(options.domain)
-      const taken = take(options.domain, provider)
+      const taken = take(options, provider)
       return isTaken ? Effect.as(warn(options.domain), taken) : Effect.succeed(taken)
     }),
     ({ owned }) => release(owned, options.domain, options.shutdownTimeout)

@@ -251,8 +251,8 @@ const detailsOf = (context: HookContext, input: Part.Input): Details =>
 const kept = (result: unknown): Exit.Exit<Part.Contribution> | undefined => {
   if (!isRecord(result)) return undefined
   const contribution = Object.fromEntries(
-    ["context", "hints"].filter((name) => Object.hasOwn(result, name) && result[name] !== undefined)
-      .map((name) => [name, name === "context" ? EvaluationContext.snapshot(result[name]) : result[name]])
+    ["context", "hints", "resolution"].filter((name) => Object.hasOwn(result, name) && result[name] !== undefined)
+      .map((name) => [name, name === "hints" ? result[name] : EvaluationContext.snapshot(result[name])])
   )
   return Object.keys(contribution).length === 0 ? undefined : Exit.succeed(contribution)
 }

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { cast, constVoid } from "effect/Function"
 import type { EvaluationContext } from "../../EvaluationContext.ts"
-import type { EvaluationDetails } from "../../EvaluationDetails.ts"
+import type { EvaluationDetails, ResolutionDetails } from "../../EvaluationDetails.ts"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import type { FlagFilter } from "../../FlagFilter.ts"
@@ -24,6 +24,13 @@ export interface Contribution {
   readonly context?: EvaluationContext | undefined
   /** Hints for all later hooks and stages of the evaluation, at every level. None by default. */
   readonly hints?: HookHints | undefined
+  /**
+   * The resolution of the flag, in place of the provider's. The first one of an
+   * evaluation holds; further ones have no effect. `FeatureFlags` with a `provider`
+   * serves it, and a client of the SDK when its provider is a
+   * `ResolutionProvider`. None by default: the provider resolves the flag.
+   */
+  readonly resolution?: ResolutionDetails | undefined
 }
 
 /**
@@ -173,7 +180,10 @@ const isThenable = (value: object): value is PromiseLike<unknown> =>
   typeof cast<object, { readonly then?: unknown }>(value).then === "function"
 
 // These codes describe the state of a provider, so a hook must not set them.
-const providerCodes: ReadonlySet<string> = new Set<EvaluationError.ErrorCode>(["PROVIDER_NOT_READY", "PROVIDER_FATAL"])
+export const providerCodes: ReadonlySet<string> = new Set<EvaluationError.ErrorCode>([
+  "PROVIDER_NOT_READY",
+  "PROVIDER_FATAL"
+])
 
 // Other SDK hooks must receive the error object that an SDK hook threw, since they may check its class.
 const sdkErrors = new WeakMap<EvaluationError.EvaluationError, Error>()

@@ -4,10 +4,11 @@
  */
 import type * as SDK from "@openfeature/server-sdk"
 import * as EvaluationContext from "../../EvaluationContext.ts"
-import type { FlagValue } from "../../EvaluationDetails.ts"
+import type { FlagValue, ResolutionDetails } from "../../EvaluationDetails.ts"
 import type { HookContext } from "../../HookContext.ts"
 import { printValue } from "../text.ts"
 import { readString } from "../untrusted.ts"
+import { isServer, noteServer } from "./server.ts"
 
 /** The content of a view, and the arguments of a converted SDK hook. */
 export interface Source {
@@ -16,6 +17,8 @@ export interface Source {
   readonly details?: SDK.EvaluationDetails<SDK.FlagValue> | undefined
   /** Whether the Effect client makes the evaluation, and so determines its details. */
   readonly isOfClient?: boolean
+  /** What a `before` has contributed. */
+  readonly resolution?: ResolutionDetails | undefined
   /** Lets nested hooks find the evaluation by its context. */
   readonly publish?: () => void
 }
@@ -63,7 +66,12 @@ export class View implements HookContext {
     })
   }
   get providerMetadata(): Readonly<SDK.ProviderMetadata> {
-    return EvaluationContext.snapshot({ ...this.#source.sdk.providerMetadata, name: View.providerName(this) })
+    const { providerMetadata } = this.#source.sdk
+    const copy = EvaluationContext.snapshot({ ...providerMetadata, name: View.providerName(this) })
+    return isServer(providerMetadata) ? noteServer(copy) : copy
+  }
+  get resolution(): ResolutionDetails | undefined {
+    return this.#source.resolution
   }
   get logger(): SDK.Logger {
     return this.#source.sdk.logger
@@ -94,7 +102,8 @@ export class View implements HookContext {
     return view.#isDetached ? undefined : view.#source
   }
   static detach(view: View): View {
-    return new View({ sdk: view.#source.sdk }, true)
+    const { resolution, sdk } = view.#source
+    return new View({ sdk, resolution }, true)
   }
   /** The SDK's live context can still change, unless it is frozen. */
   static settle(view: View): View {

@@ -43,6 +43,10 @@ const contributed = (result: unknown, privacy: Privacy): Fields => {
       fields["hint_values"] = privacy.print(values.join(", "))
     }
   }
+  const resolution = readOwn(result, "resolution")
+  if (resolution !== undefined) {
+    fields["resolution"] = privacy.write("variant", readString(resolution, "variant")) ?? "without a variant"
+  }
   return fields
 }
 

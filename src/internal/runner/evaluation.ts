@@ -2,6 +2,7 @@
 import type * as SDK from "@openfeature/server-sdk"
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
+import type { ResolutionDetails } from "../../EvaluationDetails.ts"
 import * as HookHints from "../../HookHints.ts"
 import { Budget, maxDepth, maxNested, Nesting } from "../hook/registration.ts"
 import * as Services from "../services.ts"
@@ -26,6 +27,8 @@ export class Evaluation {
   // The SDK passes one context object to all hooks of an evaluation and only to them, so it identifies
   // the evaluation.
   context: SDK.EvaluationContext | undefined
+  /** What a `before` has contributed, and the flag that it is for. */
+  #resolution: { readonly flagKey: string; readonly details: ResolutionDetails } | undefined = undefined
   /** The fiber of a stage that can still reject the evaluation. */
   running: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** All runs so far, for a client that runs the stages that the SDK skips. */
@@ -78,6 +81,8 @@ export class Evaluation {
     if (this.context === context) return
     if (this.context !== undefined) {
       this.hints = this.#given
+      const published = Stamp.get(context)
+      this.#resolution = published && published.#resolution
       this.runs = []
     }
     this.context = context
@@ -90,6 +95,18 @@ export class Evaluation {
   addHints(hints: HookHints.HookHints): void {
     this.hints = HookHints.merge(this.hints, hints)
     this.publish()
+  }
+  get resolution(): ResolutionDetails | undefined {
+    return this.#resolution?.details
+  }
+  /** The first one holds. */
+  resolve(flagKey: string, details: ResolutionDetails): void {
+    this.#resolution ??= { flagKey, details }
+    this.publish()
+  }
+  /** A provider can pass the context on for another flag. */
+  resolutionOf(flagKey: string): ResolutionDetails | undefined {
+    return this.#resolution?.flagKey === flagKey ? this.#resolution.details : undefined
   }
   /** Lets other hooks of the evaluation find it by its context. */
   publish(): void {
@@ -160,6 +177,10 @@ export const find = (context: SDK.EvaluationContext, hints: SDK.HookHints | unde
   evaluation.publish()
   return evaluation
 }
+
+/** Returns what a hook has contributed in place of the provider's resolution. */
+export const resolutionOf = (context: SDK.EvaluationContext, flagKey: string): ResolutionDetails | undefined =>
+  Stamp.get(context)?.resolutionOf(flagKey)
 
 /** Another run may have published the evaluation since. */
 export const refind = (known: Evaluation, context: SDK.EvaluationContext): Evaluation => Stamp.get(context) ?? known

@@ -13,7 +13,9 @@ import * as EvaluationDetails from "../../EvaluationDetails.ts"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { Stage as StageName } from "../../HookFailures.ts"
 import * as HookHints from "../../HookHints.ts"
+import { providerCodes } from "../hook/part.ts"
 import { Nesting, type Registration } from "../hook/registration.ts"
+import { isServer } from "../hook/server.ts"
 import { Misuse } from "../check.ts"
 import { type Source, View } from "../hook/view.ts"
 import { nearest, oneLine } from "../text.ts"
@@ -48,9 +50,11 @@ const noHookContext: SdkHookContext = {
   hookData: new Map()
 }
 
+const contributions: ReadonlyArray<string> = ["context", "hints", "resolution"]
+
 // Names are part of the code of a hook, unlike values.
 const advice = (name: string): string => {
-  const near = nearest(name, ["context", "hints"])
+  const near = nearest(name, contributions)
   return near === undefined
     ? `gave an attribute outside of the context, as in { context: { ${oneLine(name, 64)}: … } },`
     : `gave "${oneLine(name, 64)}" where "${near}" was probably meant`
@@ -99,6 +103,9 @@ export class Run implements Stage.Host, Source {
     this.#left = this.stack.size
   }
 
+  get resolution(): EvaluationDetails.ResolutionDetails | undefined {
+    return this.evaluation.resolution
+  }
   get isOfClient(): boolean {
     return this.evaluation.isOfClient
   }
@@ -225,7 +232,7 @@ export class Run implements Stage.Host, Source {
     const hints = Object.hasOwn(result, "hints") ? result["hints"] : undefined
     const context = Object.hasOwn(result, "context") ? result["context"] : undefined
     if (!entry.hasWarned) {
-      const other = Object.keys(result).find((name) => name !== "context" && name !== "hints")
+      const other = Object.keys(result).find((name) => !contributions.includes(name))
       if (other !== undefined) this.#ignore(entry, advice(other))
     }
     if (hints !== undefined) {
@@ -241,6 +248,19 @@ export class Run implements Stage.Host, Source {
       tryOr(() => Object.assign(this.sdk.context, contributed), () => void (this.#isWritable = false))
       View.touch(this.view)
     }
+    if (Object.hasOwn(result, "resolution")) this.#resolve(result["resolution"], entry)
+  }
+
+  #resolve(given: unknown, entry: Entry): void {
+    if (given === undefined) return
+    const details = EvaluationDetails.resolutionFrom(given)
+    if (details === undefined) throw new Misuse("gave a resolution without a value or an error code")
+    if (details.errorCode !== undefined && providerCodes.has(details.errorCode)) {
+      throw new Misuse("gave a resolution with an error code that only a provider can give")
+    }
+    const { flagKey, providerMetadata } = this.sdk
+    if (isServer(providerMetadata)) return this.evaluation.resolve(flagKey, details)
+    this.#ignore(entry, "gave a resolution that the provider does not serve, since it is no ResolutionProvider,")
   }
 
   // The SDK merges this result again, and SDK hooks may have written to the live context since. If the

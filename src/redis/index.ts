@@ -1,0 +1,5 @@
+/**
+ * What processes share through Redis.
+ *
+ * @since 0.2.0
+ */
