@@ -23,8 +23,10 @@ import * as EnrichmentHook from "../../../hooks/EnrichmentHook.ts"
 import * as FallbackMonitorHook from "../../../hooks/FallbackMonitorHook.ts"
 import * as LoggingHook from "../../../hooks/LoggingHook.ts"
 import * as MetricsHook from "../../../hooks/MetricsHook.ts"
+import * as RateLimitHook from "../../../hooks/RateLimitHook.ts"
 import * as RequestFlags from "../../../hooks/RequestFlags.ts"
 import * as TimingHook from "../../../hooks/TimingHook.ts"
+import * as UsageHook from "../../../hooks/UsageHook.ts"
 import * as OpenFeatureHook from "../../../OpenFeatureHook.ts"
 import * as Privacy from "../../../Privacy.ts"
 import { version } from "../../../internal/version.ts"
@@ -56,8 +58,10 @@ export const library = Object.freeze({
   FallbackMonitorHook,
   LoggingHook,
   MetricsHook,
+  RateLimitHook,
   RequestFlags,
   TimingHook,
+  UsageHook,
   OpenFeatureHook,
   Privacy
 })
