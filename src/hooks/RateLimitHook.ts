@@ -384,7 +384,10 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   }
   const unchecked = (context: HookContext, turn: OverLimit.Turn): OverLimit.Verdict => {
     counts.unchecked++
-    if (!isClosed) return  count(context, "unchecked")
+    if (!isClosed) {
+      count(context, "unchecked")
+      return undefined
+    }
     const { outcome, verdict } = over.decide(context, turn, `the rate limit "${shown}" cannot be checked`, undefined)
     count(context, outcome)
     return verdict

@@ -412,7 +412,10 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   }
   const unchecked = (context: HookContext, turn: Turn): OverLimit.Verdict => {
     counts.unchecked++
-    if (options.whenDown !== "closed") return  count(context.flagKey, "unchecked")
+    if (options.whenDown !== "closed") {
+      count(context.flagKey, "unchecked")
+      return undefined
+    }
     const { outcome, verdict } = over.decide(context, turn, `the budget "${shown}" cannot be checked`, undefined)
     count(context.flagKey, outcome)
     return verdict
@@ -468,10 +471,14 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
       flagKey,
       ask: () => store.spend(rule, key, cost, true),
       parse,
-      onAnswer: (spent) =>  noteSpent(flagKey, key, spent, cost),
+      onAnswer: (spent) => {
+        noteSpent(flagKey, key, spent, cost)
+        return undefined
+      },
       onDown: () => {
         counts.unchecked++
-        return  count(flagKey, "unchecked")
+        count(flagKey, "unchecked")
+        return undefined
       }
     })
   }

@@ -54,7 +54,7 @@ export class Buckets {
       evicted: ledgers.reduce((sum, { evicted }) => sum + evicted, 0)
     }
   }
-  take(rule: Rule, given: string): Effect.Effect<Taken> {
+  readonly take = (rule: Rule, given: string): Effect.Effect<Taken> => {
     const now = Math.floor(Number(this.#clock.monotonicTimeNanosUnsafe()) / 1000)
     const key = bounded(given)
     const ledger = this.#ledgerOf(rule)

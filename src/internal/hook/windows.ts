@@ -49,7 +49,7 @@ export class Windows {
       evicted: ledgers.reduce((sum, { evicted }) => sum + evicted, 0)
     }
   }
-  spend(rule: Rule, given: string, cost: number, isForced: boolean): Effect.Effect<Spent> {
+  readonly spend = (rule: Rule, given: string, cost: number, isForced: boolean): Effect.Effect<Spent> => {
     const now = this.#clock.currentTimeMillisUnsafe()
     const start = startOf(now, rule.window)
     const key = bounded(given)
