@@ -12,6 +12,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
@@ -329,13 +330,9 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_rate
 
 const defaultCapacity = 100_000
 
-const parse = (answer: unknown): Taken | undefined => {
-  if (!isRecord(answer)) return undefined
-  const { isPassed, retryAfter } = answer
-  return typeof isPassed === "boolean" && typeof retryAfter === "number" && retryAfter >= 0
-    ? { isPassed, retryAfter }
-    : undefined
-}
+const isTaken = (answer: unknown): answer is Taken =>
+  isRecord(answer) && typeof answer["isPassed"] === "boolean" && typeof answer["retryAfter"] === "number" &&
+  answer["retryAfter"] >= 0
 
 const ruleOf = (name: string, { burst, limit, window }: Pick<Options, "burst" | "limit" | "window">): Rule => {
   const rule = { limit, burst: burst ?? limit, window: Math.max(1, Math.round(Duration.toMillis(window) * 1000)) }
@@ -404,12 +401,16 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
       counts.unkeyed++
       return undefined
     }
-    const { flagKey } = context
-    return calls.run<Taken>({
+    const asked = typeof key === "string" ? calls.ask(() => store.take(rule, key)) : Exit.failCause(key)
+    // Most evaluations, without anything that is made for those that are not within the limit.
+    if (Exit.isExit(asked) && Exit.isSuccess(asked) && isTaken(asked.value) && asked.value.isPassed) {
+      counts.passed++
+      return undefined
+    }
+    return calls.settle(asked, {
       stage: "before",
-      flagKey,
-      ask: () => typeof key === "string" ? store.take(rule, key) : Effect.failCause(key),
-      parse,
+      flagKey: context.flagKey,
+      is: isTaken,
       onAnswer: ({ isPassed, retryAfter }) => {
         if (!isPassed) return limit(context, turn, typeof key === "string" ? key : "", retryAfter)
         counts.passed++
@@ -418,11 +419,14 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
       onDown: () => unchecked(context, turn)
     })
   }
-  const hook = FeatureHook.make(name, {
-    hookData: () => new OverLimit.Turn(),
-    before,
-    after: over.remembers ? (context, details, _hints, turn) => over.remember(context, details, turn) : undefined
-  })
+  // Hook data takes time, and without last answers there is nothing to hand on.
+  const hook = over.remembers
+    ? FeatureHook.make(name, {
+      hookData: () => new OverLimit.Turn(),
+      before,
+      after: (context, details, _hints, turn) => over.remember(context, details, turn)
+    })
+    : FeatureHook.make(name, { before: (context, hints) => before(context, hints, OverLimit.noTurn) })
   const limited: RateLimitHook = {
     hook,
     alerts: alerts.stream,

@@ -325,13 +325,10 @@ export const exceeded: Metric.Counter<number> = Metric.counter("feature_flag_ove
 
 const isFinite = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
 
-const parse = (answer: unknown): Spent | undefined => {
-  if (!isRecord(answer)) return undefined
-  const { isPassed, refused, resetsAfter, used, usedBefore, windowStart } = answer
-  const isFine = typeof isPassed === "boolean" && isFinite(refused) && isFinite(resetsAfter) && isFinite(used) &&
-    isFinite(usedBefore) && isFinite(windowStart)
-  return isFine ? { isPassed, refused, resetsAfter, used, usedBefore, windowStart } : undefined
-}
+const numbers = ["usedBefore", "used", "refused", "windowStart", "resetsAfter"] as const
+
+const isSpent = (answer: unknown): answer is Spent =>
+  isRecord(answer) && typeof answer["isPassed"] === "boolean" && numbers.every((name) => isFinite(answer[name]))
 
 const defaultCapacity = 100_000
 
@@ -448,11 +445,13 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
       ? checkedCost(tryOr<unknown, undefined>(() => costBefore(context), () => undefined), "before", flagKey)
       : 0
     if (cost === 0 && resultCost === undefined) return undefined
-    return calls.run<Spent>({
+    const asked = typeof key === "string"
+      ? calls.ask(() => store.spend(rule, key, cost, over.isReport))
+      : Effect.failCause(key)
+    return calls.settle(asked, {
       stage: "before",
       flagKey,
-      ask: () => typeof key === "string" ? store.spend(rule, key, cost, over.isReport) : Effect.failCause(key),
-      parse,
+      is: isSpent,
       onAnswer: (spent) => {
         noteSpent(flagKey, typeof key === "string" ? key : "", spent, cost)
         return spent.isPassed ? undefined : limit(context, turn, spent)
@@ -466,11 +465,10 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     const given = tryOr<unknown, undefined>(() => resultCost(context, details), () => undefined)
     const cost = checkedCost(given, "after", flagKey)
     if (cost === 0) return undefined
-    return calls.run<Spent>({
+    return calls.settle(calls.ask(() => store.spend(rule, key, cost, true)), {
       stage: "after",
       flagKey,
-      ask: () => store.spend(rule, key, cost, true),
-      parse,
+      is: isSpent,
       onAnswer: (spent) => {
         noteSpent(flagKey, key, spent, cost)
         return undefined

@@ -42,6 +42,8 @@ export class Buckets {
   readonly #ledgers = new Map<string, Ledger<Bucket>>()
   readonly #capacity: number
   readonly #clock: Clock.Clock
+  /** Most stores have one limit. */
+  #latest: { readonly rule: Rule; readonly ledger: Ledger<Bucket> } | undefined = undefined
 
   constructor(capacity: number, clock: Clock.Clock) {
     this.#capacity = capacity
@@ -73,10 +75,10 @@ export class Buckets {
     return passed
   }
   #ledgerOf(rule: Rule): Ledger<Bucket> {
-    const found = this.#ledgers.get(rule.id)
-    if (found !== undefined) return found
-    const made = ledgerOf(rule, this.#capacity)
-    this.#ledgers.set(rule.id, made)
-    return made
+    if (this.#latest?.rule === rule) return this.#latest.ledger
+    const ledger = this.#ledgers.get(rule.id) ?? ledgerOf(rule, this.#capacity)
+    this.#ledgers.set(rule.id, ledger)
+    this.#latest = { rule, ledger }
+    return ledger
   }
 }

@@ -59,6 +59,9 @@ export class Turn {
   isOurs = false
 }
 
+/** For a hook that needs to know nothing in its later stages. */
+export const noTurn = new Turn()
+
 const passed: Decision = { outcome: "passed", verdict: undefined }
 
 export class OverLimit {

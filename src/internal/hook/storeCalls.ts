@@ -11,12 +11,13 @@ import { effectOf, type Verdict } from "./overLimit.ts"
 /** Calls that cannot be interrupted go on after their time. A store that is full of them is not asked again. */
 const maxPending = 1024
 
-export interface Call<A> {
+export type Asked = Effect.Effect<unknown, unknown>
+
+export interface Handler<A> {
   readonly stage: HookFailures.Stage
   readonly flagKey: string
-  readonly ask: () => Effect.Effect<unknown, unknown>
-  /** Returns `undefined` for an answer that makes no sense. */
-  readonly parse: (answer: unknown) => A | undefined
+  /** Whether the answer makes sense. */
+  readonly is: (answer: unknown) => answer is A
   readonly onAnswer: (answer: A) => Verdict
   readonly onDown: () => Verdict
 }
@@ -30,30 +31,33 @@ export class StoreCalls {
     this.#hook = hook
     this.#timeout = timeout
   }
-  /** A store that answers at once needs no fiber. */
-  run<A>(call: Call<A>): Verdict {
-    const asked = tryOr(call.ask, Exit.die)
-    if (Exit.isExit(asked)) return this.#settle(call, asked)
-    if (!Effect.isEffect(asked)) return this.#down(call, Cause.die(new TypeError("the store gave no effect")))
-    if (this.#pending >= maxPending) return this.#down(call, Cause.fail(new Error("too many calls of the store wait")))
-    const bounded = this.#bounded(asked)
-    return Effect.flatMap(Effect.exit(bounded), (exit) => effectOf(this.#settle(call, exit)))
+  /** An `Exit` if the store answers at once, which needs no fiber. */
+  ask(call: () => Asked): Asked {
+    const asked = tryOr(call, Exit.die)
+    return Effect.isEffect(asked) ? asked : Exit.die(new TypeError("the store gave no effect"))
   }
-  #settle<A>(call: Call<A>, exit: Exit.Exit<unknown, unknown>): Verdict {
-    if (Exit.isFailure(exit)) return this.#down(call, exit.cause)
-    const answer = tryOr(() => call.parse(exit.value), () => undefined)
-    return answer === undefined
-      ? this.#down(call, Cause.fail(new TypeError("the answer of the store makes no sense")))
-      : call.onAnswer(answer)
+  settle<A>(asked: Asked, handler: Handler<A>): Verdict {
+    if (Exit.isExit(asked)) return this.#settled(handler, asked)
+    if (this.#pending >= maxPending) {
+      return this.#down(handler, Cause.fail(new Error("too many calls of the store wait")))
+    }
+    return Effect.flatMap(Effect.exit(this.#bounded(asked)), (exit) => effectOf(this.#settled(handler, exit)))
   }
-  #down<A>({ flagKey, onDown, stage }: Call<A>, cause: Cause.Cause<unknown>): Verdict {
+  #settled<A>(handler: Handler<A>, exit: Exit.Exit<unknown, unknown>): Verdict {
+    if (Exit.isFailure(exit)) return this.#down(handler, exit.cause)
+    const { value } = exit
+    return tryOr(() => handler.is(value), () => false) && handler.is(value)
+      ? handler.onAnswer(value)
+      : this.#down(handler, Cause.fail(new TypeError("the answer of the store makes no sense")))
+  }
+  #down<A>({ flagKey, onDown, stage }: Handler<A>, cause: Cause.Cause<unknown>): Verdict {
     return Effect.andThen(
       HookFailures.report({ hook: this.#hook, stage, flagKey, cause }),
       Effect.suspend(() => effectOf(onDown()))
     )
   }
   // A call in a region that cannot be interrupted would hold the evaluation for ever, so it is detached.
-  #bounded(asked: Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> {
+  #bounded(asked: Asked): Effect.Effect<unknown, unknown> {
     return Effect.suspend(() => {
       this.#pending++
       const counted = Effect.ensuring(asked, Effect.sync(() => void this.#pending--))
