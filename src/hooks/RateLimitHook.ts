@@ -55,7 +55,7 @@ export interface Rule {
 }
 
 /**
- * What a store says about an evaluation.
+ * What a store of token buckets says about an evaluation.
  *
  * @category models
  * @since 0.2.0

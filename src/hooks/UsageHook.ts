@@ -54,7 +54,7 @@ export interface Rule {
 }
 
 /**
- * What a store says about an evaluation.
+ * What a store of usage says about an evaluation.
  *
  * @category models
  * @since 0.2.0

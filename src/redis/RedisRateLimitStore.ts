@@ -10,7 +10,7 @@ import { RateLimitStore, type Rule, type Store, type Taken } from "../hooks/Rate
 import * as Shared from "./internal/shared.ts"
 
 /**
- * The options of a store.
+ * The options of a store of token buckets in Redis.
  *
  * @category models
  * @since 0.2.0
@@ -65,7 +65,7 @@ const parse = (answer: unknown): Taken => {
 }
 
 /**
- * Creates a store in Redis.
+ * Creates a store of token buckets in Redis.
  *
  * **Details**
  *
@@ -98,7 +98,7 @@ export const make = (options: Options = {}): Effect.Effect<Store, never, Redis.R
 }
 
 /**
- * Provides a store in Redis as `RateLimitHook.RateLimitStore`.
+ * Provides a store of token buckets in Redis as `RateLimitHook.RateLimitStore`.
  *
  * **Gotchas**
  *
@@ -111,7 +111,7 @@ export const layer = (options: Options = {}): Layer.Layer<RateLimitStore, never,
   Layer.effect(RateLimitStore, make(options))
 
 /**
- * A store of an application without Effect.
+ * The token buckets of an application without Effect.
  *
  * @category models
  * @since 0.2.0
@@ -126,8 +126,11 @@ export interface Running {
 }
 
 /**
- * Connects to Redis for an application without Effect. Rejects when there is no
- * connection.
+ * Creates a store of token buckets for an application without Effect.
+ *
+ * **Details**
+ *
+ * Connects to Redis, and rejects when there is no connection.
  *
  * **Gotchas**
  *

@@ -10,7 +10,7 @@ import { type Rule, type Spent, type Store, UsageStore } from "../hooks/UsageHoo
 import * as Shared from "./internal/shared.ts"
 
 /**
- * The options of a store.
+ * The options of a store of usage in Redis.
  *
  * @category models
  * @since 0.2.0
@@ -76,7 +76,7 @@ const parse = (answer: unknown): Spent => {
 }
 
 /**
- * Creates a store in Redis.
+ * Creates a store of usage in Redis.
  *
  * **Details**
  *
@@ -109,7 +109,7 @@ export const make = (options: Options = {}): Effect.Effect<Store, never, Redis.R
 }
 
 /**
- * Provides a store in Redis as `UsageHook.UsageStore`.
+ * Provides a store of usage in Redis as `UsageHook.UsageStore`.
  *
  * **Gotchas**
  *
@@ -122,7 +122,7 @@ export const layer = (options: Options = {}): Layer.Layer<UsageStore, never, Red
   Layer.effect(UsageStore, make(options))
 
 /**
- * A store of an application without Effect.
+ * The usage of an application without Effect.
  *
  * @category models
  * @since 0.2.0
@@ -137,8 +137,11 @@ export interface Running {
 }
 
 /**
- * Connects to Redis for an application without Effect. Rejects when there is no
- * connection.
+ * Creates a store of usage for an application without Effect.
+ *
+ * **Details**
+ *
+ * Connects to Redis, and rejects when there is no connection.
  *
  * **Gotchas**
  *

@@ -219,7 +219,7 @@ describe("a rate limit", () => {
         ["subjectAndFlag", [{ user: "ana" }, { user: "ana", flagKey: "b" }, { user: "ana" }], 2],
         ["domain", [{}, {}], 1],
         [{ attribute: "team" }, [{ context: { team: "a" } }, { context: { team: 1 } }, { context: { team: "1" } }], 2],
-        [({ context }) => String(context["team"]), [{ context: { team: "a" } }, { context: { team: "b" } }], 2]
+        [({ context }) => JSON.stringify(context["team"]), [{ context: { team: "a" } }, { context: { team: "b" } }], 2]
       ]
       for (const [by, evaluations, passed] of cases) {
         const { counts, hook } = yield* RateLimitHook.make({ limit: 1, window: "1 hour", by })

@@ -156,7 +156,7 @@ describe("a budget", () => {
         const rule = budgetOf(1 + below(12), oneOf([1, 60, 1000, 86_400_000]))
         // All that was ever spent, and when.
         const spent: Array<readonly [window: number, key: string, cost: number]> = []
-        let refused: Array<readonly [window: number, key: string]> = []
+        const refused: Array<readonly [window: number, key: string]> = []
         for (let step = 0; step < 20; step++) {
           if (chance(0.3)) {
             const millis = oneOf([0, 1, 30, rule.window, below(rule.window)])
@@ -241,7 +241,7 @@ describe("a budget", () => {
       const hooks = [yield* UsageHook.make(options), yield* UsageHook.make(options)]
       for (let i = 0; i < 6; i++) for (const { hook } of hooks) yield* evaluate(hook)
       for (const { flush } of hooks) yield* flush
-      assert.deepStrictEqual(seen.map(({ threshold }) => threshold).sort(), [0.5, 0.8, 1])
+      assert.deepStrictEqual(seen.map(({ threshold }) => threshold).sort((a, b) => a - b), [0.5, 0.8, 1])
     }))
 
   it.effect("reports what was used in the present window, with a bounded number of keys", () =>

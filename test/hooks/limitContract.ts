@@ -1,5 +1,5 @@
 /** What stores of rate limits and of budgets promise, in memory and in Redis. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, type it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { RateLimitHook, UsageHook } from "effect-openfeature"
 
