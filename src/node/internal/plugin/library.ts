@@ -23,6 +23,7 @@ import * as EnrichmentHook from "../../../hooks/EnrichmentHook.ts"
 import * as FallbackMonitorHook from "../../../hooks/FallbackMonitorHook.ts"
 import * as LoggingHook from "../../../hooks/LoggingHook.ts"
 import * as MetricsHook from "../../../hooks/MetricsHook.ts"
+import * as OverrideHook from "../../../hooks/OverrideHook.ts"
 import * as RequestFlags from "../../../hooks/RequestFlags.ts"
 import * as TimingHook from "../../../hooks/TimingHook.ts"
 import * as OpenFeatureHook from "../../../OpenFeatureHook.ts"
@@ -56,6 +57,7 @@ export const library = Object.freeze({
   FallbackMonitorHook,
   LoggingHook,
   MetricsHook,
+  OverrideHook,
   RequestFlags,
   TimingHook,
   OpenFeatureHook,
