@@ -10,6 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
+import { AsyncLocalStorage } from "node:async_hooks"
 import type { KeyObject } from "node:crypto"
 import type { FlagFilter } from "../FlagFilter.ts"
 import * as HookHints from "../HookHints.ts"
@@ -102,7 +103,20 @@ export interface VerifyOptions {
 }
 
 /**
- * The options of `make`.
+ * A refused token that is told about. It has nothing of the token.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Refusal {
+  /** Why it was refused. */
+  readonly reason: Reason
+  /** The number of further ones for this reason that were left out since the last time. */
+  readonly suppressed: number
+}
+
+/**
+ * The options of a source of overrides from requests.
  *
  * @category models
  * @since 0.2.0
@@ -113,7 +127,7 @@ export interface Options extends VerifyOptions {
   /** The minimum time between two log lines for the same reason, 1 minute by default. */
   readonly logInterval?: Duration.Input | undefined
   /** Runs with each of these log lines, such as to raise an alarm. None by default. */
-  readonly onRefused?: ((refusal: { readonly reason: Reason; readonly suppressed: number }) => unknown) | undefined
+  readonly onRefused?: ((refusal: Refusal) => unknown) | undefined
 }
 
 /**
@@ -142,8 +156,8 @@ export const maxLength = Format.maxLength
  * **Details**
  *
  * Set it for a region with `FeatureFlags.withHints`. For a client of the SDK, set
- * `overrideToken` in the `hookHints` of an evaluation. A text that is empty is no
- * token.
+ * `overrideToken` in the `hookHints` of an evaluation, or use `run`. A text that is
+ * empty is no token.
  *
  * **Gotchas**
  *
@@ -157,6 +171,31 @@ export const Token: HookHints.Key<string | Redacted.Redacted> = HookHints.key(
   "overrideToken",
   (value): value is string | Redacted.Redacted => typeof value === "string" || Redacted.isRedacted(value)
 )
+
+const requests = new AsyncLocalStorage<string | undefined>()
+
+/**
+ * Runs a function as a request with a token. All evaluations in it have the token,
+ * also those in the promises and fibers that it starts.
+ *
+ * **Details**
+ *
+ * A token in the hints takes precedence. `undefined` and an empty text are no token,
+ * and an outer one does not hold either.
+ *
+ * **Example** (Running a request with its token)
+ *
+ * ```ts
+ * import { OverrideToken } from "effect-openfeature/node"
+ *
+ * // app.use((req, _res, next) => OverrideToken.run(req.get("x-flag-overrides"), next))
+ * OverrideToken.run(undefined, () => "handled") // => "handled"
+ * ```
+ *
+ * @category running
+ * @since 0.2.0
+ */
+export const run = <A>(token: string | undefined, use: () => A): A => requests.run(token, use)
 
 /**
  * Signs a token.
@@ -284,7 +323,7 @@ const maxKept = 100
  *
  * **Details**
  *
- * - The token of an evaluation is the hint `Token`.
+ * - The token of an evaluation is the hint `Token`, or that of `run`.
  * - A token is verified with HMAC-SHA-256, in constant time, and by the clock of the
  *   caller. The last 100 valid tokens are remembered until they expire.
  * - A token that is refused has no effect. It counts in `counter`. A log line tells
@@ -318,6 +357,7 @@ const maxKept = 100
  * const client = OpenFeature.getClient("tokens").addHooks(OpenFeatureHook.make(hook))
  *
  * const token = OverrideToken.sign(key, { flags: { sale: true }, expiresAt: new Date(Date.now() + 60_000) })
+ * await OverrideToken.run(token, () => client.getBooleanValue("sale", false)) // => true
  * const hookHints = { overrideToken: token }
  * await client.getBooleanValue("sale", false, {}, { hookHints }) // => true
  * await client.getBooleanValue("sale", false) // => false
@@ -373,7 +413,7 @@ export const make = (options: Options): Source => {
   return {
     name: "request",
     find: (context, hints) => {
-      const given = HookHints.getOrUndefined(hints, Token)
+      const given = HookHints.getOrUndefined(hints, Token) ?? requests.getStore()
       if (given === undefined || given === "") return undefined
       const token: unknown = Redacted.isRedacted(given) ? Redacted.value(given) : given
       const found = typeof token === "string" ? check(token) : "Malformed"

@@ -1,9 +1,10 @@
 import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Function, Metric, Redacted } from "effect"
+import { Effect, Exit, Function, Metric, Redacted, Semaphore } from "effect"
 import { TestClock } from "effect/testing"
 import {
   FeatureFlags,
+  FeatureHook,
   FlagFilter,
   HookHints,
   OpenFeatureHook,
@@ -70,6 +71,52 @@ for (const [path, change] of paths) {
         assert.isTrue(yield* get({ overrideToken }))
         assert.isTrue(yield* get({ overrideToken: Redacted.make(overrideToken) }))
         for (const none of ["", undefined, 1, {}]) assert.isFalse(yield* get({ overrideToken: Function.cast(none) }))
+      }))
+
+    it.live("never reaches another request that runs at the same time", () =>
+      Effect.gen(function*() {
+        const domain = newDomain()
+        yield* Effect.promise(() =>
+          SDK.OpenFeature.setProviderAndWait(domain, ResolutionProvider.make(new SDK.InMemoryProvider({})))
+        )
+        // The fibers of the requests wait for each other, and resume each other.
+        const turn = Semaphore.makeUnsafe(1)
+        const waiting = FeatureHook.make("waiting", { before: () => turn.withPermit(Effect.yieldNow) })
+        const client = SDK.OpenFeature.getClient(domain).addHooks(
+          OpenFeatureHook.make(waiting, change(hookOf(sourceOf())))
+        )
+        const tokenOf = (sale: boolean) =>
+          OverrideToken.sign(key, { flags: { sale }, expiresAt: at(Date.now() + 60_000) })
+        const tokens = [tokenOf(true), undefined, tokenOf(false), ""]
+        const get = async () => {
+          const first = await client.getStringDetails("sale", "none")
+          const second = await client.getBooleanDetails("sale", true)
+          return [first.errorCode, second.flagMetadata["override"], second.value]
+        }
+        const requests = Array.from({ length: 100 }, (_, i) => OverrideToken.run(tokens[i % 4], get))
+        const found = yield* Effect.promise(() => Promise.all(requests))
+        for (const [i, one] of found.entries()) {
+          const expected = i % 2 === 1
+            ? ["FLAG_NOT_FOUND", undefined, true]
+            : ["TYPE_MISMATCH", "request", i % 4 === 0]
+          assert.deepStrictEqual<ReadonlyArray<unknown>>(one, expected, `request ${i}`)
+        }
+      }))
+
+    it.live("in the hints takes precedence over that of the request", () =>
+      Effect.gen(function*() {
+        const { flags } = yield* client({}, { hooks: [change(hookOf(sourceOf()))] })
+        const tokenOf = (value: number) =>
+          OverrideToken.sign(key, { flags: { limit: value }, expiresAt: at(Date.now() + 60_000) })
+        const limit = flags.number("limit", 0)
+        const inner = () => Effect.runPromise(Effect.all([limit, withToken(tokenOf(2))(limit)]))
+        assert.deepStrictEqual(yield* Effect.promise(() => OverrideToken.run(tokenOf(1), inner)), [1, 2])
+        assert.deepStrictEqual(
+          yield* Effect.promise(() =>
+            OverrideToken.run(tokenOf(1), () => OverrideToken.run(undefined, () => Effect.runPromise(limit)))
+          ),
+          0
+        )
       }))
 
     it.effect("has an effect for its subject alone", () =>
