@@ -325,7 +325,8 @@ const maxKept = 100
  *
  * - The token of an evaluation is the hint `Token`, or that of `run`.
  * - A token is verified with HMAC-SHA-256, in constant time, and by the clock of the
- *   caller. The last 100 valid tokens are remembered until they expire.
+ *   caller. The last 100 valid tokens stay in memory, and their time is checked each
+ *   time.
  * - A token that is refused has no effect. It counts in `counter`. A log line tells
  *   the reason, and `onRefused` is called, at most once per reason and `logInterval`.
  *   Neither has anything of the token.

@@ -11,6 +11,8 @@ import { newFolder } from "./files.ts"
 
 const secret = "s3cret-value"
 
+const makePipe = "mkfifo"
+
 /** Changes are found by the interval, which the test clock drives. */
 const polled = { watch: false, pollInterval: "1 second" } as const
 
@@ -115,7 +117,7 @@ describe("overrides of a file", () => {
     }],
     ["a pipe", "Unreadable", (path) => {
       rmSync(path)
-      execFileSync("mkfifo", [path])
+      execFileSync(makePipe, [path])
     }],
     ["a symbolic link", "Insecure", (path) => {
       renameSync(path, `${path}.target`)

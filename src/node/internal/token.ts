@@ -6,7 +6,7 @@ import { read, tryOr } from "../../internal/untrusted.ts"
 
 export const maxLength = 4096
 
-export const minSecretLength = 32
+const minSecretLength = 32
 
 export type Reason =
   | "TooLong"
