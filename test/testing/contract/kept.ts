@@ -14,6 +14,7 @@ import {
   LoggingHook,
   MetricsHook,
   OpenFeatureHook,
+  OverrideHook,
   RateLimitHook,
   RequestFlags,
   TimingHook,
@@ -158,6 +159,11 @@ export const kept: ReadonlyArray<Row> = [
     mayReject: true
   }],
   ["ContextValidatorHook.make that warns", () => ContextValidatorHook.make({ requiredAttributes: ["team"] })],
+  [
+    "OverrideHook.make",
+    () =>
+      Effect.map(OverrideHook.make({ enabled: true, overrides: { other: true }, logLevel: false }), ({ hook }) => hook)
+  ],
   ["RequestFlags.make", () => RequestFlags.make()],
   ["OtelEventHook.make", () => OtelEventHook.make(), { mayEmit: ["variant"] }],
   ["OtelEventHook.make with a logger provider", () => OtelEventHook.make({ logs }), {

@@ -23,6 +23,7 @@ import * as EnrichmentHook from "../../../hooks/EnrichmentHook.ts"
 import * as FallbackMonitorHook from "../../../hooks/FallbackMonitorHook.ts"
 import * as LoggingHook from "../../../hooks/LoggingHook.ts"
 import * as MetricsHook from "../../../hooks/MetricsHook.ts"
+import * as OverrideHook from "../../../hooks/OverrideHook.ts"
 import * as RateLimitHook from "../../../hooks/RateLimitHook.ts"
 import * as RequestFlags from "../../../hooks/RequestFlags.ts"
 import * as TimingHook from "../../../hooks/TimingHook.ts"
@@ -58,6 +59,7 @@ export const library = Object.freeze({
   FallbackMonitorHook,
   LoggingHook,
   MetricsHook,
+  OverrideHook,
   RateLimitHook,
   RequestFlags,
   TimingHook,
