@@ -89,8 +89,9 @@ const parse = (answer: unknown): Spent => {
  *
  * **Gotchas**
  *
- * Let commands fail while Redis is away, with `disableOfflineQueue` in the client of
- * `redis`. Otherwise each evaluation waits until the `timeout` of its hook.
+ * Give the client of `redis` the options `disableOfflineQueue`, so that commands fail
+ * while Redis is away, and `commandOptions: { timeout: 100 }`, so that they do not
+ * pile up in the client while Redis hangs.
  *
  * Throws a `RangeError` when an option is invalid or unknown.
  *

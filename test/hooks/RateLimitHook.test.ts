@@ -11,7 +11,7 @@ import {
 } from "effect-openfeature"
 import { Fixtures, TestProvider } from "effect-openfeature/testing"
 import * as SDK from "@openfeature/server-sdk"
-import { client, collectFailures, newDomain, paths, plainClient, random, rangeError, scale } from "../support.ts"
+import { client, collectFailures, newDomain, paths, plainClient, random, rangeError, scale, turns } from "../support.ts"
 import { limitOf, rateLimitContract, strangeKeys } from "./limitContract.ts"
 
 rateLimitContract("memory", {
@@ -232,6 +232,53 @@ describe("a rate limit", () => {
       const { passed, unkeyed } = yield* counts
       assert.deepStrictEqual([passed, unkeyed], [2, 1])
     }))
+
+  it.effect("waits for a store that answers later", () =>
+    Effect.gen(function*() {
+      const memory = yield* RateLimitHook.memoryStore()
+      const store: RateLimitHook.Store = {
+        take: (rule, key) => Effect.andThen(Effect.yieldNow, memory.take(rule, key))
+      }
+      for (const onLimited of ["reject", "last", "report"] as const) {
+        const { counts, hook } = yield* RateLimitHook.make({ ...minute, name: onLimited, store, onLimited })
+        const reasons: Array<string | undefined> = []
+        for (let i = 0; i < 3; i++) reasons.push((yield* evaluate(hook, { user: "ana" })).reason)
+        const last = { reject: "ERROR", last: "STALE", report: "STATIC" }[onLimited]
+        assert.deepStrictEqual(reasons, ["STATIC", "STATIC", last])
+        const { limited, passed, unchecked } = yield* counts
+        assert.deepStrictEqual([passed, limited, unchecked], [2, 1, 0])
+      }
+    }))
+
+  it.effect("asks a store that is full of calls no more, and again when they have ended", () =>
+    collectFailures(() =>
+      Effect.gen(function*() {
+        const open = yield* Deferred.make<void>()
+        let asked = 0
+        const store: RateLimitHook.Store = {
+          take: () => {
+            asked++
+            return Effect.uninterruptible(Effect.as(Deferred.await(open), { isPassed: true, retryAfter: 0 }))
+          }
+        }
+        const { counts, hook } = yield* RateLimitHook.make({ ...minute, store })
+        const fibers = yield* Effect.forEach(
+          Array.from({ length: 1500 }),
+          () => Effect.forkChild(Fixtures.run(hook), { startImmediately: true })
+        )
+        assert.strictEqual(asked, 1024)
+        yield* turns()
+        yield* TestClock.adjust("50 millis")
+        yield* Fiber.awaitAll(fibers)
+        assert.strictEqual((yield* counts).unchecked, 1500)
+        yield* Fixtures.run(hook)
+        assert.strictEqual((yield* counts).unchecked, 1501)
+        yield* Deferred.succeed(open, undefined)
+        yield* turns()
+        yield* Fixtures.run(hook)
+        assert.strictEqual((yield* counts).passed, 1)
+      })
+    ))
 
   it.effect("does not limit an evaluation that belongs to nobody, or that another hook has answered", () =>
     Effect.gen(function*() {

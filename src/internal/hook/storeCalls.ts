@@ -33,14 +33,12 @@ export class StoreCalls {
   }
   /** An `Exit` if the store answers at once, which needs no fiber. */
   ask(call: () => Asked): Asked {
+    if (this.#pending >= maxPending) return Exit.fail(new Error("too many calls of the store wait"))
     const asked = tryOr(call, Exit.die)
     return Effect.isEffect(asked) ? asked : Exit.die(new TypeError("the store gave no effect"))
   }
   settle<A>(asked: Asked, handler: Handler<A>): Verdict {
     if (Exit.isExit(asked)) return this.#settled(handler, asked)
-    if (this.#pending >= maxPending) {
-      return this.#down(handler, Cause.fail(new Error("too many calls of the store wait")))
-    }
     return Effect.flatMap(Effect.exit(this.#bounded(asked)), (exit) => effectOf(this.#settled(handler, exit)))
   }
   #settled<A>(handler: Handler<A>, exit: Exit.Exit<unknown, unknown>): Verdict {
