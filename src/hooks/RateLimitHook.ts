@@ -344,6 +344,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const clock = yield* Clock.Clock
   const memory = new Buckets(options.capacity ?? defaultCapacity, clock)
   const store = options.store ?? memory
+  const buckets = store instanceof Buckets ? store : undefined
   const rule = ruleOf(name, options)
   const keyOf = LimitKey.keyOf(by)
   const over = new OverLimit.OverLimit(name, options.onLimited ?? "reject", options, clock)
@@ -379,6 +380,10 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     alert(context, key, outcome, retryAfter)
     return verdict
   }
+  const pass = (): undefined => {
+    counts.passed++
+    return undefined
+  }
   const unchecked = (context: HookContext, turn: OverLimit.Turn): OverLimit.Verdict => {
     counts.unchecked++
     if (!isClosed) {
@@ -401,21 +406,18 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
       counts.unkeyed++
       return undefined
     }
-    const asked = typeof key === "string" ? calls.ask(() => store.take(rule, key)) : Exit.failCause(key)
-    // Most evaluations, without anything that is made for those that are not within the limit.
-    if (Exit.isExit(asked) && Exit.isSuccess(asked) && isTaken(asked.value) && asked.value.isPassed) {
-      counts.passed++
-      return undefined
+    // Most evaluations, without anything that is made for those that have to wait.
+    if (buckets !== undefined && typeof key === "string") {
+      const { isPassed, retryAfter } = buckets.takeNow(rule, key)
+      return isPassed ? pass() : limit(context, turn, key, retryAfter)
     }
+    const asked = typeof key === "string" ? calls.ask(() => store.take(rule, key)) : Exit.failCause(key)
     return calls.settle(asked, {
       stage: "before",
       flagKey: context.flagKey,
       is: isTaken,
-      onAnswer: ({ isPassed, retryAfter }) => {
-        if (!isPassed) return limit(context, turn, typeof key === "string" ? key : "", retryAfter)
-        counts.passed++
-        return undefined
-      },
+      onAnswer: ({ isPassed, retryAfter }) =>
+        isPassed ? pass() : limit(context, turn, typeof key === "string" ? key : "", retryAfter),
       onDown: () => unchecked(context, turn)
     })
   }

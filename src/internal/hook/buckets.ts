@@ -23,7 +23,7 @@ interface Bucket {
   at: number
 }
 
-const passed = Effect.succeed<Taken>({ isPassed: true, retryAfter: 0 })
+const passed: Taken = { isPassed: true, retryAfter: 0 }
 
 /** In characters. Of a longer key, the digest is kept. */
 const maxKeyLength = 256
@@ -56,7 +56,9 @@ export class Buckets {
       evicted: ledgers.reduce((sum, { evicted }) => sum + evicted, 0)
     }
   }
-  readonly take = (rule: Rule, given: string): Effect.Effect<Taken> => {
+  readonly take = (rule: Rule, key: string): Effect.Effect<Taken> => Effect.succeed(this.takeNow(rule, key))
+  /** Without an effect, which takes longer than the rest. */
+  takeNow(rule: Rule, given: string): Taken {
     const now = Math.floor(Number(this.#clock.monotonicTimeNanosUnsafe()) / 1000)
     const key = bounded(given)
     const ledger = this.#ledgerOf(rule)
@@ -69,7 +71,7 @@ export class Buckets {
     found.at = now
     if (found.credit < rule.window) {
       const retryAfter = Math.ceil((rule.window - found.credit) / rule.limit / 1000)
-      return Effect.succeed({ isPassed: false, retryAfter })
+      return { isPassed: false, retryAfter }
     }
     found.credit -= rule.window
     return passed
