@@ -40,6 +40,8 @@ const limits: Readonly<Record<string, number>> = {
   "hooks/MetricsHook": 24_500,
   "hooks/RequestFlags": 25_500,
   "hooks/TimingHook": 24_000,
+  "hooks/ValueValidatorHook": 29_500,
+  "hooks/VersionGateHook": 25_000,
   index: 130_500,
   "node/AuditFile": 41_500,
   "node/AuditReader": 16_500,

@@ -25,8 +25,11 @@ import * as LoggingHook from "../../../hooks/LoggingHook.ts"
 import * as MetricsHook from "../../../hooks/MetricsHook.ts"
 import * as RequestFlags from "../../../hooks/RequestFlags.ts"
 import * as TimingHook from "../../../hooks/TimingHook.ts"
+import * as ValueValidatorHook from "../../../hooks/ValueValidatorHook.ts"
+import * as VersionGateHook from "../../../hooks/VersionGateHook.ts"
 import * as OpenFeatureHook from "../../../OpenFeatureHook.ts"
 import * as Privacy from "../../../Privacy.ts"
+import * as ResolutionProvider from "../../../ResolutionProvider.ts"
 import { version } from "../../../internal/version.ts"
 
 /** All modules of the root, and the version. */
@@ -58,8 +61,11 @@ export const library = Object.freeze({
   MetricsHook,
   RequestFlags,
   TimingHook,
+  ValueValidatorHook,
+  VersionGateHook,
   OpenFeatureHook,
-  Privacy
+  Privacy,
+  ResolutionProvider
 })
 
 export type Library = typeof library
