@@ -12,7 +12,6 @@ import { cast } from "effect/Function"
 import type * as Types from "effect/Types"
 import { type ErrorCode, fromUnknown, isErrorCode } from "./EvaluationError.ts"
 import { clone, snapshot } from "./EvaluationContext.ts"
-import { isRecord } from "./internal/untrusted.ts"
 
 /**
  * A deeply read-only flag value.
@@ -150,34 +149,6 @@ export interface ResolutionDetails<out A = FlagValue> {
   readonly errorMessage?: string | undefined
   /** Facts about the flag, such as a version, also beside an error. None by default. */
   readonly flagMetadata?: Readonly<Record<string, string | number | boolean>> | undefined
-}
-
-/**
- * Returns a deeply frozen copy of the resolution that a hook contributes, or
- * `undefined` when it is none.
- *
- * @internal
- */
-export const resolutionFrom = (given: unknown): ResolutionDetails | undefined => {
-  if (!isRecord(given)) return undefined
-  const own = (name: string): unknown => Object.hasOwn(given, name) ? given[name] : undefined
-  const value = own("value")
-  const errorCode = own("errorCode")
-  if (value === undefined && !isErrorCode(errorCode)) return undefined
-  const variant = own("variant")
-  const reason = own("reason")
-  const errorMessage = own("errorMessage")
-  const flagMetadata = own("flagMetadata")
-  return Object.freeze({
-    ...value === undefined ? undefined : { value: cast<unknown, FlagValue>(snapshot(value)) },
-    ...typeof variant === "string" ? { variant } : undefined,
-    ...typeof reason === "string" ? { reason } : undefined,
-    ...isErrorCode(errorCode) ? { errorCode } : undefined,
-    ...typeof errorMessage === "string" ? { errorMessage } : undefined,
-    flagMetadata: isRecord(flagMetadata)
-      ? cast<unknown, ResolutionDetails["flagMetadata"]>(snapshot(flagMetadata))
-      : Object.freeze({})
-  })
 }
 
 const unreadable: EvaluationDetails = Object.freeze({
