@@ -50,7 +50,7 @@ export const rig = Effect.fnUntraced(function*(
   const bind = (bound: SDK.Provider) =>
     isAwaited
       ? Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, bound))
-      : Effect.sync(() => SDK.OpenFeature.setProvider(domain, bound))
+      : Effect.sync(() => void SDK.OpenFeature.setProviderAndWait(domain, bound).catch(() => undefined))
   if (kind === "sdk") {
     yield* bind(isWrapped ? ResolutionProvider.make(provider, { resolveWhenNotReady }) : provider)
     const client = SDK.OpenFeature.getClient(domain).addHooks(OpenFeatureHook.make(FeatureHook.combineAll(hooks)))

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as SDK from "@openfeature/server-sdk"
-import { Cause, Effect, Fiber, Function } from "effect"
+import { Cause, Effect, Exit, Fiber, Function, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import {
   DedupeHook,
@@ -13,9 +13,10 @@ import {
   OpenFeatureHook,
   ResolutionProvider
 } from "effect-openfeature"
+import { Fixtures, PlainTestFlags, TestFlags } from "effect-openfeature/testing"
 import { clients, sdkDetails } from "../clients.ts"
 import { answering, giving, resolving, rig } from "../resolving.ts"
-import { collectFailures, logsTo, newDomain, paths, unhandledRejections } from "../support.ts"
+import { collectFailures, logsTo, newDomain, paths, unhandledRejections, wrapping } from "../support.ts"
 
 type Hook = FeatureHook.FeatureHook<unknown>
 
@@ -578,4 +579,68 @@ describe("hooks of several levels", () => {
         assert.strictEqual(failures.length, 1)
       })
     ))
+})
+
+describe("a neighbour that wraps a hook of the SDK", () => {
+  const forms: Readonly<Record<string, (context: SDK.HookContext) => SDK.HookContext>> = {
+    "and hands on a copy of the hook context": (context) => ({ ...context }),
+    "and hands on a proxy": (context) => new Proxy(context, {})
+  }
+  for (const [how, form] of Object.entries(forms)) {
+    it.effect(`${how} lets it resolve`, () =>
+      Effect.gen(function*() {
+        const domain = newDomain()
+        const provider = yield* answering()
+        yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, ResolutionProvider.make(provider)))
+        const hook = wrapping(form)(OpenFeatureHook.make(giving("hook")))
+        const client = SDK.OpenFeature.getClient(domain).addHooks(hook)
+        assert.strictEqual((yield* sdkDetails(client, "string", "none")).value, "hook")
+      }))
+  }
+})
+
+describe("the test kit", () => {
+  it.effect("serves resolutions: a layer, plain flags, and a run", () =>
+    Effect.gen(function*() {
+      const hook = giving("hook")
+      const layer = TestFlags.layer({ string: "provider" }, { hooks: [hook] })
+      assert.strictEqual(
+        yield* FeatureFlags.FeatureFlags.pipe(
+          Effect.flatMap((flags) => flags.string("string", "none")),
+          Effect.provide(layer)
+        ),
+        "hook"
+      )
+      const plain = yield* Effect.promise(() => PlainTestFlags.make({ string: "provider" }, { hooks: [hook] }))
+      assert.strictEqual(yield* Effect.promise(() => plain.client.getStringValue("string", "none")), "hook")
+      yield* Effect.promise(() => plain.close())
+      const { details } = yield* Fixtures.run(hook, { context: { flagValueType: "string", defaultValue: "none" } })
+      assert.strictEqual(details.value, "hook")
+    }))
+})
+
+describe("two layers of FeatureFlags with providers that initialise", () => {
+  it.effect("serve early, also after the first is alone again", () =>
+    Effect.gen(function*() {
+      const domain = newDomain()
+      const make = Effect.fnUntraced(function*() {
+        const scope = yield* Scope.make()
+        const flags = yield* FeatureFlags.make({
+          domain,
+          provider: answering({ initialize: Effect.never }),
+          hooks: [giving("hook")],
+          resolveWhenNotReady: true,
+          initializeTimeout: 0,
+          onProviderError: "ignore"
+        }).pipe(Scope.provide(scope))
+        return { value: flags.string("string", "none"), end: Scope.close(scope, Exit.void) }
+      })
+      const first = yield* make()
+      assert.strictEqual(yield* first.value, "hook")
+      const second = yield* make()
+      assert.strictEqual(yield* second.value, "hook")
+      yield* second.end
+      assert.strictEqual(yield* first.value, "hook")
+      yield* first.end
+    }).pipe(Effect.provide(logsTo([]))))
 })
