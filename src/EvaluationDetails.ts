@@ -12,6 +12,7 @@ import { cast } from "effect/Function"
 import type * as Types from "effect/Types"
 import { type ErrorCode, fromUnknown, isErrorCode } from "./EvaluationError.ts"
 import { clone, snapshot } from "./EvaluationContext.ts"
+import { isRecord } from "./internal/untrusted.ts"
 
 /**
  * A deeply read-only flag value.
@@ -149,6 +150,42 @@ export interface ResolutionDetails<out A = FlagValue> {
   readonly errorMessage?: string | undefined
   /** Facts about the flag, such as a version, also beside an error. None by default. */
   readonly flagMetadata?: Readonly<Record<string, string | number | boolean>> | undefined
+}
+
+/**
+ * Returns a deeply frozen copy of the resolution of a hook, a store or a
+ * provider, or `undefined` when it is none. What has another type is left out.
+ *
+ * @internal
+ */
+export const resolutionFrom = (given: unknown): ResolutionDetails | undefined => {
+  if (!isRecord(given)) return undefined
+  const own = (name: string): unknown => Object.hasOwn(given, name) ? given[name] : undefined
+  const value = own("value")
+  const errorCode = own("errorCode")
+  if (value === undefined && !isErrorCode(errorCode)) return undefined
+  const variant = own("variant")
+  const reason = own("reason")
+  const errorMessage = own("errorMessage")
+  return Object.freeze({
+    ...value === undefined ? undefined : { value: cast<unknown, FlagValue>(snapshot(value)) },
+    ...typeof variant === "string" ? { variant } : undefined,
+    ...typeof reason === "string" ? { reason } : undefined,
+    ...isErrorCode(errorCode) ? { errorCode } : undefined,
+    ...typeof errorMessage === "string" ? { errorMessage } : undefined,
+    flagMetadata: metadataFrom(own("flagMetadata"))
+  })
+}
+
+const isPlain = (value: unknown): value is string | number | boolean =>
+  typeof value === "string" || typeof value === "number" || typeof value === "boolean"
+
+const metadataFrom = (given: unknown): ResolutionDetails["flagMetadata"] & {} => {
+  const metadata: Record<string, string | number | boolean> = {}
+  for (const [name, value] of isRecord(given) ? Object.entries(given) : []) {
+    if (isPlain(value)) Object.defineProperty(metadata, name, { value, enumerable: true })
+  }
+  return Object.freeze(metadata)
 }
 
 const unreadable: EvaluationDetails = Object.freeze({

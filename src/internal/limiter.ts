@@ -7,7 +7,7 @@ interface Cause {
 }
 
 /** What is told of a cause. */
-interface Taken {
+export interface Taken {
   /** The number left out since it was told last. */
   readonly suppressed: number
   /** Whether there are more causes than the limit, so this one stands for all further ones. */

@@ -1,9 +1,7 @@
 /** Reads the resolution that a `before` contributes. It can come from a store, or from code without types. */
 import * as Effect from "effect/Effect"
-import { cast } from "effect/Function"
-import { snapshot } from "../../EvaluationContext.ts"
-import type { FlagValue, ResolutionDetails } from "../../EvaluationDetails.ts"
-import { type ErrorCode, isErrorCode } from "../../EvaluationError.ts"
+import { type ResolutionDetails, resolutionFrom } from "../../EvaluationDetails.ts"
+import { isErrorCode } from "../../EvaluationError.ts"
 import { Misuse } from "../check.ts"
 import { providerCodes } from "../hook/part.ts"
 import { nearest, oneLine } from "../text.ts"
@@ -33,55 +31,41 @@ export const from = (given: unknown): Found => {
 }
 
 const take = (given: unknown): Found => {
-  const from = isRecord(given) ? given : {}
-  // Own names only, so that a polluted prototype resolves nothing.
-  const own = (name: string): unknown => Object.hasOwn(from, name) ? from[name] ?? undefined : undefined
-  const value = Object.hasOwn(from, "value") ? copyOf(from["value"]) : undefined
-  const errorCode = codeOf(own("errorCode"))
-  if (value === undefined && errorCode === undefined) {
-    throw new Misuse("gave a resolution without a value or an error code")
-  }
-  let flaw = flawOfNames(from)
-  const details: Record<string, unknown> = {}
-  if (value !== undefined) details["value"] = value
-  if (errorCode !== undefined) details["errorCode"] = errorCode
-  for (const name of texts) {
-    const text = own(name)
-    if (typeof text === "string") details[name] = text
-    else if (text !== undefined) flaw ??= `gave a resolution whose ${name} is not a text, and is left out,`
-  }
-  const metadata = metadataOf(own("flagMetadata"))
-  if (!metadata.isWhole) {
-    flaw ??= "gave a resolution with metadata that is not a text, number or boolean, and is left out,"
-  }
-  details["flagMetadata"] = metadata.kept
-  return { details: cast<unknown, ResolutionDetails>(Object.freeze(details)), flaw }
+  // Each field is read once. Own names only, so that a polluted prototype resolves nothing.
+  const from: Record<string, unknown> = isRecord(given) ? { ...given } : {}
+  checkCode(from["errorCode"])
+  const details = resolutionFrom(from)
+  if (details === undefined) throw new Misuse("gave a resolution without a value or an error code")
+  checkValue(from["value"], details.value)
+  return { details, flaw: flawOfNames(from) ?? flawOfTexts(from) ?? flawOfMetadata(from["flagMetadata"], details) }
 }
 
 // The SDK takes an empty code for none.
-const codeOf = (code: unknown): ErrorCode | undefined => {
-  if (code === undefined || code === "") return undefined
+const checkCode = (code: unknown): void => {
+  if (code === undefined || code === null || code === "") return
   if (!isErrorCode(code)) throw new Misuse("gave a resolution with an error code that OpenFeature does not have")
   if (providerCodes.has(code)) throw new Misuse("gave a resolution with an error code that only a provider can give")
-  return code
 }
 
-const copyOf = (value: unknown): FlagValue | undefined => {
-  if (typeof value !== "object" || value === null) return cast(value)
+const checkValue = (value: unknown, copy: unknown): void => {
+  if (typeof value !== "object" || value === null) return
   if (Effect.isEffect(value) || typeof read(value, "then") === "function") {
     ignoreRejection(value)
     throw new Misuse("gave a resolution whose value would have to be awaited or run")
   }
-  const copy = snapshot(value)
   if (copy === value) throw new Misuse("gave a resolution whose value is not plain data")
-  return cast(copy)
 }
 
-const metadataOf = (given: unknown) => {
-  const entries = isRecord(given) ? Object.entries(given) : []
-  const kept = entries.filter(([, one]) => ["string", "number", "boolean"].includes(typeof one))
-  const isWhole = kept.length === entries.length && (given === undefined || isRecord(given))
-  return { kept: Object.freeze(Object.fromEntries(kept)), isWhole }
+const flawOfTexts = (given: Record<string, unknown>): string | undefined => {
+  const wrong = texts.find((name) => typeof (given[name] ?? "") !== "string")
+  return wrong && `gave a resolution whose ${wrong} is not a text, and is left out,`
+}
+
+const flawOfMetadata = (given: unknown, { flagMetadata = {} }: ResolutionDetails): string | undefined => {
+  const isWhole = isRecord(given)
+    ? Object.keys(given).length === Object.keys(flagMetadata).length
+    : given === undefined || given === null
+  return isWhole ? undefined : "gave a resolution with metadata that is not a text, number or boolean, and is left out,"
 }
 
 const flawOfNames = (given: Record<string, unknown>): string | undefined => {
