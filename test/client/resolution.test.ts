@@ -510,21 +510,27 @@ for (const kind of clients) {
   })
 
   describe(`a provider that is replaced while a hook resolves, ${kind}`, () => {
-    it.effect("by another one that serves: the resolution is served", () =>
-      Effect.gen(function*() {
-        const next = ResolutionProvider.make(yield* answering())
-        let domain = ""
-        const replace = FeatureHook.make("replace", {
-          before: () =>
-            Effect.as(Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, next)), {
-              resolution: { value: "hook" }
+    for (const [what, wrap] of [["serves", true], ["does not serve", false]] as const) {
+      it.effect(`by another one that ${what}: the resolution is served`, () =>
+        collectFailures((failures) =>
+          Effect.gen(function*() {
+            const bare = yield* answering()
+            const next = wrap ? ResolutionProvider.make(bare) : bare
+            let domain = ""
+            const replace = FeatureHook.make("replace", {
+              before: () =>
+                Effect.as(Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, next)), {
+                  resolution: { value: "hook" }
+                })
             })
-        })
-        const made = yield* rig(kind, yield* answering(), [replace])
-        domain = made.domain
-        assert.strictEqual((yield* made.evaluate("string", "none")).value, "hook")
-        assert.strictEqual((yield* made.evaluate("string", "none")).value, "hook")
-      }))
+            const made = yield* rig(kind, yield* answering(), [replace])
+            domain = made.domain
+            assert.strictEqual((yield* made.evaluate("string", "none")).value, "hook")
+            assert.strictEqual((yield* made.evaluate("string", "none")).value, wrap ? "hook" : "provider")
+            assert.strictEqual(failures.length, wrap ? 0 : 1)
+          })
+        ))
+    }
   })
 }
 
