@@ -14,6 +14,7 @@ import {
   LoggingHook,
   MetricsHook,
   OpenFeatureHook,
+  OverrideHook,
   RequestFlags,
   TimingHook,
   ValueValidatorHook,
@@ -156,6 +157,11 @@ export const kept: ReadonlyArray<Row> = [
   ["VersionGateHook.make", () => VersionGateHook.make({ version: "1.0.0", metadataKey: "version" }), {
     mayReject: true
   }],
+  [
+    "OverrideHook.make",
+    () =>
+      Effect.map(OverrideHook.make({ enabled: true, overrides: { other: true }, logLevel: false }), ({ hook }) => hook)
+  ],
   ["RequestFlags.make", () => RequestFlags.make()],
   ["OtelEventHook.make", () => OtelEventHook.make(), { mayEmit: ["variant"] }],
   ["OtelEventHook.make with a logger provider", () => OtelEventHook.make({ logs }), {

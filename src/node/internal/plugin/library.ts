@@ -23,6 +23,7 @@ import * as EnrichmentHook from "../../../hooks/EnrichmentHook.ts"
 import * as FallbackMonitorHook from "../../../hooks/FallbackMonitorHook.ts"
 import * as LoggingHook from "../../../hooks/LoggingHook.ts"
 import * as MetricsHook from "../../../hooks/MetricsHook.ts"
+import * as OverrideHook from "../../../hooks/OverrideHook.ts"
 import * as RequestFlags from "../../../hooks/RequestFlags.ts"
 import * as TimingHook from "../../../hooks/TimingHook.ts"
 import * as ValueValidatorHook from "../../../hooks/ValueValidatorHook.ts"
@@ -59,6 +60,7 @@ export const library = Object.freeze({
   FallbackMonitorHook,
   LoggingHook,
   MetricsHook,
+  OverrideHook,
   RequestFlags,
   TimingHook,
   ValueValidatorHook,
