@@ -44,6 +44,8 @@ const limits: Readonly<Record<string, number>> = {
   "hooks/RequestFlags": 25_500,
   "hooks/TimingHook": 24_000,
   "hooks/UsageHook": 46_500,
+  "hooks/ValueValidatorHook": 29_500,
+  "hooks/VersionGateHook": 25_000,
   index: 138_500,
   "node/AuditFile": 41_500,
   "node/AuditReader": 16_500,

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { NOOP_PROVIDER } from "@openfeature/server-sdk"
 import { Effect, Exit, Function, Predicate, Redacted, Scope } from "effect"
 import {
   AuditHook,
@@ -22,8 +23,11 @@ import {
   Privacy,
   RateLimitHook,
   RequestFlags,
+  ResolutionProvider,
   TimingHook,
-  UsageHook
+  UsageHook,
+  ValueValidatorHook,
+  VersionGateHook
 } from "effect-openfeature"
 import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
 import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook"
@@ -100,6 +104,9 @@ const wrong = {
   layer: ["layer", "", 1, null, true, {}, () => undefined],
   schema: ["string", "", 1, null, true, {}, () => true],
   number: ["5", "", Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
+  valueMode: ["Reject", "warn", "", 1, null, true],
+  onInvalid: ["Refuse", "reject", "", 1, null, true],
+  semver: ["2.3", "v1.0.0", "", 1, null, true],
   hook: ["hook", "", 1, null, true, {}, [], () => undefined, { before: () => undefined }],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
   guarantee: ["Written", "sync", "", 1, null, true],
@@ -189,7 +196,8 @@ const constructors: Array<
     initializeTimeout: "duration",
     onProviderError: "onProviderError",
     shutdownTimeout: "duration",
-    interruptTimeout: "duration"
+    interruptTimeout: "duration",
+    resolveWhenNotReady: "boolean"
   }]
 ]
 
@@ -316,6 +324,12 @@ const withFunctions = (options: BatchHook.Options<unknown>): BatchHook.Options<u
 const withDefault = (options: Flag.Options<boolean>): Flag.Options<boolean> =>
   Predicate.isObject(options) ? Object.assign({ default: false }, options) : options
 
+// A gate needs a version, which is no mistake here.
+const withVersion = (options: VersionGateHook.Options): VersionGateHook.Options =>
+  Predicate.isObject(options) && !Object.hasOwn(options, "version")
+    ? Object.assign({ version: "1.0.0" }, options)
+    : options
+
 constructors.push(
   ["OtelMetricsHook.make", OtelMetricsHook.make, {
     ...metrics,
@@ -375,6 +389,24 @@ constructors.push(
   ["CircuitBreakerHook.start", (options) => CircuitBreakerHook.start(TimingHook.make(), options), breaker],
   ["DedupeHook.make", (options) => DedupeHook.make(TimingHook.make(), options), dedupe],
   ["DedupeHook.makeUnsafe", (options) => DedupeHook.makeUnsafe(TimingHook.make(), options), dedupe],
+  ["ResolutionProvider.make", (options) => ResolutionProvider.make(NOOP_PROVIDER, options), {
+    resolveWhenNotReady: "boolean"
+  }],
+  ["ValueValidatorHook.make", ValueValidatorHook.make, {
+    rules: "list",
+    flags: "function",
+    mode: "valueMode",
+    onViolation: "function",
+    interval: "positiveDuration"
+  }],
+  ["VersionGateHook.make", (options) => VersionGateHook.make(withVersion(options)), {
+    version: "semver",
+    metadataKey: "text",
+    maxMetadataKey: "text",
+    onInvalid: "onInvalid",
+    flags: "function",
+    interval: "positiveDuration"
+  }],
   ["RateLimitHook.make", RateLimitHook.make, rateLimit],
   ["RateLimitHook.start", RateLimitHook.start, rateLimit],
   ["UsageHook.make", UsageHook.make, budget],

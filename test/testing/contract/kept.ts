@@ -18,7 +18,9 @@ import {
   RateLimitHook,
   RequestFlags,
   TimingHook,
-  UsageHook
+  UsageHook,
+  ValueValidatorHook,
+  VersionGateHook
 } from "effect-openfeature"
 import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
@@ -159,6 +161,17 @@ export const kept: ReadonlyArray<Row> = [
     mayReject: true
   }],
   ["ContextValidatorHook.make that warns", () => ContextValidatorHook.make({ requiredAttributes: ["team"] })],
+  [
+    "ValueValidatorHook.make",
+    () => ValueValidatorHook.make({ rules: [{ is: (value) => value !== true }, { flags: "none", min: 1 }] }),
+    { mayReject: true }
+  ],
+  ["ValueValidatorHook.make that reports", () => {
+    return ValueValidatorHook.make({ mode: "report", rules: [{ is: (value) => value !== true }] })
+  }],
+  ["VersionGateHook.make", () => VersionGateHook.make({ version: "1.0.0", metadataKey: "version" }), {
+    mayReject: true
+  }],
   [
     "OverrideHook.make",
     () =>

@@ -28,8 +28,11 @@ import * as RateLimitHook from "../../../hooks/RateLimitHook.ts"
 import * as RequestFlags from "../../../hooks/RequestFlags.ts"
 import * as TimingHook from "../../../hooks/TimingHook.ts"
 import * as UsageHook from "../../../hooks/UsageHook.ts"
+import * as ValueValidatorHook from "../../../hooks/ValueValidatorHook.ts"
+import * as VersionGateHook from "../../../hooks/VersionGateHook.ts"
 import * as OpenFeatureHook from "../../../OpenFeatureHook.ts"
 import * as Privacy from "../../../Privacy.ts"
+import * as ResolutionProvider from "../../../ResolutionProvider.ts"
 import { version } from "../../../internal/version.ts"
 
 /** All modules of the root, and the version. */
@@ -64,8 +67,11 @@ export const library = Object.freeze({
   RequestFlags,
   TimingHook,
   UsageHook,
+  ValueValidatorHook,
+  VersionGateHook,
   OpenFeatureHook,
-  Privacy
+  Privacy,
+  ResolutionProvider
 })
 
 export type Library = typeof library
