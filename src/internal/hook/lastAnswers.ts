@@ -6,7 +6,7 @@ import { Recent } from "../recent.ts"
 import { domainOf, targetingKeyOf } from "./view.ts"
 
 /** In characters. A longer key is not kept, so that the capacity also bounds the memory. */
-export const maxKeyLength = 1024
+const maxKeyLength = 1024
 
 interface Answer {
   readonly at: bigint
@@ -26,9 +26,6 @@ export class LastAnswers {
     this.#answers = new Recent(capacity)
     this.#timeToLive = timeToLive
     this.#keyOf = keyOf
-  }
-  get size(): number {
-    return this.#answers.size
   }
   /** The whole key, since a digest could give one subject the answer of another. */
   keyOf(context: HookContext): string | undefined {

@@ -46,7 +46,7 @@ export const keyOf = (by: By): KeyOf => {
 }
 
 /** Whether the keys are names that the application has given, and nothing of a user. */
-export const isPublic = (by: By): boolean => by === "all" || by === "domain" || by === "flag"
+const isPublic = (by: By): boolean => by === "all" || by === "domain" || by === "flag"
 
 const isHint = (hint: unknown): boolean => isRecord(hint) && readString(hint, "name") !== undefined && "slot" in hint
 

@@ -92,9 +92,6 @@ export class OverLimit {
   get remembers(): boolean {
     return this.#last !== undefined
   }
-  get remembered(): number {
-    return this.#last?.size ?? 0
-  }
   /** Finds out, before other hooks add attributes, whose answer it will be. */
   begin(context: HookContext, turn: Turn): void {
     if (this.#last !== undefined) turn.lastKey = tryOr(() => this.#last?.keyOf(context), () => undefined)
