@@ -15,6 +15,7 @@ export class Cleaner {
   readonly #names: Names
   readonly #known: Known
   #elements = 0
+  #size = 0
 
   constructor(settings: Settings, names: Names, known: Known) {
     this.#settings = settings
@@ -38,8 +39,11 @@ export class Cleaner {
   }
 
   #text(text: string): Cleaned {
+    const { maxAttributeSize } = this.#settings
+    this.#size += text.length
+    if (this.#size - text.length > maxAttributeSize) return removed
     // A cut that leaves half a character would be a text that not every encoder takes.
-    const cut = text.slice(0, this.#settings.maxAttributeSize).replace(/[\ud800-\udbff]$/, "")
+    const cut = text.slice(0, maxAttributeSize).replace(/[\ud800-\udbff]$/, "")
     const { contents } = this.#known
     const broken = contents.broken(cut)
     if (broken === undefined) return cut

@@ -145,7 +145,7 @@ class Examination {
     // A name that must not be seen must not be told either.
     if (known.unsafe !== undefined) return this.#tell(rule, undefined, "refused")
     if (this.#mode !== "lenient" || fixed.includes(name)) return this.#tell(rule, name, "refused")
-    const clean = this.#cleaned(name, value, known)
+    const clean = rule === "size" ? undefined : this.#cleaned(name, value, known)
     this.#replaced.push([name, clean])
     this.#tell(rule, name, actionOf(rule, value, clean))
   }
