@@ -32,7 +32,7 @@ const limits: Readonly<Record<string, number>> = {
   "hooks/BatchHook": 31_000,
   "hooks/ChangeHook": 26_000,
   "hooks/CircuitBreakerHook": 27_500,
-  "hooks/ContextGuardHook": 1,
+  "hooks/ContextGuardHook": 51_500,
   "hooks/ContextValidatorHook": 23_500,
   "hooks/DedupeHook": 28_000,
   "hooks/EnrichmentHook": 26_500,

@@ -392,12 +392,15 @@ const atMost = (max: number): Check.Rule => (owner, name, value) => {
 }
 
 const allOf = (all: ReadonlyArray<string>): Check.Rule => (owner, name, value) => {
-  for (const one of Check.names(owner, name, value)) Check.oneOf(owner, `each of ${name}`, all, one)
+  Check.names(owner, name, value).forEach((one, index) => Check.oneOf(owner, `${name}[${index}]`, all, one))
+}
+
+const glob: Check.Rule = (owner, name, value) => {
+  if (Check.aText(owner, name, value).length > 256) Check.reject(owner, name, "at most 256 characters long", value)
 }
 
 const globs: Check.Rule = (owner, name, value) => {
-  const wrong = Check.names(owner, name, value).find((glob) => glob === "" || glob.length > 256)
-  if (wrong !== undefined) Check.reject(owner, `each of ${name}`, "a glob of 1 to 256 characters", wrong)
+  Check.names(owner, name, value).forEach((one, index) => glob(owner, `${name}[${index}]`, one))
 }
 
 /** Checks the value for each attribute. */
@@ -407,7 +410,7 @@ const perAttribute = (rule: Check.Rule): Check.Rule => (owner, name, value) => {
 }
 
 const pattern: Check.Rule = (owner, name, value) => {
-  if (!(value instanceof RegExp)) return globs(owner, name, [value])
+  if (!(value instanceof RegExp)) return glob(owner, name, value)
   const compiled = Pattern.compile(value)
   if (typeof compiled === "string") Check.reject(owner, name, `an expression without backtracking (${compiled})`, value)
 }

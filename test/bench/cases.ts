@@ -152,7 +152,12 @@ export const cases: ReadonlyArray<Case> = [
     "added time: timing, logging (level off), validator, metrics callback / the same four by hand",
     Compare.addedTimeAndFloor(() => ({ reference: Builtins.byHand(), ours: Builtins.ours(), bare: Builtins.bare() }))
   ),
-  of("guard", 1, "added time: ContextGuardHook on 50 attributes, over an empty hook / JSON.stringify of them", Guard.added),
+  of(
+    "guard",
+    1,
+    "added time: ContextGuardHook on 50 attributes, over an empty hook / JSON.stringify of them",
+    Guard.added
+  ),
   of(
     "background",
     1.5,

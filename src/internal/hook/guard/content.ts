@@ -8,81 +8,8 @@
  * repetition can be entered at more places than it ends at.
  */
 
-/** The traits of texts. */
-const T = {
-  control: 1 << 0,
-  line: 1 << 1,
-  angle: 1 << 2,
-  ampersand: 1 << 3,
-  percent: 1 << 4,
-  colon: 1 << 5,
-  equals: 1 << 6,
-  quote: 1 << 7,
-  semicolon: 1 << 8,
-  space: 1 << 9,
-  star: 1 << 10,
-  open: 1 << 11,
-  brace: 1 << 12,
-  slash: 1 << 13,
-  digit: 1 << 14,
-  at: 1 << 15,
-  dash: 1 << 16,
-  underscore: 1 << 17,
-  dot: 1 << 18,
-  plus: 1 << 19
-}
-
-const named: ReadonlyArray<readonly [trait: number, chars: string]> = [
-  [T.line, "\n\r"],
-  [T.angle, "<"],
-  [T.ampersand, "&"],
-  [T.percent, "%"],
-  [T.colon, ":"],
-  [T.equals, "="],
-  [T.quote, "'\"`"],
-  [T.semicolon, ";"],
-  // A tab is harmless in a log line, and common in texts that somebody has pasted.
-  [T.space, " \t"],
-  [T.star, "*"],
-  [T.open, "("],
-  [T.brace, "{"],
-  [T.slash, "/\\"],
-  [T.digit, "0123456789"],
-  [T.at, "@"],
-  [T.dash, "-"],
-  [T.underscore, "_"],
-  [T.dot, "."],
-  [T.plus, "+"]
-]
-
-const ascii = Uint32Array.from({ length: 128 }, (_, code) => {
-  const found = named.find(([, chars]) => chars.includes(String.fromCharCode(code)))
-  return found?.[0] ?? (code < 32 || code === 127 ? T.control : 0)
-})
-
-// C1, the line and paragraph separators, the other spaces, and characters that change the direction or are not seen.
-const wide = (code: number): number => {
-  if (code < 0x0600) return code === 0x85 ? T.line : code < 0xa0 ? T.control : code === 0xa0 ? T.space : 0
-  if (code < 0x2000) return code === 0x061c ? T.control : 0
-  if (code > 0x2069) return code === 0xfeff ? T.control : code === 0x3000 ? T.space : 0
-  if (code === 0x2028 || code === 0x2029) return T.line
-  if (code < 0x200b) return T.space
-  return code === 0x200e || code === 0x200f || (code >= 0x202a && code <= 0x202e) || code >= 0x2066 ? T.control : 0
-}
-
-const traitOf = (code: number): number => code < 128 ? ascii[code] ?? 0 : wide(code)
-
-const alphabet = Uint32Array.from({ length: 128 }, (_, code) => {
-  const lower = code | 32
-  return code >= 64 && lower >= 97 && lower <= 122 ? 1 << (lower - 97) : 0
-})
-
-/** The letters of a text, in both cases, as bits. */
-const lettersOf = (text: string): number => {
-  let letters = 0
-  for (let i = 0; i < text.length; i++) letters |= alphabet[text.charCodeAt(i)] ?? 0
-  return letters
-}
+import { hasCard } from "./card.ts"
+import { alphabet, ascii, lettersOf, T, traitOf, wide } from "./traits.ts"
 
 /** One way to break a rule. */
 interface Form {
@@ -112,53 +39,6 @@ const form = (has: RegExp | Form["has"], { all = 0, any = 0, letters = "", min =
   has: typeof has === "function" ? has : (text) => has.test(text)
 })
 
-const luhnDigit = (digits: string, from: number): number => {
-  const digit = digits.charCodeAt(from) - 48
-  return (digits.length - from) % 2 === 1 ? digit : digit > 4 ? 2 * digit - 9 : 2 * digit
-}
-
-const isLuhn = (digits: string): boolean => {
-  let sum = 0
-  for (let i = 0; i < digits.length; i++) sum += luhnDigit(digits, i)
-  return sum % 10 === 0
-}
-
-// Without the prefixes and lengths of the issuers, one numeric identifier in ten would pass the check.
-const issuers =
-  /^(?:4\d{15}(?:\d{3})?|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|6(?:011|5\d\d|4[4-9]\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12})$/
-const card =
-  /\d(?<![\w.-]\d)(?:\d{13,18}|\d{3}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|\d{3}([ -])\d{6}\2\d{4,5})(?![\w-])/g
-
-const isOfCard = (code: number): boolean => (code >= 48 && code <= 57) || code === 32 || code === 45
-
-/** Whether the character is in a row of as many as a card has digits. */
-const isInRow = (text: string, at: number): boolean => {
-  let from = at
-  let to = at
-  while (to - from < 14 && isOfCard(text.charCodeAt(from))) from--
-  while (to - from <= 14 && isOfCard(text.charCodeAt(to))) to++
-  return to - from > 14
-}
-
-// In such a row, there is one of every 14 characters of the text.
-const mayHaveCard = (text: string): boolean => {
-  for (let i = 13; i < text.length; i += 14) {
-    if (isOfCard(text.charCodeAt(i)) && isInRow(text, i)) return true
-  }
-  return false
-}
-
-const hasCard = (text: string): boolean => {
-  if (!mayHaveCard(text)) return false
-  card.lastIndex = 0
-  for (let found = card.exec(text); found !== null; found = card.exec(text)) {
-    const digits = found[0].replace(/[ -]/g, "")
-    if (issuers.test(digits) && isLuhn(digits)) return true
-    card.lastIndex = found.index + 1
-  }
-  return false
-}
-
 const gap = T.space | T.star | T.slash | T.open | T.plus | T.line
 
 const statement = /;\s*(?:drop|delete|insert|update|alter|create|exec|truncate|shutdown|select)\b/i
@@ -170,25 +50,33 @@ const statements = [
 const contents = {
   "control-characters": [form(() => true, { all: T.control })],
   "line-breaks": [form(() => true, { all: T.line })],
-  "html": [
+  html: [
     form(/<[a-z!/?]/i, { all: T.angle }),
     form(/%3c[a-z!/?]/i, { all: T.percent, letters: "c" }),
     form(/&(?:lt|#0{0,7}60|#x0{0,7}3c)(?![\da-z])/i, { all: T.ampersand }),
     form(/\b(?:java|vb)script\s*:/i, { all: T.colon, letters: "vscript" }),
     form(/["'`]\s*on[a-z]{3,20}\s*=/i, { all: T.quote | T.equals, letters: "on" })
   ],
-  "sql": [
+  sql: [
     form(/'[\s)]*(?:or|and)\s*['"\d(]/i, { all: T.quote }),
     form(/'\s*(?:--|#\s*$|\/\*)/, { all: T.quote }),
     form((text) => statement.test(text) && statements.some((it) => it.test(text)), { all: T.semicolon, min: 6 }),
-    form(/\bunion[\s/*(+]{1,20}(?:all|distinct)?[\s/*(+]{0,20}select\b/i, { any: gap, letters: "unionselect", min: 12 }),
+    form(/\bunion[\s/*(+]{1,20}(?:all|distinct)?[\s/*(+]{0,20}select\b/i, {
+      any: gap,
+      letters: "unionselect",
+      min: 12
+    }),
     form(/\b(?:or|and)\s+\d{1,10}\s*=\s*\d/i, { all: T.equals | T.digit, any: T.space | T.line }),
-    form(/\((?<=\b(?:benchmark|pg_sleep|load_file|extractvalue|updatexml)\s*\()/i, { all: T.open, letters: "e", min: 8 }),
+    form(/\((?<=\b(?:benchmark|pg_sleep|load_file|extractvalue|updatexml)\s*\()/i, {
+      all: T.open,
+      letters: "e",
+      min: 8
+    }),
     form(/\bsleep\(\d/i, { all: T.open | T.digit, letters: "slep" }),
     form(/\bxp_cmdshell\b/i, { all: T.underscore, letters: "xpcmdshel", min: 11 }),
     form(/\bwaitfor\s+delay\b/i, { any: T.space | T.line, letters: "waitfordely", min: 13 })
   ],
-  "template": [form(/[$#%]\{|\{\{|\{%/, { all: T.brace }), form(/<%/, { all: T.angle | T.percent })],
+  template: [form(/[$#%]\{|\{\{|\{%/, { all: T.brace }), form(/<%/, { all: T.angle | T.percent })],
   "path-traversal": [
     form((text) => text.includes("..") && /\.\.(?:[\\/]|%2f|%5c)|[\\/]\.\.$/i.test(text), {
       all: T.dot,
@@ -209,13 +97,13 @@ const contents = {
     form(/\b[rs]k_live_[A-Za-z\d]{10}/, { all: T.underscore, letters: "klive", min: 18 }),
     form(/\bAIza[\w-]{35}/, { letters: "aiz", min: 39 })
   ],
-  "jwt": [form(/eyJ(?<![\w-]eyJ)[\w-]{5,}\.eyJ[\w-]{2,}\.[\w-]*/, { all: T.dot, letters: "eyj", min: 20 })],
+  jwt: [form(/eyJ(?<![\w-]eyJ)[\w-]{5,}\.eyJ[\w-]{2,}\.[\w-]*/, { all: T.dot, letters: "eyj", min: 20 })],
   "private-key": [
     form(/-----BEGIN [A-Z\d ]{0,40}PRIVATE KEY/, { all: T.dash | T.space, letters: "beginprivatekey", min: 22 })
   ],
   "bearer-token": [form(/\bbearer\s+[\w.~+/-]{16}/i, { any: T.space | T.line, letters: "bear", min: 23 })],
   "credit-card": [form(hasCard, { all: T.digit, min: 14 })],
-  "email": [form(/[\w.+%-]@[A-Za-z\d-]{1,63}\.[A-Za-z\d]/, { all: T.at | T.dot, min: 5 })]
+  email: [form(/[\w.+%-]@[A-Za-z\d-]{1,63}\.[A-Za-z\d]/, { all: T.at | T.dot, min: 5 })]
 } satisfies Readonly<Record<string, ReadonlyArray<Form>>>
 
 export type Name = keyof typeof contents

@@ -27,7 +27,7 @@ export interface Verdict {
 }
 
 // A targeting key that is changed is that of somebody else, and no contribution has the key `__proto__`.
-const fixed: ReadonlyArray<string> = ["targetingKey", "__proto__"]
+const fixed: ReadonlySet<string> = new Set(["targetingKey", "__proto__"])
 
 const unreadable: unique symbol = Symbol("unreadable")
 
@@ -144,7 +144,7 @@ class Examination {
     this.#inspection.reset(mark)
     // A name that must not be seen must not be told either.
     if (known.unsafe !== undefined) return this.#tell(rule, undefined, "refused")
-    if (this.#mode !== "lenient" || fixed.includes(name)) return this.#tell(rule, name, "refused")
+    if (this.#mode !== "lenient" || fixed.has(name)) return this.#tell(rule, name, "refused")
     const clean = rule === "size" ? undefined : this.#cleaned(name, value, known)
     this.#replaced.push([name, clean])
     this.#tell(rule, name, actionOf(rule, value, clean))

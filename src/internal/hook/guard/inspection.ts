@@ -21,7 +21,7 @@ const typeOf = (value: unknown): Type | undefined => {
   }
 }
 
-const isPrintable = (value: unknown): boolean =>
+const isPrintable = (value: unknown): value is string | number | boolean =>
   typeof value === "string" || typeof value === "number" || typeof value === "boolean"
 
 /** Also records of another realm, such as those of a test runner. */

@@ -38,7 +38,8 @@ const acceptor = (source: string, flags: string): (char: string) => boolean => {
   }
 }
 
-const anAtom = /\\(?:[dwsDWStnrfv0]|x[\da-fA-F]{2}|u[\da-fA-F]{4}|u\{[\da-fA-F]+\}|[pP]\{[\w=]+\}|[^a-zA-Z\d])|\[(?:\\.|[^\]\\])*\]|[^\\()|*+?^$]/uy
+const anAtom =
+  /\\(?:[dwsDWStnrfv0]|x[\da-fA-F]{2}|u[\da-fA-F]{4}|u\{[\da-fA-F]+\}|[pP]\{[\w=]+\}|[^a-zA-Z\d])|\[(?:\\.|[^\]\\])*\]|[^\\()|*+?^$]/uy
 const aQuantifier = /(?:[*+?]|\{(\d{1,3})(?:(,)(\d{0,3}))?\})\??/y
 
 class Compiler {
@@ -71,7 +72,7 @@ class Compiler {
   }
   #sequence(): Node {
     const nodes: Array<Node> = []
-    for (let char = this.#source[this.#at]; char !== undefined && char !== "|" && char !== ")"; ) {
+    for (let char = this.#source[this.#at]; char !== undefined && char !== "|" && char !== ")";) {
       const node = char === "(" ? this.#group() : this.#atom()
       if (node === undefined) break
       nodes.push(this.#repeated(node))

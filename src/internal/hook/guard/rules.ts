@@ -63,7 +63,7 @@ export interface Known {
   readonly types: ReadonlySet<string> | undefined
 }
 
-const prototypeKeys: ReadonlyArray<string> = ["__proto__", "constructor", "prototype"]
+const prototypeKeys: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"])
 
 const maxKnown = 2048
 
@@ -102,7 +102,7 @@ export class Names {
     const contents = none === undefined
       ? this.#contents
       : new Content.Contents(new Set([...rules].filter((rule) => !none.has(rule))))
-    const isKey = rules.has("prototype-keys") && prototypeKeys.includes(name)
+    const isKey = rules.has("prototype-keys") && prototypeKeys.has(name)
     const key = isKey && none?.has("prototype-keys") !== true ? "prototype-keys" : undefined
     const length = name.length > maxNameLength ? "name-length" : undefined
     const unsafe = length ?? contents.broken(name)

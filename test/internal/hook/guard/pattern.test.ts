@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { compile, maxTextLength } from "../../../../src/internal/hook/guard/pattern.ts"
-import { random, type Random } from "../../../support.ts"
+import { type Random, random } from "../../../support.ts"
 
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
 
