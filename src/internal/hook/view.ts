@@ -89,10 +89,10 @@ export class View implements HookContext {
   }
   /** Avoids a copy of the whole context. */
   static attribute(view: View, name: string): unknown {
-    const context = view.#context ?? view.#source.sdk.context
+    const context = View.present(view)
     return Object.hasOwn(context, name) ? context[name] : undefined
   }
-  static present(view: View): object {
+  static present(view: View): EvaluationContext.EvaluationContext {
     return view.#context ?? view.#source.sdk.context
   }
   static providerName(view: View): string {
