@@ -22,9 +22,11 @@ import {
   MetricsHook,
   OverrideHook,
   Privacy,
+  RateLimitHook,
   RequestFlags,
   ResolutionProvider,
   TimingHook,
+  UsageHook,
   ValueValidatorHook,
   VersionGateHook
 } from "effect-openfeature"
@@ -33,6 +35,7 @@ import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook
 import * as OverrideConfig from "effect-openfeature/hooks/OverrideConfig"
 import { AuditFile, AuditReader, HookPlugin, OverrideFile, OverrideToken } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
+import { RedisRateLimitStore, RedisUsageStore } from "effect-openfeature/redis"
 import { HookContract, TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
 
@@ -44,6 +47,27 @@ const wrong = {
   positiveDuration: ["soon", "", "50 Millis", 0, Number.NaN, -1, Number.POSITIVE_INFINITY, null, true, [], () => 1],
   lifetime: ["soon", "", "50 Millis", 0, Number.NaN, -1, null, true, [], () => 1],
   tripPolicy: ["rate", 5, null, true, {}, [], { _tag: "rate" }, () => 1],
+  limitBy: ["user", "Flag", "", 1, null, true, {}, [], { attribute: "" }, { attribute: 1 }, { hint: "team" }],
+  onLimited: ["Reject", "stale", "", 1, null, true, {}],
+  whenNoLast: ["Pass", "report", "", 1, null, true, {}],
+  whenDown: ["Open", "reject", "", 1, null, true, {}],
+  limitStore: ["memory", 1, null, true, {}, [], { take: 1 }, { spend: 1 }, () => undefined],
+  printKey: ["Raw", "hash", "", 1, null, true, {}, []],
+  positiveNumber: ["5", "", 0, -1, Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
+  cost: ["5", "", -1, Number.NaN, Number.POSITIVE_INFINITY, null, [-1], true, { a: "1" }, { a: -1 }],
+  thresholds: [
+    "5",
+    "",
+    1,
+    null,
+    true,
+    {},
+    [0],
+    [Number.NaN],
+    ["1"],
+    [1, 1],
+    Array.from({ length: 17 }, (_, i) => i + 1)
+  ],
   whenOpen: ["Skip", "ignore", "", 1, null, true],
   store: ["memory", 1, null, true, {}, [], { admit: () => undefined }],
   window: ["Fixed", "debounce", "", 1, null, true],
@@ -275,6 +299,43 @@ const dedupe = {
   waitTimeout: "duration"
 } as const
 
+const whenLimited = {
+  onLimited: "onLimited",
+  whenNoLast: "whenNoLast",
+  lastKey: "function",
+  lastCapacity: "positiveInteger",
+  lastTimeToLive: "lifetime",
+  whenDown: "whenDown",
+  window: "positiveDuration",
+  name: "text",
+  by: "limitBy",
+  store: "limitStore",
+  capacity: "positiveInteger",
+  timeout: "positiveDuration",
+  onAlert: "function",
+  alertCapacity: "positiveInteger",
+  printKey: "printKey",
+  maxSeries: "positiveInteger",
+  closeTimeout: "duration"
+} as const
+
+const rateLimit = {
+  ...whenLimited,
+  limit: "positiveInteger",
+  burst: "positiveInteger",
+  alertInterval: "positiveDuration",
+  maxAlertKeys: "positiveInteger"
+} as const
+
+const budget = {
+  ...whenLimited,
+  budget: "positiveNumber",
+  cost: "cost",
+  resultCost: "function",
+  thresholds: "thresholds",
+  maxKeys: "positiveInteger"
+} as const
+
 const load = { timeout: "positiveDuration", allowWorldWritable: "boolean" } as const
 
 const discover = { ...load, maxFiles: "positiveInteger" } as const
@@ -378,6 +439,12 @@ constructors.push(
     flags: "function",
     interval: "positiveDuration"
   }],
+  ["RateLimitHook.make", RateLimitHook.make, rateLimit],
+  ["RateLimitHook.start", RateLimitHook.start, rateLimit],
+  ["UsageHook.make", UsageHook.make, budget],
+  ["UsageHook.start", UsageHook.start, budget],
+  ["RedisRateLimitStore.make", RedisRateLimitStore.make, { prefix: "string" }],
+  ["RedisUsageStore.make", RedisUsageStore.make, { prefix: "string" }],
   ["FlagFilter.sample", FlagFilter.sample, { rate: "rate", by: "by", salt: "string" }],
   ["HookPlugin.make", HookPlugin.make, {
     name: "text",

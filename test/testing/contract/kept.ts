@@ -16,8 +16,10 @@ import {
   MetricsHook,
   OpenFeatureHook,
   OverrideHook,
+  RateLimitHook,
   RequestFlags,
   TimingHook,
+  UsageHook,
   ValueValidatorHook,
   VersionGateHook
 } from "effect-openfeature"
@@ -97,6 +99,19 @@ export const kept: ReadonlyArray<Row> = [
     "CircuitBreakerHook.make",
     () => Effect.map(CircuitBreakerHook.make(counted.hook), ({ hook }) => FeatureHook.observe(hook)),
     { balance: counted.active }
+  ],
+  [
+    "RateLimitHook.make",
+    () =>
+      RateLimitHook.start({ limit: 1_000_000_000, window: "1 second", by: "subjectAndFlag", onLimited: "last" }).hook,
+    { mayReject: true }
+  ],
+  ["RateLimitHook.make over the limit", () => RateLimitHook.start({ limit: 1, window: "1 day" }).hook, {
+    mayReject: true
+  }],
+  [
+    "UsageHook.make",
+    () => UsageHook.start({ budget: 5, window: "1 day", resultCost: UsageHook.metadataCost("cost") }).hook
   ],
   ["FeatureHook.timeout", () => FeatureHook.timeout(audit(), "20 millis")],
   [

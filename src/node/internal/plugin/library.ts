@@ -25,8 +25,10 @@ import * as FallbackMonitorHook from "../../../hooks/FallbackMonitorHook.ts"
 import * as LoggingHook from "../../../hooks/LoggingHook.ts"
 import * as MetricsHook from "../../../hooks/MetricsHook.ts"
 import * as OverrideHook from "../../../hooks/OverrideHook.ts"
+import * as RateLimitHook from "../../../hooks/RateLimitHook.ts"
 import * as RequestFlags from "../../../hooks/RequestFlags.ts"
 import * as TimingHook from "../../../hooks/TimingHook.ts"
+import * as UsageHook from "../../../hooks/UsageHook.ts"
 import * as ValueValidatorHook from "../../../hooks/ValueValidatorHook.ts"
 import * as VersionGateHook from "../../../hooks/VersionGateHook.ts"
 import * as OpenFeatureHook from "../../../OpenFeatureHook.ts"
@@ -63,8 +65,10 @@ export const library = Object.freeze({
   LoggingHook,
   MetricsHook,
   OverrideHook,
+  RateLimitHook,
   RequestFlags,
   TimingHook,
+  UsageHook,
   ValueValidatorHook,
   VersionGateHook,
   OpenFeatureHook,
