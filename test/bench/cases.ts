@@ -10,6 +10,7 @@ import * as Background from "./background.ts"
 import * as Builtins from "./builtins.ts"
 import * as Clients from "./clients.ts"
 import * as Compare from "./comparisons.ts"
+import * as Guard from "./guard.ts"
 import * as Hooks from "./hooks.ts"
 import { imports } from "./imports.ts"
 import * as Limits from "./limits.ts"
@@ -157,6 +158,12 @@ export const cases: ReadonlyArray<Case> = [
     0.75,
     "added time: timing, logging (level off), validator, metrics callback / the same four by hand",
     Compare.addedTimeAndFloor(() => ({ reference: Builtins.byHand(), ours: Builtins.ours(), bare: Builtins.bare() }))
+  ),
+  of(
+    "guard",
+    1,
+    "added time: ContextGuardHook on 50 attributes, over an empty hook / JSON.stringify of them",
+    Guard.added
   ),
   of(
     "background",

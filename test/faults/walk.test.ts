@@ -7,6 +7,7 @@ import {
   BackgroundHook,
   BatchHook,
   ChangeHook,
+  ContextGuardHook,
   ContextValidatorHook,
   DedupeHook,
   EnrichmentHook,
@@ -82,6 +83,12 @@ const wrong = {
   list: ["hook", "", 1, null, true, {}],
   mode: ["Warn", "REJECT", "", "throw", 1, null, true],
   onProviderError: ["Fail", "IGNORE", "", 1, null, true],
+  guardRules: ["html", "", 1, null, true, {}, [1], ["xss"], ["HTML"]],
+  guardExempt: ["html", "", 1, null, true, [], { a: "html" }, { a: ["xss"] }, { a: null }],
+  globs: ["plan", "", 1, null, true, {}, [1], [""], ["a".repeat(257)]],
+  patterns: ["a*", "", 1, null, true, [], { a: "" }, { a: 1 }, { a: /(?=a)b/ }, { a: null }],
+  attributeTypes: ["string", "", 1, null, true, [], { a: "text" }, { a: ["string", "text"] }, { a: null }],
+  atMost: ["5", "", 0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true, 1_000_001],
   version: ["1.44", "latest", "", 1.45, null, true],
   logger: ["console", "", 1, null, true, {}, [], { info: () => undefined }],
   logs: ["logs", "", 1, null, true, {}, []],
@@ -143,6 +150,29 @@ const flags = (options: object): unknown => {
   return exit
 }
 
+const guard = {
+  mode: "mode",
+  rules: "guardRules",
+  exempt: "guardExempt",
+  maxSize: "positiveInteger",
+  maxAttributeSize: "atMost",
+  maxNameLength: "atMost",
+  maxDepth: "atMost",
+  maxAttributes: "positiveInteger",
+  maxElements: "positiveInteger",
+  allowed: "globs",
+  forbidden: "globs",
+  patterns: "patterns",
+  types: "attributeTypes",
+  onViolation: "function",
+  interval: "positiveDuration",
+  maxCauses: "positiveInteger",
+  logLevel: "severityOrFalse",
+  logger: "logger",
+  capacity: "positiveInteger",
+  closeTimeout: "duration"
+} as const
+
 const constructors: Array<
   readonly [owner: string, make: (options: never) => unknown, kinds: Readonly<Record<string, Kind>>]
 > = [
@@ -155,6 +185,8 @@ const constructors: Array<
     logger: "logger"
   }],
   ["TimingHook.make", TimingHook.make, { slowerThan: "duration", logLevel: "severity", logger: "logger" }],
+  ["ContextGuardHook.make", ContextGuardHook.make, guard],
+  ["ContextGuardHook.start", ContextGuardHook.start, guard],
   ["ContextValidatorHook.make", ContextValidatorHook.make, {
     requireTargetingKey: "boolean",
     requiredAttributes: "names",

@@ -6,6 +6,7 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "
 import { Context, Effect } from "effect"
 import {
   BackgroundHook,
+  ContextGuardHook,
   ContextValidatorHook,
   DedupeHook,
   EvaluationError,
@@ -157,6 +158,13 @@ export const kept: ReadonlyArray<Row> = [
   }],
   ["TimingHook.make", () => TimingHook.make(), { mayContribute: ["hints"] }],
   ["MetricsHook.makeMetric", () => MetricsHook.makeMetric(), { mayEmit: ["variant"] }],
+  ["ContextGuardHook.make", () => Effect.map(ContextGuardHook.make(), ({ hook }) => hook), { mayReject: true }],
+  [
+    "ContextGuardHook.make that cleans",
+    () => Effect.map(ContextGuardHook.make({ mode: "lenient" }), ({ hook }) => hook),
+    { mayReject: true, mayContribute: ["context"] }
+  ],
+  ["ContextGuardHook.make that reports", () => ContextGuardHook.start({ mode: "report" }).hook],
   ["ContextValidatorHook.make", () => ContextValidatorHook.make({ requireTargetingKey: true, mode: "reject" }), {
     mayReject: true
   }],

@@ -17,6 +17,7 @@ import * as HookRegistry from "../../../HookRegistry.ts"
 import * as BackgroundHook from "../../../hooks/BackgroundHook.ts"
 import * as BatchHook from "../../../hooks/BatchHook.ts"
 import * as ChangeHook from "../../../hooks/ChangeHook.ts"
+import * as ContextGuardHook from "../../../hooks/ContextGuardHook.ts"
 import * as ContextValidatorHook from "../../../hooks/ContextValidatorHook.ts"
 import * as DedupeHook from "../../../hooks/DedupeHook.ts"
 import * as EnrichmentHook from "../../../hooks/EnrichmentHook.ts"
@@ -56,6 +57,7 @@ export const library = Object.freeze({
   BackgroundHook,
   BatchHook,
   ChangeHook,
+  ContextGuardHook,
   ContextValidatorHook,
   DedupeHook,
   EnrichmentHook,
