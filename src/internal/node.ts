@@ -18,6 +18,14 @@ export const createHmac = (owner: string): typeof NodeCrypto.createHmac => {
   return crypto.createHmac
 }
 
+/**
+ * SHA-256 of the UTF-16 code units of a text, so that no two texts are the same bytes; `undefined` outside of
+ * Node.
+ */
+export const sha256 = (text: string): string | undefined =>
+  cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))
+    ?.createHash("sha256").update(text, "utf16le").digest("base64url")
+
 let foundHooks: typeof NodeAsyncHooks | undefined = undefined
 
 // Stages in the background need it in each evaluation.

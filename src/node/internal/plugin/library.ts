@@ -16,6 +16,7 @@ import * as AuditHook from "../../../hooks/AuditHook.ts"
 import * as HookRegistry from "../../../HookRegistry.ts"
 import * as BackgroundHook from "../../../hooks/BackgroundHook.ts"
 import * as BatchHook from "../../../hooks/BatchHook.ts"
+import * as CacheHook from "../../../hooks/CacheHook.ts"
 import * as ChangeHook from "../../../hooks/ChangeHook.ts"
 import * as ContextValidatorHook from "../../../hooks/ContextValidatorHook.ts"
 import * as DedupeHook from "../../../hooks/DedupeHook.ts"
@@ -49,6 +50,7 @@ export const library = Object.freeze({
   HookRegistry,
   BackgroundHook,
   BatchHook,
+  CacheHook,
   ChangeHook,
   ContextValidatorHook,
   DedupeHook,
