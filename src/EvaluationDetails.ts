@@ -152,6 +152,21 @@ export interface ResolutionDetails<out A = FlagValue> {
   readonly flagMetadata?: Readonly<Record<string, string | number | boolean>> | undefined
 }
 
+const kept = new WeakSet()
+
+const isKept = (given: object): given is ResolutionDetails => kept.has(given)
+
+/**
+ * The same for a resolution that is contributed often: it is copied only once.
+ *
+ * @internal
+ */
+export const keep = (given: unknown): ResolutionDetails | undefined => {
+  const copy = resolutionFrom(given)
+  if (copy !== undefined) kept.add(copy)
+  return copy
+}
+
 /**
  * Returns a deeply frozen copy of the resolution that a hook contributes, or
  * `undefined` when it is none.
@@ -160,6 +175,7 @@ export interface ResolutionDetails<out A = FlagValue> {
  */
 export const resolutionFrom = (given: unknown): ResolutionDetails | undefined => {
   if (!isRecord(given)) return undefined
+  if (isKept(given)) return given
   const own = (name: string): unknown => Object.hasOwn(given, name) ? given[name] : undefined
   const value = own("value")
   const errorCode = own("errorCode")

@@ -17,7 +17,7 @@ import type { HookContext } from "../HookContext.ts"
 import * as HookFailures from "../HookFailures.ts"
 import * as Check from "../internal/check.ts"
 import { Cache, type Result, Turn } from "../internal/hook/cache.ts"
-import { keyOf, type Names } from "../internal/hook/cacheKey.ts"
+import { Keys, type Names } from "../internal/hook/cacheKey.ts"
 import { Memory } from "../internal/hook/cacheMemory.ts"
 import type * as CacheStore from "../internal/hook/cacheStore.ts"
 import { providerCodes } from "../internal/hook/part.ts"
@@ -345,7 +345,7 @@ const create = (options: Options) => {
   const errorTimes = byName(options.errors)
   const cache = new Cache({
     name,
-    key: keyOf(namesOf(key)),
+    keys: new Keys(namesOf(key)),
     store,
     timeout: Duration.fromInputUnsafe(timeout),
     timeToLive: timeToLiveOf(options),
@@ -355,13 +355,15 @@ const create = (options: Options) => {
     count: countingIn(maxSeries),
     countError: () => errorCounter.updateUnsafe(1, Services.current())
   })
-  const hook = FeatureHook.make(name, {
+  const stages = FeatureHook.make(name, {
     hookData: () => new Turn(),
     before: (context, _hints, turn) => cache.before(context, turn),
     after: (context, details, _hints, turn) => cache.after(context, details, turn),
     error: (context, error, _hints, turn) => cache.error(context, error, turn),
     finally: (_context, _details, _hints, turn) => cache.finally(turn)
   })
+  // An `after` rejects the evaluation if it would give the answer of another subject.
+  const hook = FeatureHook.failurePolicy(stages, { before: "report" })
   const counts = (): Counts => {
     const { bypassed, errors, hits, misses, shared, stale } = cache
     const { evicted = 0, size = 0 } = memory ?? {}

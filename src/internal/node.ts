@@ -26,6 +26,10 @@ export const sha256 = (text: string): string | undefined =>
   cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))
     ?.createHash("sha256").update(text, "utf16le").digest("base64url")
 
+/** A text that no process has twice; `undefined` outside of Node. */
+export const randomUUID = (): string | undefined =>
+  cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))?.randomUUID()
+
 let foundHooks: typeof NodeAsyncHooks | undefined = undefined
 
 // Stages in the background need it in each evaluation.

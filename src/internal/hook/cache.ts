@@ -6,7 +6,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type { EvaluationDetails, ResolutionDetails } from "../../EvaluationDetails.ts"
+import { type EvaluationDetails, keep, type ResolutionDetails } from "../../EvaluationDetails.ts"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import * as HookFailures from "../../HookFailures.ts"
@@ -14,6 +14,7 @@ import type { Stage } from "../../HookFailures.ts"
 import { Misuse } from "../check.ts"
 import * as Services from "../services.ts"
 import { isRecord, tryOr } from "../untrusted.ts"
+import type { Keys, Made } from "./cacheKey.ts"
 import type { Key, Lookup, Store } from "./cacheStore.ts"
 import type { Contribution } from "./part.ts"
 import { Nesting } from "./registration.ts"
@@ -22,7 +23,7 @@ export type Result = "hit" | "stale" | "shared" | "miss" | "bypass"
 
 export interface Settings {
   readonly name: string
-  readonly key: (context: HookContext) => Key | undefined
+  readonly keys: Keys
   readonly store: Store
   readonly timeout: Duration.Duration
   /** In milliseconds. What has no positive time is not stored. */
@@ -50,7 +51,7 @@ class Flight {
 /** What the cache knows about one evaluation. */
 export class Turn {
   /** None if the cache has no part in the evaluation. */
-  key: Key | undefined = undefined
+  key: Made | undefined = undefined
   version: Lookup["version"] = undefined
   isAnswered = false
   isRefresh = false
@@ -85,9 +86,9 @@ export class Cache {
 
   before(context: HookContext, turn: Turn): Contribution | Effect.Effect<Contribution | undefined> | undefined {
     if (context.resolution !== undefined) return undefined
-    const { count, key: keyOf, store, waitTimeout } = this.#settings
+    const { count, keys, store, waitTimeout } = this.#settings
     const { flagKey } = context
-    const key = this.#misplaced.size > 0 && this.#isMisplaced(flagKey) ? undefined : keyOf(context)
+    const key = this.#misplaced.size > 0 && this.#isMisplaced(flagKey) ? undefined : keys.of(context)
     if (key === undefined) {
       this.bypassed++
       count(flagKey, "bypass")
@@ -110,7 +111,7 @@ export class Cache {
     const { key } = turn
     if (key === undefined) return undefined
     const { resolution } = context
-    if (this.#settings.key(context)?.text !== key.text) {
+    if (!this.#settings.keys.isStill(context, key)) {
       this.#settle(turn, undefined)
       return this.#misplace(context, turn.isAnswered && resolution !== undefined)
     }
@@ -131,7 +132,7 @@ export class Cache {
     const { key } = turn
     if (key === undefined || turn.isAnswered) return
     const timeToLive = this.#timeOf(context, "error", () => this.#settings.errorTime(error))
-    if (timeToLive > 0 && context.resolution === undefined && this.#settings.key(context)?.text === key.text) {
+    if (timeToLive > 0 && context.resolution === undefined && this.#settings.keys.isStill(context, key)) {
       const errorMessage = "the flag could not be resolved before, and the error was cached"
       this.#keep(context, "error", turn, key, timeToLive, { errorCode: error.code, errorMessage, reason: "ERROR" })
     } else this.#settle(turn, undefined)
@@ -215,11 +216,12 @@ export class Cache {
     turn: Turn,
     key: Key,
     timeToLive: number,
-    answer: ResolutionDetails
+    given: ResolutionDetails
   ): void {
+    const answer = keep(given)
     const { staleFor, store } = this.#settings
     const { isRefresh, version } = turn
-    const isKept = timeToLive > 0
+    const isKept = timeToLive > 0 && answer !== undefined
     if (version !== undefined && isKept) {
       this.#tell(stage, flagKey, () => store.set(key, answer, { version, timeToLive, staleFor }))
     } else if (isRefresh && !isKept) this.#tell(stage, flagKey, () => store.remove(key))
