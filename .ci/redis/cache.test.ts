@@ -122,8 +122,8 @@ describe("a store in Redis", () => {
   it.live("stores no answer that is too long, or that JSON would change", () =>
     Effect.gen(function*() {
       const store = yield* Effect.promise(() => start({ prefix: "long:", maxLength: 100 }))
-      for (const value of ["x".repeat(101), Number.NaN, { a: Number.POSITIVE_INFINITY }, -0]) {
-        const key = keyOf(`value ${String(value)}`)
+      for (const [index, value] of ["x".repeat(101), Number.NaN, { a: Number.POSITIVE_INFINITY }, -0].entries()) {
+        const key = keyOf(`value ${index}`)
         const { version = "" } = yield* store.get(key, 100)
         yield* store.set(key, { value }, { version, timeToLive: 10_000, staleFor: 0 })
         assert.isUndefined((yield* store.get(key, 100)).answer)
