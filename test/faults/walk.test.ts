@@ -5,6 +5,7 @@ import {
   AuditStream,
   BackgroundHook,
   BatchHook,
+  CacheHook,
   ChangeHook,
   ContextValidatorHook,
   DedupeHook,
@@ -26,6 +27,7 @@ import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
 import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook"
 import { AuditFile, AuditReader, HookPlugin } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
+import { RedisCacheStore } from "effect-openfeature/redis"
 import { HookContract, TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
 
@@ -61,6 +63,11 @@ const wrong = {
   errorFilter: ["", 1, null, {}, []],
   precedence: ["Fill", "replace", "", 1, null, true],
   onFailure: ["Report", "fail", "", 1, null, true],
+  cacheKey: ["plan", "Context", "", 1, null, true, [], ["plan"], [1], {}, { shared: "plan" }, { shared: [1] }],
+  cacheTime: ["soon", "", "50 Millis", 0, Number.NaN, -1, null, true, []],
+  cacheReasons: ["DEFAULT", 1, null, true, [], { DEFAULT: 0 }, { DEFAULT: "soon" }],
+  cacheErrors: ["GENERAL", 1, null, true, [], { GENERAL: 0 }, { PROVIDER_FATAL: 1 }, { NOT_FOUND: 1 }],
+  cacheStore: ["memory", 1, null, true, {}, [], { get: () => undefined }],
   schedule: ["forever", 3, Number.NaN, null, true, {}, [], () => true],
   overflow: ["DropNewest", "drop", "", 1, null, true],
   span: ["Root", "CURRENT", "", "parent", 1, null, true],
@@ -230,6 +237,23 @@ const dedupe = {
   waitTimeout: "duration"
 } as const
 
+const cache = {
+  key: "cacheKey",
+  timeToLive: "cacheTime",
+  reasons: "cacheReasons",
+  errors: "cacheErrors",
+  staleFor: "duration",
+  waitTimeout: "duration",
+  capacity: "positiveInteger",
+  store: "cacheStore",
+  timeout: "positiveDuration",
+  maxSeries: "positiveInteger"
+} as const
+
+// Each cache needs a key, which is no mistake here.
+const withKey = (options: CacheHook.Options): CacheHook.Options =>
+  Predicate.isObject(options) && !Array.isArray(options) ? Object.assign({ key: "context" }, options) : options
+
 const load = { timeout: "positiveDuration", allowWorldWritable: "boolean" } as const
 
 const discover = { ...load, maxFiles: "positiveInteger" } as const
@@ -307,6 +331,9 @@ constructors.push(
   }],
   ["CircuitBreakerHook.make", (options) => CircuitBreakerHook.make(TimingHook.make(), options), breaker],
   ["CircuitBreakerHook.start", (options) => CircuitBreakerHook.start(TimingHook.make(), options), breaker],
+  ["CacheHook.make", (options) => CacheHook.make(withKey(options)), cache],
+  ["CacheHook.makeUnsafe", (options) => CacheHook.makeUnsafe(withKey(options)), cache],
+  ["RedisCacheStore.make", RedisCacheStore.make, { prefix: "text", maxLength: "positiveInteger" }],
   ["DedupeHook.make", (options) => DedupeHook.make(TimingHook.make(), options), dedupe],
   ["DedupeHook.makeUnsafe", (options) => DedupeHook.makeUnsafe(TimingHook.make(), options), dedupe],
   ["FlagFilter.sample", FlagFilter.sample, { rate: "rate", by: "by", salt: "string" }],

@@ -211,10 +211,14 @@ describe("a cache", () => {
     it.effect(`decides on the time by reason, or by the answer, ${path}`, () =>
       Effect.gen(function*() {
         const answer = TestProvider.value(true, { variant: "short" })
-        const { asked, flags, provider } = yield* rig({
-          reasons: { TARGETING_MATCH: "10 seconds" },
-          timeToLive: ({ variant }) => variant === "short" ? "1 second" : undefined
-        }, answer, change)
+        const { asked, flags, provider } = yield* rig(
+          {
+            reasons: { TARGETING_MATCH: "10 seconds" },
+            timeToLive: ({ variant }) => variant === "short" ? "1 second" : undefined
+          },
+          answer,
+          change
+        )
         yield* details(flags)
         yield* TestClock.adjust("999 millis")
         yield* details(flags)

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { cast } from "effect/Function"
 import { CacheHook, type EvaluationContext } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
 import { isDeepStrictEqual } from "node:util"
@@ -7,7 +8,23 @@ import { type Random, random, scale } from "../support.ts"
 
 const names = ["targetingKey", "plan", "a", "__proto__", "constructor", "a:b", "1", "é", "\ud800", ""]
 
-const texts = ["", "a", "b", "ab", "1", "true", "null", "undefined", "NaN", "s1:a", "u", "\ud800", "\ud801", "\ufffd", ":"]
+const texts = [
+  "",
+  "a",
+  "b",
+  "ab",
+  "1",
+  "true",
+  "null",
+  "undefined",
+  "NaN",
+  "s1:a",
+  "u",
+  "\ud800",
+  "\ud801",
+  "\ufffd",
+  ":"
+]
 
 // Node takes two of them for different.
 const invalidDate = new Date(Number.NaN)
@@ -84,7 +101,9 @@ describe("random contexts", () => {
         const seen: Array<EvaluationContext.EvaluationContext> = []
         for (let step = 0; step < 30; step++) {
           const base = source.oneOf(pool)
-          const context = source.chance(0.5) ? base : { ...base, [source.oneOf(names.slice(0, 3))]: value(source) }
+          const context: EvaluationContext.EvaluationContext = source.chance(0.5)
+            ? base
+            : cast({ ...base, [source.oneOf(names.slice(0, 3))]: value(source) })
           const { details } = yield* Fixtures.run(hook, {
             context: { context },
             details: { variant: String(seen.push(context) - 1) }
