@@ -90,7 +90,7 @@ export const kept: ReadonlyArray<Row> = [
   ["FlagFilter.sample", () => FeatureHook.when(audit(), FlagFilter.sample({ rate: 0.5, by: "targetingKey" }))],
   ["DedupeHook.make", () => DedupeHook.makeUnsafe(counted.hook).hook, { balance: counted.active }],
   ["DedupeHook.make with a contribution", () => DedupeHook.makeUnsafe(enrich()).hook, { mayContribute: ["context"] }],
-  ["CacheHook.make", () => CacheHook.makeUnsafe({ key: "context" }).hook, { mayContribute: ["resolution"] }],
+  ["CacheHook.make", () => CacheHook.makeUnsafe({ key: "context" }).hook],
   [
     "CircuitBreakerHook.make",
     () => Effect.map(CircuitBreakerHook.make(counted.hook), ({ hook }) => FeatureHook.observe(hook)),
