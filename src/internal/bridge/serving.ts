@@ -5,7 +5,7 @@ import { clone } from "../../EvaluationContext.ts"
 import type { ResolutionDetails } from "../../EvaluationDetails.ts"
 import { noteServer } from "../hook/server.ts"
 import { resolutionOf } from "../runner/evaluation.ts"
-import { read } from "../untrusted.ts"
+import { read, tryOr } from "../untrusted.ts"
 
 type Events = SDK.ProviderEventEmitter<SDK.AnyProviderEvent>
 
@@ -23,6 +23,7 @@ const eventTypes = [
 export class Serving implements SDK.Provider {
   readonly #provider: SDK.Provider
   readonly #ownEvents: SDK.OpenFeatureEventEmitter | undefined = undefined
+  #metadata: { readonly of: SDK.ProviderMetadata; readonly copy: SDK.ProviderMetadata } | undefined = undefined
   #isInitializing = false
   readonly events?: Events
   readonly initialize?: SDK.Provider["initialize"] & {}
@@ -40,17 +41,23 @@ export class Serving implements SDK.Provider {
     }
     const events = this.#ownEvents ?? provider.events
     if (events !== undefined) this.events = events
-    this.resolveBooleanEvaluation = (...args) =>
-      this.#resolve("boolean", args[0], args[2], () => provider.resolveBooleanEvaluation(...args))
-    this.resolveStringEvaluation = (...args) =>
-      this.#resolve("string", args[0], args[2], () => provider.resolveStringEvaluation(...args))
-    this.resolveNumberEvaluation = (...args) =>
-      this.#resolve("number", args[0], args[2], () => provider.resolveNumberEvaluation(...args))
-    this.resolveObjectEvaluation = (...args) =>
-      this.#resolve("object", args[0], args[2], () => provider.resolveObjectEvaluation(...args))
+    this.resolveBooleanEvaluation = (flagKey, defaultValue, context, logger) =>
+      this.#resolved("boolean", flagKey, context) ??
+        provider.resolveBooleanEvaluation(flagKey, defaultValue, context, logger)
+    this.resolveStringEvaluation = (flagKey, defaultValue, context, logger) =>
+      this.#resolved("string", flagKey, context) ??
+        provider.resolveStringEvaluation(flagKey, defaultValue, context, logger)
+    this.resolveNumberEvaluation = (flagKey, defaultValue, context, logger) =>
+      this.#resolved("number", flagKey, context) ??
+        provider.resolveNumberEvaluation(flagKey, defaultValue, context, logger)
+    this.resolveObjectEvaluation = (flagKey, defaultValue, context, logger) =>
+      this.#resolved("object", flagKey, context) ??
+        provider.resolveObjectEvaluation(flagKey, defaultValue, context, logger)
   }
   get metadata(): SDK.ProviderMetadata {
-    return noteServer(this.#provider.metadata)
+    const { metadata } = this.#provider
+    if (this.#metadata?.of !== metadata) this.#metadata = { of: metadata, copy: noteServer(copyOf(metadata)) }
+    return this.#metadata.copy
   }
   get runsOn(): SDK.Paradigm {
     return this.#provider.runsOn ?? "server"
@@ -63,16 +70,17 @@ export class Serving implements SDK.Provider {
     return this.#provider.hooks ?? []
   }
   protected async begin(initialize: () => Promise<void>): Promise<void> {
-    if (this.#ownEvents !== undefined) {
-      this.#isInitializing = true
-      // With this status the SDK asks the provider. Nobody else hears of it, since handlers are added later.
-      this.#ownEvents.emit(SDK.ProviderEvents.Stale)
-    }
+    this.#isInitializing = this.#ownEvents !== undefined
+    this.announce()
     try {
       await initialize()
     } finally {
       this.#isInitializing = false
     }
+  }
+  // With this status the SDK asks the provider. Nobody else hears of it, since handlers are added later.
+  protected announce(): void {
+    if (this.#isInitializing) this.#ownEvents?.emit(SDK.ProviderEvents.Stale)
   }
   async onClose(): Promise<void> {
     await this.#provider.onClose?.()
@@ -81,17 +89,13 @@ export class Serving implements SDK.Provider {
     this.#provider.track?.(name, context, details)
   }
 
-  #resolve<A>(
-    type: SDK.FlagValueType,
-    flagKey: string,
-    context: SDK.EvaluationContext,
-    ask: () => Resolving<A>
-  ): Resolving<A> {
+  /** Returns `undefined` when the provider has to be asked. */
+  #resolved<A>(type: SDK.FlagValueType, flagKey: string, context: SDK.EvaluationContext): Resolving<A> | undefined {
     const resolution = resolutionOf(context, flagKey)
-    if (resolution !== undefined) return serve<A>(type, resolution)
+    if (resolution !== undefined) return serve(type, resolution)
     return this.#isInitializing
       ? Promise.reject(new SDK.ProviderNotReadyError("provider has not yet initialized"))
-      : ask()
+      : undefined
   }
 
   #forwarding(events: Events | undefined): SDK.OpenFeatureEventEmitter {
@@ -106,6 +110,15 @@ export class Serving implements SDK.Provider {
     return own
   }
 }
+
+// Providers can share one object, and those that are not wrapped do not serve. An instance of a class can
+// have private fields, which a copy would lose.
+const copyOf = <A>(metadata: A): A =>
+  tryOr(() => {
+    const prototype = Object.getPrototypeOf(metadata)
+    if (prototype !== Object.prototype && prototype !== null) return metadata
+    return cast(Object.create(prototype, Object.getOwnPropertyDescriptors(metadata)))
+  }, () => metadata)
 
 // A copy, since the caller can write to a structure.
 export const serve = async <A>(type: SDK.FlagValueType, resolution: ResolutionDetails): Resolving<A> => {
