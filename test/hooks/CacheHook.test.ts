@@ -392,7 +392,7 @@ describe("a cache", () => {
       const of = (result: string) =>
         Effect.map(
           Metric.value(Metric.withAttributes(CacheHook.counter, { flag_key: "sale", result })),
-          ({ count }) => Number(count)
+          ({ count }) => count
         )
       assert.deepStrictEqual(yield* Effect.all([of("miss"), of("hit")]), [1, 2])
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))

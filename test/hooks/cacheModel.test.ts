@@ -204,7 +204,7 @@ describe("a random history", () => {
             assert.strictEqual(state, expected.state, told)
           }
           if (running.length > 0) {
-            const last = running[running.length - 1]!.expected.state
+            const last = running.at(-1)?.expected.state ?? ""
             seen[last.length > 5 || last.includes("-") ? "answer" : last] = 1
           }
         }
