@@ -154,16 +154,23 @@ export interface ResolutionDetails<out A = FlagValue> {
 
 const kept = new WeakSet()
 
-const isKept = (given: object): given is ResolutionDetails => kept.has(given)
-
 /**
- * The same for a resolution that is contributed often: it is copied only once.
+ * Checks whether a resolution was made by `keep`.
  *
  * @internal
  */
-export const keep = (given: unknown): ResolutionDetails | undefined => {
+export const isKept = (given: object): given is ResolutionDetails => kept.has(given)
+
+/**
+ * Returns a copy like `resolutionFrom`, for a resolution that is contributed often:
+ * it need not be checked and copied each time.
+ *
+ * @internal
+ */
+export const keep = (given: ResolutionDetails): ResolutionDetails | undefined => {
   const copy = resolutionFrom(given)
-  if (copy !== undefined) kept.add(copy)
+  // What could not be copied must not pass.
+  if (copy !== undefined && (typeof copy.value !== "object" || copy.value !== given.value)) kept.add(copy)
   return copy
 }
 
@@ -175,7 +182,6 @@ export const keep = (given: unknown): ResolutionDetails | undefined => {
  */
 export const resolutionFrom = (given: unknown): ResolutionDetails | undefined => {
   if (!isRecord(given)) return undefined
-  if (isKept(given)) return given
   const own = (name: string): unknown => Object.hasOwn(given, name) ? given[name] : undefined
   const value = own("value")
   const errorCode = own("errorCode")

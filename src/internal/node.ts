@@ -23,12 +23,15 @@ export const createHmac = (owner: string): typeof NodeCrypto.createHmac => {
  * Node.
  */
 export const sha256 = (text: string): string | undefined =>
-  cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))
-    ?.createHash("sha256").update(text, "utf16le").digest("base64url")
+  createHash()?.("sha256").update(text, "utf16le").digest("base64url")
 
 /** A text that no process has twice; `undefined` outside of Node. */
 export const randomUUID = (): string | undefined =>
   cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))?.randomUUID()
+
+/** Returns `undefined` without Node. */
+export const createHash = (): typeof NodeCrypto.createHash | undefined =>
+  cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))?.createHash
 
 let foundHooks: typeof NodeAsyncHooks | undefined = undefined
 
