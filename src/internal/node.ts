@@ -18,6 +18,17 @@ export const createHmac = (owner: string): typeof NodeCrypto.createHmac => {
   return crypto.createHmac
 }
 
+/**
+ * SHA-256 of the UTF-16 code units of a text, so that no two texts are the same bytes; `undefined` outside of
+ * Node.
+ */
+export const sha256 = (text: string): string | undefined =>
+  createHash()?.("sha256").update(text, "utf16le").digest("base64url")
+
+/** A text that no process has twice; `undefined` outside of Node. */
+export const randomUUID = (): string | undefined =>
+  cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))?.randomUUID()
+
 /** Returns `undefined` without Node. */
 export const createHash = (): typeof NodeCrypto.createHash | undefined =>
   cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))?.createHash

@@ -3,5 +3,6 @@
  *
  * @since 0.2.0
  */
+export * as RedisCacheStore from "./RedisCacheStore.ts"
 export * as RedisRateLimitStore from "./RedisRateLimitStore.ts"
 export * as RedisUsageStore from "./RedisUsageStore.ts"

@@ -8,6 +8,7 @@ import { OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import * as Audit from "./audit.ts"
 import * as Background from "./background.ts"
 import * as Builtins from "./builtins.ts"
+import * as Caching from "./caching.ts"
 import * as Clients from "./clients.ts"
 import * as Compare from "./comparisons.ts"
 import * as Guard from "./guard.ts"
@@ -194,6 +195,18 @@ export const cases: ReadonlyArray<Case> = [
     1,
     "time: FeatureFlags with 3 Effect hooks each on client, region and invocation / the SDK client with 9 by hand",
     onThreeLevels
+  ),
+  of(
+    "cache-hit",
+    1.2,
+    "time: FeatureFlags with a hit of CacheHook in memory / the SDK client with an InMemoryProvider and no hooks",
+    Caching.hit
+  ),
+  of(
+    "cache-remote",
+    0.03,
+    "time: FeatureFlags with a hit of CacheHook in memory / the SDK client with a provider that takes 1 ms",
+    Caching.remoteHit
   ),
   of(
     "otel-metrics",

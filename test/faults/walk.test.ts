@@ -6,6 +6,7 @@ import {
   AuditStream,
   BackgroundHook,
   BatchHook,
+  CacheHook,
   ChangeHook,
   ContextGuardHook,
   ContextValidatorHook,
@@ -35,7 +36,7 @@ import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook
 import * as OverrideConfig from "effect-openfeature/hooks/OverrideConfig"
 import { AuditFile, AuditReader, HookPlugin, OverrideFile, OverrideToken } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
-import { RedisRateLimitStore, RedisUsageStore } from "effect-openfeature/redis"
+import { RedisCacheStore, RedisRateLimitStore, RedisUsageStore } from "effect-openfeature/redis"
 import { HookContract, TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
 
@@ -98,6 +99,11 @@ const wrong = {
   errorFilter: ["", 1, null, {}, []],
   precedence: ["Fill", "replace", "", 1, null, true],
   onFailure: ["Report", "fail", "", 1, null, true],
+  cacheKey: ["plan", "Context", "", 1, null, true, [], ["plan"], [1], {}, { shared: "plan" }, { shared: [1] }],
+  cacheTime: ["soon", "", "50 Millis", 0, Number.NaN, -1, null, true, []],
+  cacheReasons: ["DEFAULT", 1, null, true, [], { DEFAULT: 0 }, { DEFAULT: "soon" }],
+  cacheErrors: ["GENERAL", 1, null, true, [], { GENERAL: 0 }, { PROVIDER_FATAL: 1 }, { NOT_FOUND: 1 }],
+  cacheStore: ["memory", 1, null, true, {}, [], { get: () => undefined }],
   schedule: ["forever", 3, Number.NaN, null, true, {}, [], () => true],
   overflow: ["DropNewest", "drop", "", 1, null, true],
   span: ["Root", "CURRENT", "", "parent", 1, null, true],
@@ -299,6 +305,22 @@ const dedupe = {
   waitTimeout: "duration"
 } as const
 
+const cache = {
+  key: "cacheKey",
+  timeToLive: "cacheTime",
+  reasons: "cacheReasons",
+  errors: "cacheErrors",
+  staleFor: "duration",
+  waitTimeout: "duration",
+  capacity: "positiveInteger",
+  store: "cacheStore",
+  timeout: "positiveDuration",
+  maxSeries: "positiveInteger"
+} as const
+
+// Each cache needs a key, which is no mistake here.
+const withKey = (options: CacheHook.Options): CacheHook.Options =>
+  Predicate.isObject(options) && !Array.isArray(options) ? Object.assign({ key: "context" }, options) : options
 const whenLimited = {
   onLimited: "onLimited",
   whenNoLast: "whenNoLast",
@@ -419,6 +441,9 @@ constructors.push(
   }],
   ["CircuitBreakerHook.make", (options) => CircuitBreakerHook.make(TimingHook.make(), options), breaker],
   ["CircuitBreakerHook.start", (options) => CircuitBreakerHook.start(TimingHook.make(), options), breaker],
+  ["CacheHook.make", (options) => CacheHook.make(withKey(options)), cache],
+  ["CacheHook.makeUnsafe", (options) => CacheHook.makeUnsafe(withKey(options)), cache],
+  ["RedisCacheStore.make", RedisCacheStore.make, { prefix: "text", maxLength: "positiveInteger" }],
   ["DedupeHook.make", (options) => DedupeHook.make(TimingHook.make(), options), dedupe],
   ["DedupeHook.makeUnsafe", (options) => DedupeHook.makeUnsafe(TimingHook.make(), options), dedupe],
   ["ResolutionProvider.make", (options) => ResolutionProvider.make(NOOP_PROVIDER, options), {

@@ -6,6 +6,7 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "
 import { Context, Effect } from "effect"
 import {
   BackgroundHook,
+  CacheHook,
   ContextGuardHook,
   ContextValidatorHook,
   DedupeHook,
@@ -95,6 +96,7 @@ export const kept: ReadonlyArray<Row> = [
   ["FlagFilter.sample", () => FeatureHook.when(audit(), FlagFilter.sample({ rate: 0.5, by: "targetingKey" }))],
   ["DedupeHook.make", () => DedupeHook.makeUnsafe(counted.hook).hook, { balance: counted.active }],
   ["DedupeHook.make with a contribution", () => DedupeHook.makeUnsafe(enrich()).hook, { mayContribute: ["context"] }],
+  ["CacheHook.make", () => CacheHook.makeUnsafe({ key: "context" }).hook],
   [
     "CircuitBreakerHook.make",
     () => Effect.map(CircuitBreakerHook.make(counted.hook), ({ hook }) => FeatureHook.observe(hook)),

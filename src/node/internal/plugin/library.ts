@@ -16,6 +16,7 @@ import * as AuditHook from "../../../hooks/AuditHook.ts"
 import * as HookRegistry from "../../../HookRegistry.ts"
 import * as BackgroundHook from "../../../hooks/BackgroundHook.ts"
 import * as BatchHook from "../../../hooks/BatchHook.ts"
+import * as CacheHook from "../../../hooks/CacheHook.ts"
 import * as ChangeHook from "../../../hooks/ChangeHook.ts"
 import * as ContextGuardHook from "../../../hooks/ContextGuardHook.ts"
 import * as ContextValidatorHook from "../../../hooks/ContextValidatorHook.ts"
@@ -56,6 +57,7 @@ export const library = Object.freeze({
   HookRegistry,
   BackgroundHook,
   BatchHook,
+  CacheHook,
   ChangeHook,
   ContextGuardHook,
   ContextValidatorHook,
