@@ -18,6 +18,13 @@ export const createHmac = (owner: string): typeof NodeCrypto.createHmac => {
   return crypto.createHmac
 }
 
+/** Returns a function that gives the SHA-256 of a text in UTF-8, in hexadecimal digits. */
+export const sha256 = (owner: string): (text: string) => string => {
+  const crypto = cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))
+  if (crypto === undefined) throw new RangeError(`${owner}: needs Node.js`)
+  return (text) => crypto.createHash("sha256").update(text, "utf8").digest("hex")
+}
+
 let foundHooks: typeof NodeAsyncHooks | undefined = undefined
 
 // Stages in the background need it in each evaluation.

@@ -3,3 +3,4 @@
  *
  * @since 0.2.0
  */
+export * as RedisExposureStore from "./RedisExposureStore.ts"
