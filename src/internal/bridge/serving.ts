@@ -40,14 +40,18 @@ export class Serving implements SDK.Provider {
     }
     const events = this.#ownEvents ?? provider.events
     if (events !== undefined) this.events = events
-    this.resolveBooleanEvaluation = (...args) =>
-      this.#resolve("boolean", args[0], args[2], () => provider.resolveBooleanEvaluation(...args))
-    this.resolveStringEvaluation = (...args) =>
-      this.#resolve("string", args[0], args[2], () => provider.resolveStringEvaluation(...args))
-    this.resolveNumberEvaluation = (...args) =>
-      this.#resolve("number", args[0], args[2], () => provider.resolveNumberEvaluation(...args))
-    this.resolveObjectEvaluation = (...args) =>
-      this.#resolve("object", args[0], args[2], () => provider.resolveObjectEvaluation(...args))
+    this.resolveBooleanEvaluation = (flagKey, defaultValue, context, logger) =>
+      this.#resolved("boolean", flagKey, context) ??
+        provider.resolveBooleanEvaluation(flagKey, defaultValue, context, logger)
+    this.resolveStringEvaluation = (flagKey, defaultValue, context, logger) =>
+      this.#resolved("string", flagKey, context) ??
+        provider.resolveStringEvaluation(flagKey, defaultValue, context, logger)
+    this.resolveNumberEvaluation = (flagKey, defaultValue, context, logger) =>
+      this.#resolved("number", flagKey, context) ??
+        provider.resolveNumberEvaluation(flagKey, defaultValue, context, logger)
+    this.resolveObjectEvaluation = (flagKey, defaultValue, context, logger) =>
+      this.#resolved("object", flagKey, context) ??
+        provider.resolveObjectEvaluation(flagKey, defaultValue, context, logger)
   }
   get metadata(): SDK.ProviderMetadata {
     return noteServer(this.#provider.metadata)
@@ -81,17 +85,13 @@ export class Serving implements SDK.Provider {
     this.#provider.track?.(name, context, details)
   }
 
-  #resolve<A>(
-    type: SDK.FlagValueType,
-    flagKey: string,
-    context: SDK.EvaluationContext,
-    ask: () => Resolving<A>
-  ): Resolving<A> {
+  /** Returns `undefined` when the provider has to be asked. */
+  #resolved<A>(type: SDK.FlagValueType, flagKey: string, context: SDK.EvaluationContext): Resolving<A> | undefined {
     const resolution = resolutionOf(context, flagKey)
-    if (resolution !== undefined) return serve<A>(type, resolution)
+    if (resolution !== undefined) return serve(type, resolution)
     return this.#isInitializing
       ? Promise.reject(new SDK.ProviderNotReadyError("provider has not yet initialized"))
-      : ask()
+      : undefined
   }
 
   #forwarding(events: Events | undefined): SDK.OpenFeatureEventEmitter {
