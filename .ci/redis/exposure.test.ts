@@ -1,15 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as NodeRedis from "@effect/platform-node/NodeRedis"
-import { Context, Duration, Effect, Layer, References } from "effect"
+import { Context, Duration, Effect, Layer } from "effect"
 import { ExposureHook } from "effect-openfeature"
 import { RedisExposureStore } from "effect-openfeature/redis"
 import { Redis } from "effect/persistence"
-import { build } from "esbuild"
 import { execFile } from "node:child_process"
-import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
-import { folder, freePort, type Process, startRedis } from "../../examples/durable-queue/processes.ts"
+import { freePort, type Process, startRedis } from "../../examples/durable-queue/processes.ts"
+import { redisConnection } from "../../examples/durable-queue/store.ts"
 import { contract } from "../../test/hooks/exposureStoreContract.ts"
 import { afterAll } from "vitest"
 
@@ -20,10 +18,7 @@ const url = given ?? `redis://127.0.0.1:${port}`
 
 afterAll(() => redis?.kill())
 
-const layer = NodeRedis.layer({ url, disableOfflineQueue: true, commandOptions: { timeout: 1000 } }).pipe(
-  // Redis is killed here on purpose, so each lost connection need not be logged.
-  Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
-)
+const layer = redisConnection(url, 1000)
 const connect = Effect.map(Effect.orDie(Layer.build(Layer.fresh(layer))), (services) => Context.get(services, Redis.Redis))
 const prefix = `exposure-test-${process.pid}:`
 const storeOn = (service: Redis.Redis["Service"]) =>
@@ -62,32 +57,20 @@ describe("exposures in Redis", () => {
     }).pipe(Effect.scoped))
 
   it("reach a sink once from two processes", async () => {
-    const outfile = join(folder, "exposureProcess.mjs")
-    const source = fileURLToPath(new URL("../../", import.meta.url))
-    await build({
-      entryPoints: [join(source, ".ci/redis/exposureProcess.ts")],
-      outfile,
-      bundle: true,
-      format: "esm",
-      platform: "node",
-      target: "node20",
-      banner: { js: "import { createRequire } from \"node:module\"; const require = createRequire(import.meta.url)" },
-      tsconfigRaw: {
-        compilerOptions: {
-          paths: {
-            "effect-openfeature": [join(source, "src/index.ts")],
-            "effect-openfeature/redis": [join(source, "src/redis/index.ts")]
-          }
-        }
-      },
-      nodePaths: [join(source, "examples/durable-queue/node_modules"), join(source, "node_modules")]
-    })
-    const run = () =>
-      promisify(execFile)(process.execPath, [outfile], {
-        env: { ...process.env, REDIS_URL: url, PREFIX: `${prefix}two:` },
-        timeout: 30_000
-      })
-    const outputs = (await Promise.all([run(), run()])).map(({ stdout }) => stdout)
+    const path = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+    const start = Date.now() + 4000
+    const run = (order: string) =>
+      promisify(execFile)(process.execPath, [
+        path("../../node_modules/tsx/dist/cli.mjs"),
+        "--tsconfig",
+        path("../../tsconfig.json"),
+        path("exposureProcess.ts"),
+        url,
+        `${prefix}two:`,
+        order,
+        String(start)
+      ], { timeout: 30_000 })
+    const outputs = (await Promise.all([run("up"), run("down")])).map(({ stdout }) => stdout)
     const sent = outputs.flatMap((output) => output.split("\n").filter((line) => line.startsWith("sent ")))
     assert.strictEqual(sent.length, 500)
     assert.strictEqual(new Set(sent).size, 500)

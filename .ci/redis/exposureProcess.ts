@@ -1,12 +1,10 @@
 // A process that exposes the same users as another one. It prints the identifiers of what it has sent.
-import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import { ExposureHook } from "effect-openfeature"
 import { RedisExposureStore } from "effect-openfeature/redis"
+import { redisConnection } from "../../examples/durable-queue/store.ts"
 
-const { store, close } = RedisExposureStore.start(
-  NodeRedis.layer({ url: process.env["REDIS_URL"] ?? "", disableOfflineQueue: true }),
-  { prefix: process.env["PREFIX"] }
-)
+const [url = "", prefix = "", order = "", start = "0"] = process.argv.slice(2)
+const { close, store } = RedisExposureStore.start(redisConnection(url), { prefix })
 const exposures = ExposureHook.start({
   store,
   timeout: "5 seconds",
@@ -16,8 +14,11 @@ const exposures = ExposureHook.start({
     for (const { subject } of batch) console.log(`sent ${subject}`)
   }
 })
+// Both begin at the same time, from either end.
+await new Promise((resolve) => setTimeout(resolve, Number(start) - Date.now()))
 for (let i = 0; i < 500; i++) {
-  exposures.expose({ flagKey: "sale", variant: "on", value: true }, { targetingKey: `user-${i}` })
+  const user = order === "up" ? i : 499 - i
+  exposures.expose({ flagKey: "sale", variant: "on", value: true }, { targetingKey: `user-${user}` })
 }
 await exposures.flush()
 const { delivered, suppressed } = exposures.counts()

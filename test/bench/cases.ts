@@ -10,6 +10,7 @@ import * as Background from "./background.ts"
 import * as Builtins from "./builtins.ts"
 import * as Clients from "./clients.ts"
 import * as Compare from "./comparisons.ts"
+import * as Exposures from "./exposures.ts"
 import * as Hooks from "./hooks.ts"
 import { imports } from "./imports.ts"
 import * as Telemetry from "./telemetry.ts"
@@ -144,6 +145,7 @@ export const cases: ReadonlyArray<Case> = [
     }))
   ),
   of("dedupe", 1.5, "added time: a hit of DedupeHook / the hook that it saves, which does nothing", dedupe),
+  of("exposure", 1.5, "added time: an exposed subject again / a hand-written hook with a Set", Exposures.repeated),
   of("filtered", 1.15, "time: 10 hooks of which none matches the flag / no hooks", filtered),
   of(
     "builtins",
