@@ -156,8 +156,8 @@ export interface Settings extends Omit<Privacy.Options, "targetingKey"> {
   /** The time in which a subject is exposed once to a variant, 1 hour by default. It can be `"Infinity"`. */
   readonly window?: Duration.Input | undefined
   /**
-   * The maximum number of exposures to remember, 50,000 by default. The least
-   * recently used one is forgotten, and can be exposed again.
+   * The maximum number of exposures to remember, 50,000 by default. One that was
+   * last used long ago is forgotten, and can be exposed again.
    */
   readonly capacity?: number | undefined
   /**

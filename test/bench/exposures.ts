@@ -3,7 +3,7 @@
  * are.
  */
 import type { Hook } from "@openfeature/server-sdk"
-import { ExposureHook } from "effect-openfeature"
+import { ExposureHook, FeatureHook } from "effect-openfeature"
 import { bridged, client, evaluating } from "./clients.ts"
 import type { Comparison } from "./comparisons.ts"
 
@@ -22,10 +22,13 @@ const byHand = (): Hook => {
   }
 }
 
+/** The same stage without work: the least that a hook of this library costs. */
+const empty = FeatureHook.make("empty", { finally: () => undefined })
+
 /** The time that the hook adds, once the subject was exposed. */
 export const repeated: Comparison = {
   variants: async () => {
-    const exposures = ExposureHook.start({ window: "Infinity", send: () => {} })
+    const exposures = ExposureHook.start({ send: () => {} })
     const ours = evaluating(await client(bridged([exposures.hook])))
     await ours(10)
     await exposures.flush()
@@ -36,10 +39,12 @@ export const repeated: Comparison = {
     return {
       none: evaluating(await client([])),
       reference: evaluating(await client([byHand()])),
-      ours
+      ours,
+      bare: evaluating(await client(bridged([empty])))
     }
   },
   ratio: (median) => median("ours") / median("reference"),
+  floor: (median) => median("bare") / median("reference"),
   compares: "times",
   tellsBytes: true
 }

@@ -24,14 +24,24 @@ export class Sighting<A> {
   }
 }
 
+/** What is remembered of an exposure. */
+interface Mark {
+  /** The end of its window. */
+  readonly until: bigint
+  /** The number of marks so far when it was used as the newest one. */
+  usedAt: number
+}
+
 /** Later than any time of a clock. */
 const never = 1n << 100n
 
 export class Exposed<A> {
   readonly #clock: Clock.Clock
   readonly #window: bigint | undefined
-  /** The ends of the windows. */
-  readonly #done: Recent<bigint>
+  readonly #done: Recent<Mark>
+  /** Moving a mark takes longer than all else, so it is moved only when it could be forgotten soon. */
+  readonly #moveAfter: number
+  #marks = 0
   /** Those that wait for the sink are never forgotten. Their number is that of the tasks. */
   readonly #pending = new Map<string, Sighting<A>>()
   readonly #ended: Record<Outcome, number> = { delivered: 0, dropped: 0, failed: 0 }
@@ -43,6 +53,7 @@ export class Exposed<A> {
     this.#clock = clock
     this.#window = Duration.isFinite(window) ? Duration.toNanosUnsafe(window) : undefined
     this.#done = new Recent(capacity)
+    this.#moveAfter = capacity / 4
   }
 
   get counts() {
@@ -61,11 +72,12 @@ export class Exposed<A> {
 
   /** Whether there is nothing to do for the key. If so, it counts. */
   isKnown(key: string): boolean {
-    const until = this.#done.peek(key)
-    if (until === undefined || until <= this.#clock.monotonicTimeNanosUnsafe()) {
+    const mark = this.#done.peek(key)
+    if (mark === undefined || (mark.until !== never && mark.until <= this.#clock.monotonicTimeNanosUnsafe())) {
       if (!this.#pending.has(key)) return false
-    } else {
-      this.#done.use(key, until)
+    } else if (this.#marks - mark.usedAt > this.#moveAfter) {
+      this.#done.use(key, mark)
+      mark.usedAt = this.#marks
     }
     this.#suppressed++
     return true
@@ -101,8 +113,8 @@ export class Exposed<A> {
   }
 
   #mark(key: string, until: bigint): void {
-    const forgotten = this.#done.set(key, until)
-    if (forgotten !== undefined && forgotten > this.#clock.monotonicTimeNanosUnsafe()) this.#evicted++
+    const forgotten = this.#done.set(key, { until, usedAt: ++this.#marks })
+    if (forgotten !== undefined && forgotten.until > this.#clock.monotonicTimeNanosUnsafe()) this.#evicted++
   }
 
   reset(): void {
