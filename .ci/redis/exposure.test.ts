@@ -19,7 +19,10 @@ const url = given ?? `redis://127.0.0.1:${port}`
 afterAll(() => redis?.kill())
 
 const layer = redisConnection(url, 1000)
-const connect = Effect.map(Effect.orDie(Layer.build(Layer.fresh(layer))), (services) => Context.get(services, Redis.Redis))
+const connect = Effect.map(
+  Effect.orDie(Layer.build(Layer.fresh(layer))),
+  (services) => Context.get(services, Redis.Redis)
+)
 const prefix = `exposure-test-${process.pid}:`
 const storeOn = (service: Redis.Redis["Service"]) =>
   Effect.provideService(RedisExposureStore.make({ prefix }), Redis.Redis, service)

@@ -358,8 +358,7 @@ const settingRules: Check.Rules<Settings> = {
   automatic: Check.aBoolean,
   window: Check.lifetime,
   capacity: Check.positiveInteger,
-  targetingKey: (owner, name, value) =>
-    typeof value === "function" || Check.oneOf(owner, name, ["hash", "raw"], value),
+  targetingKey: (owner, name, value) => typeof value === "function" || Check.oneOf(owner, name, ["hash", "raw"], value),
   metadata: Check.names,
   maxSize: Check.positiveInteger,
   maxWait: Check.finiteDuration,
@@ -431,7 +430,7 @@ const acquire = Effect.fnUntraced(function*<B>(owner: string, options: Options<B
     evaluation: Evaluation,
     subject: string | undefined,
     details: EvaluationDetails.EvaluationDetails,
-    domain: string | undefined
+    domain = ""
   ): boolean => {
     if (filter !== undefined && !filter(details, evaluation)) return false
     if (typeof subject !== "string" || subject === "") {
@@ -440,8 +439,9 @@ const acquire = Effect.fnUntraced(function*<B>(owner: string, options: Options<B
     }
     const { flagKey } = evaluation
     const result = Sightings.resultOf(details)
-    const key = records.bounded(Sightings.keyOf(flagKey, result, domain ?? "", subject))
-    if (exposed.isKnown(key)) return false
+    if (exposed.isLatest(flagKey, result, domain, subject)) return false
+    const key = records.bounded(Sightings.keyOf(flagKey, result, domain, subject))
+    if (exposed.isKnown(key, flagKey, result, domain, subject)) return false
     const time = formatTime(clock.currentTimeMillisUnsafe())
     const sighting = exposed.begin(key, flagKey, records.see(evaluation, details, subject, domain, result, time))
     delivery.offer(sighting, flagKey)
@@ -452,7 +452,12 @@ const acquire = Effect.fnUntraced(function*<B>(owner: string, options: Options<B
       ? FeatureHook.watcher(FeatureHook.make(name, {
         finally: (context: HookContext, details) => {
           if (details.errorCode !== undefined) return
-          see(context, subjectOf === undefined ? targetingKeyOf(context) : subjectOf(context), details, domainOf(context))
+          see(
+            context,
+            subjectOf === undefined ? targetingKeyOf(context) : subjectOf(context),
+            details,
+            domainOf(context)
+          )
         }
       }))
       : FeatureHook.empty,
@@ -607,7 +612,9 @@ export const start = <B extends PromiseLike<unknown> | Effect.Effect<unknown, un
 ): Running => {
   const owner = "ExposureHook.start"
   checked(owner, options)
-  const { value, ...closing } = Started.start(acquire<void>(owner, { ...options, send: (batch) => cast(options.send(batch)) }))
+  const { value, ...closing } = Started.start(
+    acquire<void>(owner, { ...options, send: (batch) => cast(options.send(batch)) })
+  )
   const { expose } = exposing(value, nameOf(options))
   return {
     hook: value.hook,
@@ -745,7 +752,9 @@ export const track = (
     Effect.suspend(() => {
       const status = readString(client, "providerStatus")
       if (status === "NOT_READY" || status === "FATAL") {
-        return Effect.fail(new EvaluationError({ code: "PROVIDER_NOT_READY", message: "the provider cannot track yet" }))
+        return Effect.fail(
+          new EvaluationError({ code: "PROVIDER_NOT_READY", message: "the provider cannot track yet" })
+        )
       }
       for (const { attributes, flagKey, id, subject, time, variant } of exposures) {
         const details = { id, flagKey, time }

@@ -202,8 +202,11 @@ export const start = (redis: Layer.Layer<Redis.Redis, unknown>, options: Options
 const connect = Effect.fnUntraced(function*(redis: Layer.Layer<Redis.Redis, unknown>, prefix: string) {
   const scope = yield* Effect.scope
   const connected = Deferred.makeUnsafe<ExposureHook.Store>()
-  const build = Effect.flatMap(Scope.fork(scope), (attempt) =>
-    Layer.buildWithScope(redis, attempt).pipe(Effect.onError((cause) => Scope.close(attempt, Exit.failCause(cause)))))
+  const build = Effect.flatMap(
+    Scope.fork(scope),
+    (attempt) =>
+      Layer.buildWithScope(redis, attempt).pipe(Effect.onError((cause) => Scope.close(attempt, Exit.failCause(cause))))
+  )
   yield* Effect.forkScoped(
     build.pipe(
       Effect.sandbox,

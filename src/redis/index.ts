@@ -3,4 +3,5 @@
  *
  * @since 0.2.0
  */
+export * as ExposureQueue from "./ExposureQueue.ts"
 export * as RedisExposureStore from "./RedisExposureStore.ts"

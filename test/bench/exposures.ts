@@ -14,7 +14,7 @@ const byHand = (): Hook => {
   return {
     after: async (context, { value, variant }) => {
       const subject = context.context.targetingKey
-      const key = `${context.clientMetadata.domain}:${context.flagKey}:${variant ?? String(value)}:${subject}`
+      const key = `${context.clientMetadata.domain}:${context.flagKey}:${variant ?? JSON.stringify(value)}:${subject}`
       if (seen.has(key)) return
       seen.add(key)
       batch.push({ flagKey: context.flagKey, variant, subject })

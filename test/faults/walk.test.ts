@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Predicate, Scope } from "effect"
+import { Effect, Exit, Function, Predicate, Scope } from "effect"
 import {
   AuditHook,
   AuditStream,
@@ -9,6 +9,7 @@ import {
   ContextValidatorHook,
   DedupeHook,
   EnrichmentHook,
+  ExposureHook,
   FallbackMonitorHook,
   FeatureFlags,
   FeatureHook,
@@ -26,6 +27,7 @@ import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
 import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook"
 import { AuditFile, AuditReader, HookPlugin } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
+import { RedisExposureStore } from "effect-openfeature/redis"
 import { HookContract, TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
 
@@ -39,6 +41,9 @@ const wrong = {
   tripPolicy: ["rate", 5, null, true, {}, [], { _tag: "rate" }, () => 1],
   whenOpen: ["Skip", "ignore", "", 1, null, true],
   store: ["memory", 1, null, true, {}, [], { admit: () => undefined }],
+  exposureStore: ["redis", 1, null, true, {}, [], { reserve: () => undefined }],
+  written: ["omit", "RAW", "", 1, null, true, {}, []],
+  drops: ["wait", "DropNewest", "", 1, null, true],
   window: ["Fixed", "debounce", "", 1, null, true],
   severity: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   function: ["x", "", 1, Number.NaN, null, true, {}, []],
@@ -412,6 +417,51 @@ constructors.push(
     overflow: "overflow",
     replay: "positiveInteger"
   }]
+)
+
+const exposures = {
+  ...privacy,
+  targetingKey: "written",
+  name: "text",
+  subject: "function",
+  filter: "function",
+  automatic: "boolean",
+  window: "lifetime",
+  capacity: "positiveInteger",
+  metadata: "names",
+  maxSize: "positiveInteger",
+  maxWait: "duration",
+  retry: "schedule",
+  maxPending: "positiveInteger",
+  overflow: "drops",
+  concurrency: "positiveInteger",
+  closeTimeout: "duration",
+  store: "exposureStore",
+  timeout: "positiveDuration",
+  lease: "positiveDuration"
+} as const
+
+const totals = {
+  send: "function",
+  name: "text",
+  interval: "positiveDuration",
+  capacity: "positiveInteger",
+  retry: "schedule",
+  closeTimeout: "duration"
+} as const
+
+// Each needs a sink, which is no mistake here.
+const withSink = (options: object): { readonly send: () => void } =>
+  Predicate.isObject(options) ? Object.assign({ send: () => undefined }, options) : Function.cast(options)
+
+constructors.push(
+  ["ExposureHook.make", (options) => ExposureHook.make(withSink(options)), { ...exposures, send: "function" }],
+  ["ExposureHook.start", (options) => ExposureHook.start(withSink(options)), { ...exposures, send: "function" }],
+  ["ExposureHook.makeStream", ExposureHook.makeStream, exposures],
+  ["ExposureHook.makeCounts", (options) => ExposureHook.makeCounts(withSink(options)), totals],
+  ["ExposureHook.startCounts", (options) => ExposureHook.startCounts(withSink(options)), totals],
+  ["RedisExposureStore.make", RedisExposureStore.make, { prefix: "string" }],
+  ["RedisExposureStore.layer", RedisExposureStore.layer, { prefix: "string" }]
 )
 
 const audit = { ...privacy, metadata: "boolean", traceId: "function" } as const

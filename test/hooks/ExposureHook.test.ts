@@ -4,7 +4,16 @@ import { TestClock } from "effect/testing"
 import { EvaluationError, ExposureHook, FeatureHook, FlagFilter, OpenFeatureHook, Privacy } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
 import { createHash } from "node:crypto"
-import { client, collectFailures, paths, plainClient, random, rangeError, turns, unhandledRejections } from "../support.ts"
+import {
+  client,
+  collectFailures,
+  paths,
+  plainClient,
+  random,
+  rangeError,
+  turns,
+  unhandledRejections
+} from "../support.ts"
 
 interface Shown {
   readonly subject?: string | undefined
@@ -156,33 +165,40 @@ describe("an exposure", () => {
       assert.deepInclude(yield* exposures.counts, { offered: 5, delivered: 3, dropped: 2, suppressed: 0 })
     }))
 
-  it.effect("that was forgotten can be sent again, and a million subjects take bounded memory", () =>
-    Effect.gen(function*() {
-      const exposures = yield* ExposureHook.make({
-        send: () => {},
-        targetingKey: "raw",
-        capacity: 100,
-        maxPending: 1000,
-        automatic: false
-      })
-      for (let i = 0; i < 1000; i++) {
-        for (let j = 0; j < 1000; j++) {
-          yield* exposures.expose({ flagKey: "sale", value: true, variant: "on" }, { targetingKey: `${i}-${j}` })
+  it.effect(
+    "that was forgotten can be sent again, and a million subjects take bounded memory",
+    () =>
+      Effect.gen(function*() {
+        const exposures = yield* ExposureHook.make({
+          send: () => {},
+          targetingKey: "raw",
+          capacity: 100,
+          maxPending: 1000,
+          automatic: false
+        })
+        for (let i = 0; i < 1000; i++) {
+          for (let j = 0; j < 1000; j++) {
+            yield* exposures.expose({ flagKey: "sale", value: true, variant: "on" }, { targetingKey: `${i}-${j}` })
+          }
+          yield* exposures.flush
         }
+        const counts = yield* exposures.counts
+        assert.strictEqual(counts.size, 100)
+        assert.strictEqual(counts.evicted, 999_900)
+        assert.strictEqual(counts.delivered, 1_000_000)
+        yield* exposures.expose({ flagKey: "sale", value: true, variant: "on" }, { targetingKey: "0-0" })
         yield* exposures.flush
-      }
-      const counts = yield* exposures.counts
-      assert.strictEqual(counts.size, 100)
-      assert.strictEqual(counts.evicted, 999_900)
-      assert.strictEqual(counts.delivered, 1_000_000)
-      yield* exposures.expose({ flagKey: "sale", value: true, variant: "on" }, { targetingKey: "0-0" })
-      yield* exposures.flush
-      assert.strictEqual((yield* exposures.counts).delivered, 1_000_001)
-    }), 60_000)
+        assert.strictEqual((yield* exposures.counts).delivered, 1_000_001)
+      }),
+    60_000
+  )
 
   it.effect("is one for each domain, and no names run together", () =>
     Effect.gen(function*() {
-      const exposures = yield* ExposureHook.make({ send: () => {}, subject: ({ context }) => String(context["id"] ?? "") })
+      const exposures = yield* ExposureHook.make({
+        send: () => {},
+        subject: ({ context }) => typeof context["id"] === "string" ? context["id"] : undefined
+      })
       const { expose, flush } = exposures
       const give = (flagKey: string, variant: string, id: string, domain?: string) =>
         expose({ flagKey, variant, value: 1 }, { id }, { domain })
@@ -217,7 +233,7 @@ describe("an exposure", () => {
             throw new Error("secret")
           }
         },
-        { send, targetingKey: "raw", redact: (name, value) => name === "variant" ? undefined : `${name}!${value}` }
+        { send, targetingKey: "raw", redact: (name, value) => name === "variant" ? undefined : `${name}!${String(value)}` }
       ]
       for (const options of all) {
         const exposures = yield* ExposureHook.make(options)
@@ -292,7 +308,9 @@ describe("an exposure", () => {
       Effect.gen(function*() {
         const sent: Array<string> = []
         const exposures = yield* ExposureHook.make({ ...collecting(sent), automatic: false })
-        const { flags } = yield* client({ sale: Effect.succeed({ value: true, variant: "on" }) }, { hooks: [exposures.hook] })
+        const { flags } = yield* client({ sale: Effect.succeed({ value: true, variant: "on" }) }, {
+          hooks: [exposures.hook]
+        })
         const context = { targetingKey: "u" }
         const details = yield* flags.booleanDetails("sale", false, { context })
         yield* exposures.flush
@@ -579,7 +597,9 @@ describe("a store", () => {
           store,
           window: "1 hour",
           send: (batch) =>
-            isDown ? Effect.delay(Effect.fail("down"), "1 second") : Effect.sync(() => void sent.push(...batch.map(label)))
+            isDown
+              ? Effect.delay(Effect.fail("down"), "1 second")
+              : Effect.sync(() => void sent.push(...batch.map(label)))
         })
         const [one, two] = [yield* make, yield* make]
         yield* evaluate(one.hook)

@@ -6,7 +6,8 @@ import { ExposureHook } from "effect-openfeature"
 let keys = 0
 
 /** Keys that no other test uses. */
-const newKeys = (count: number): ReadonlyArray<string> => Array.from({ length: count }, () => `key-${process.pid}-${++keys}`)
+const newKeys = (count: number): ReadonlyArray<string> =>
+  Array.from({ length: count }, () => `key-${process.pid}-${++keys}`)
 
 const minute = Duration.minutes(1)
 
@@ -38,18 +39,21 @@ export const contract = (
         assert.deepStrictEqual(states(yield* one.reserve([a], "one", minute)), ["exposed"])
       }))
 
-    test("that were released can be reserved by another, and only their owner releases them", (one, two) =>
-      Effect.gen(function*() {
-        const [a = ""] = newKeys(1)
-        yield* one.reserve([a], "one", minute)
-        yield* two.release([a, "none"], "two")
-        assert.deepStrictEqual(states(yield* two.reserve([a], "two", minute)), ["pending"])
-        yield* one.release([a], "one")
-        assert.deepStrictEqual(states(yield* two.reserve([a], "two", minute)), ["reserved"])
-        yield* two.confirm([a], "two", minute)
-        yield* two.release([a], "two")
-        assert.deepStrictEqual(states(yield* one.reserve([a], "one", minute)), ["exposed"])
-      }))
+    test(
+      "that were released can be reserved by another, and only their owner releases them",
+      (one, two) =>
+        Effect.gen(function*() {
+          const [a = ""] = newKeys(1)
+          yield* one.reserve([a], "one", minute)
+          yield* two.release([a, "none"], "two")
+          assert.deepStrictEqual(states(yield* two.reserve([a], "two", minute)), ["pending"])
+          yield* one.release([a], "one")
+          assert.deepStrictEqual(states(yield* two.reserve([a], "two", minute)), ["reserved"])
+          yield* two.confirm([a], "two", minute)
+          yield* two.release([a], "two")
+          assert.deepStrictEqual(states(yield* one.reserve([a], "one", minute)), ["exposed"])
+        })
+    )
 
     test("come free when a lease or a window ends", (one, two) =>
       Effect.gen(function*() {
@@ -71,7 +75,9 @@ export const contract = (
     test("can have any key", (one, two) =>
       Effect.gen(function*() {
         const [base = ""] = newKeys(1)
-        const odd = ["__proto__", "", "a b\r\n*1", "größe\u202e", "x".repeat(1_000_000), "{a}b"].map((text) => base + text)
+        const odd = ["__proto__", "", "a b\r\n*1", "größe\u202e", "x".repeat(1_000_000), "{a}b"].map((text) =>
+          base + text
+        )
         assert.deepStrictEqual(states(yield* one.reserve(odd, "one", minute)), odd.map(() => "reserved"))
         assert.deepStrictEqual(states(yield* two.reserve(odd, "two", minute)), odd.map(() => "pending"))
         assert.deepStrictEqual(yield* one.reserve([], "one", minute), [])

@@ -32,6 +32,19 @@ interface Mark {
   usedAt: number
 }
 
+/** What a flag was last evaluated for. */
+interface Latest {
+  result: string
+  domain: string
+  subject: string
+  key: string
+  mark: Mark
+}
+
+/** In flags, and in characters. */
+const maxLatest = 1000
+const maxLatestLength = 512
+
 /** Later than any time of a clock. */
 const never = 1n << 100n
 
@@ -42,6 +55,8 @@ export class Exposed<A> {
   /** Moving a mark takes longer than all else, so it is moved only when it could be forgotten soon. */
   readonly #moveAfter: number
   #marks = 0
+  /** Many evaluations repeat the last one of their flag. Comparing texts takes less than making and finding a key. */
+  readonly #latest = new Map<string, Latest>()
   /** Those that wait for the sink are never forgotten. Their number is that of the tasks. */
   readonly #pending = new Map<string, Sighting<A>>()
   readonly #ended: Record<Outcome, number> = { delivered: 0, dropped: 0, failed: 0 }
@@ -70,14 +85,41 @@ export class Exposed<A> {
     }
   }
 
+  /** Whether the last evaluation of the flag that was found exposed was the same one. If so, it counts. */
+  isLatest(flagKey: string, result: string, domain: string, subject: string): boolean {
+    const latest = this.#latest.get(flagKey)
+    return latest !== undefined && latest.subject === subject && latest.result === result &&
+      latest.domain === domain && this.#hit(latest.key, latest.mark)
+  }
+
   /** Whether there is nothing to do for the key. If so, it counts. */
-  isKnown(key: string): boolean {
+  isKnown(key: string, flagKey: string, result: string, domain: string, subject: string): boolean {
     const mark = this.#done.peek(key)
-    if (mark === undefined || (mark.until !== never && mark.until <= this.#clock.monotonicTimeNanosUnsafe())) {
-      if (!this.#pending.has(key)) return false
-    } else if (this.#marks - mark.usedAt > this.#moveAfter) {
-      this.#done.use(key, mark)
+    if (mark !== undefined && this.#hit(key, mark)) {
+      if (subject.length + result.length + domain.length + flagKey.length > maxLatestLength) return true
+      const latest = this.#latest.get(flagKey)
+      if (latest === undefined) {
+        if (this.#latest.size >= maxLatest) this.#latest.clear()
+        this.#latest.set(flagKey, { result, domain, subject, key, mark })
+      } else {
+        latest.result = result
+        latest.domain = domain
+        latest.subject = subject
+        latest.key = key
+        latest.mark = mark
+      }
+      return true
+    }
+    if (!this.#pending.has(key)) return false
+    this.#suppressed++
+    return true
+  }
+
+  #hit(key: string, mark: Mark): boolean {
+    if (mark.until !== never && mark.until <= this.#clock.monotonicTimeNanosUnsafe()) return false
+    if (this.#marks - mark.usedAt > this.#moveAfter) {
       mark.usedAt = this.#marks
+      if (this.#done.peek(key) === mark) this.#done.use(key, mark)
     }
     this.#suppressed++
     return true
@@ -119,5 +161,6 @@ export class Exposed<A> {
 
   reset(): void {
     this.#done.clear()
+    this.#latest.clear()
   }
 }

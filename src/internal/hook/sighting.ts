@@ -31,7 +31,7 @@ export interface Evaluation {
 /** An exposure without what takes long to make. */
 export interface Seen {
   readonly subject: string
-  readonly domain: string | undefined
+  readonly domain: string
   readonly result: string
   readonly flagKey: string
   readonly exposure: Omit<Exposure, "id" | "subject">
@@ -88,7 +88,7 @@ export class Records {
     evaluation: Evaluation,
     details: EvaluationDetails,
     subject: string,
-    domain: string | undefined,
+    domain: string,
     result: string,
     time: string
   ): Seen {
@@ -107,7 +107,7 @@ export class Records {
         ...defined("variant", this.#keep("variant", variant)),
         ...defined("value", this.#privacy.values ? this.#keep("value", value) : undefined),
         ...defined("reason", typeof reason === "string" ? truncate(reason, maxNameLength) : undefined),
-        ...defined("domain", domain === undefined ? undefined : truncate(domain, maxNameLength)),
+        ...defined("domain", domain === "" ? undefined : truncate(domain, maxNameLength)),
         ...defined("attributes", attributes && this.#values(Object.entries(attributes))),
         ...defined("metadata", metadata.length === 0 ? undefined : this.#values(metadata))
       }
@@ -117,7 +117,7 @@ export class Records {
   finish({ domain, exposure, flagKey, result, subject }: Seen): { readonly id: string; readonly exposure: Exposure } {
     const written = tryOr((): unknown => this.#write(subject), () => undefined)
     const known = typeof written === "string" ? written : undefined
-    const id = this.#sha256(netstring(this.#name, domain ?? "", flagKey, result, known ?? this.#sha256(subject)))
+    const id = this.#sha256(netstring(this.#name, domain, flagKey, result, known ?? this.#sha256(subject)))
     const kept = known === undefined ? redacted : this.#privacy.keep("targeting_key", known)
     const shown = kept === undefined ? redacted : String(this.#valueOf(kept))
     return { id, exposure: { id, subject: shown, ...exposure } }

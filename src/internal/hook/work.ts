@@ -213,7 +213,9 @@ export class Work<T extends Task> {
     const { batch } = this.#options
     const { open } = this.#backlog
     if (batch === undefined || open === 0) return open > 0
-    if (open >= this.#maxSize || this.#isImmediate || this.#isLate || this.#isOver || this.#flushes.size > 0) return true
+    if (open >= this.#maxSize || this.#isImmediate || this.#isLate || this.#isOver || this.#flushes.size > 0) {
+      return true
+    }
     const wake = Effect.sync(() => {
       this.#isLate = true
       this.#schedule()

@@ -9,6 +9,7 @@ import {
   ContextValidatorHook,
   DedupeHook,
   EvaluationError,
+  ExposureHook,
   FeatureHook,
   FlagFilter,
   LoggingHook,
@@ -94,6 +95,10 @@ export const kept: ReadonlyArray<Row> = [
     () => Effect.map(CircuitBreakerHook.make(counted.hook), ({ hook }) => FeatureHook.observe(hook)),
     { balance: counted.active }
   ],
+  ["ExposureHook.make", () => ExposureHook.make({ send: (batch) => Effect.logInfo(JSON.stringify(batch)) }), {
+    mayEmit: ["variant"]
+  }],
+  ["ExposureHook.makeCounts", () => ExposureHook.makeCounts({ send: () => {} })],
   ["FeatureHook.timeout", () => FeatureHook.timeout(audit(), "20 millis")],
   [
     "FeatureHook.timeout of a hook that hangs",

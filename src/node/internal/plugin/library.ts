@@ -20,6 +20,7 @@ import * as ChangeHook from "../../../hooks/ChangeHook.ts"
 import * as ContextValidatorHook from "../../../hooks/ContextValidatorHook.ts"
 import * as DedupeHook from "../../../hooks/DedupeHook.ts"
 import * as EnrichmentHook from "../../../hooks/EnrichmentHook.ts"
+import * as ExposureHook from "../../../hooks/ExposureHook.ts"
 import * as FallbackMonitorHook from "../../../hooks/FallbackMonitorHook.ts"
 import * as LoggingHook from "../../../hooks/LoggingHook.ts"
 import * as MetricsHook from "../../../hooks/MetricsHook.ts"
@@ -53,6 +54,7 @@ export const library = Object.freeze({
   ContextValidatorHook,
   DedupeHook,
   EnrichmentHook,
+  ExposureHook,
   FallbackMonitorHook,
   LoggingHook,
   MetricsHook,
