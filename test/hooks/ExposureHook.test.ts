@@ -233,7 +233,11 @@ describe("an exposure", () => {
             throw new Error("secret")
           }
         },
-        { send, targetingKey: "raw", redact: (name, value) => name === "variant" ? undefined : `${name}!${String(value)}` }
+        {
+          send,
+          targetingKey: "raw",
+          redact: (name, value) => name === "variant" ? undefined : `${name}!${String(value)}`
+        }
       ]
       for (const options of all) {
         const exposures = yield* ExposureHook.make(options)

@@ -57,6 +57,8 @@ const rejecting = () =>
 
 const counted = gauge()
 
+const exposed: Array<ExposureHook.Exposure> = []
+
 const spans = new InMemorySpanExporter()
 const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] })
 const logRecords = new InMemoryLogRecordExporter()
@@ -95,8 +97,10 @@ export const kept: ReadonlyArray<Row> = [
     () => Effect.map(CircuitBreakerHook.make(counted.hook), ({ hook }) => FeatureHook.observe(hook)),
     { balance: counted.active }
   ],
-  ["ExposureHook.make", () => ExposureHook.make({ send: (batch) => Effect.logInfo(JSON.stringify(batch)) }), {
-    mayEmit: ["variant"]
+  ["ExposureHook.make", () => ExposureHook.make({ send: (batch) => void exposed.push(...batch) }), {
+    allow: { memory: "the sink keeps all exposures of the test" },
+    mayEmit: ["variant"],
+    emitted: () => exposed
   }],
   ["ExposureHook.makeCounts", () => ExposureHook.makeCounts({ send: () => {} })],
   ["FeatureHook.timeout", () => FeatureHook.timeout(audit(), "20 millis")],
