@@ -10,10 +10,15 @@ const exposures = ExposureHook.start({
   timeout: "5 seconds",
   automatic: false,
   targetingKey: "raw",
+  maxSize: 10,
   send: async (batch) => {
+    await new Promise((resolve) => setTimeout(resolve, 5))
     for (const { subject } of batch) console.log(`sent ${subject}`)
   }
 })
+// By then it is connected.
+exposures.expose({ flagKey: "sale", variant: "on", value: true }, { targetingKey: `process-${process.pid}` })
+await exposures.flush()
 // Both begin at the same time, from either end.
 await new Promise((resolve) => setTimeout(resolve, Number(start) - Date.now()))
 for (let i = 0; i < 500; i++) {
