@@ -498,8 +498,8 @@ describe("in any order of evaluations, failures and time", () => {
           const where = `SEED=${seed}, round ${round}`
           const accepted = new Map<string, number>()
           const onTheWay = new Set<string>()
-          let now = 0
-          const window = 10_000
+          // In the longer one, what is marked without having been accepted is never accepted.
+          const window = rng.chance(0.5) ? 10_000 : 1_000_000_000
           const repeated: Array<string> = []
           let attempts: "accept" | "fail" | "slow" | "slow failure" | "throw" = "accept"
           let sentCount = 0
@@ -548,7 +548,6 @@ describe("in any order of evaluations, failures and time", () => {
               onTheWay.add(`${shown.subject}/sale/${shown.variant}`)
             } else if (dice < 0.85) {
               const millis = rng.below(4000)
-              now += millis
               yield* TestClock.adjust(millis)
               yield* turns(1)
             } else {
@@ -576,7 +575,6 @@ describe("in any order of evaluations, failures and time", () => {
             const last = accepted.get(name)
             assert.isDefined(last, where)
           }
-          assert.isAtLeast(now, 0)
         }
       })
     ))
