@@ -111,6 +111,23 @@ export const withValue = <A>(
 }
 
 /**
+ * Copies details that a caller got from a client, whatever its type of them.
+ *
+ * @internal
+ */
+export const shown = (
+  details: {
+    readonly flagKey: string
+    readonly value: unknown
+    readonly flagMetadata?: EvaluationDetails["flagMetadata"] | undefined
+  }
+): EvaluationDetails =>
+  withValue(
+    cast({ ...details, flagMetadata: isRecord(details.flagMetadata) ? details.flagMetadata : {} }),
+    cast<unknown, FlagValue>(snapshot(details.value))
+  )
+
+/**
  * Checks whether a copy still equals the SDK's details. A structure never does,
  * since it can change inside.
  *

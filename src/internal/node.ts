@@ -23,14 +23,20 @@ export const createHmac = (owner: string): typeof NodeCrypto.createHmac => {
  * Node.
  */
 export const sha256 = (text: string): string | undefined =>
-  createHash()?.("sha256").update(text, "utf16le").digest("base64url")
+  findCreateHash()?.("sha256").update(text, "utf16le").digest("base64url")
+
+/** Returns a function that gives the SHA-256 of a text in UTF-8, in hexadecimal digits, as other systems write it. */
+export const sha256Hex = (owner: string): (text: string) => string => {
+  const createHash = findCreateHash()
+  if (createHash === undefined) throw new RangeError(`${owner}: needs Node.js`)
+  return (text) => createHash("sha256").update(text, "utf8").digest("hex")
+}
 
 /** A text that no process has twice; `undefined` outside of Node. */
 export const randomUUID = (): string | undefined =>
   cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))?.randomUUID()
 
-/** Returns `undefined` without Node. */
-export const createHash = (): typeof NodeCrypto.createHash | undefined =>
+const findCreateHash = (): typeof NodeCrypto.createHash | undefined =>
   cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))?.createHash
 
 let foundHooks: typeof NodeAsyncHooks | undefined = undefined

@@ -6,3 +6,5 @@
 export * as RedisCacheStore from "./RedisCacheStore.ts"
 export * as RedisRateLimitStore from "./RedisRateLimitStore.ts"
 export * as RedisUsageStore from "./RedisUsageStore.ts"
+export * as ExposureQueue from "./ExposureQueue.ts"
+export * as RedisExposureStore from "./RedisExposureStore.ts"

@@ -12,6 +12,7 @@ import * as Caching from "./caching.ts"
 import * as Clients from "./clients.ts"
 import * as Compare from "./comparisons.ts"
 import * as Guard from "./guard.ts"
+import * as Exposures from "./exposures.ts"
 import * as Hooks from "./hooks.ts"
 import { imports } from "./imports.ts"
 import * as Limits from "./limits.ts"
@@ -153,6 +154,7 @@ export const cases: ReadonlyArray<Case> = [
     "added time: RateLimitHook by subject, in memory / a hand-written hook with a Map and a counter",
     Limits.added
   ),
+  of("exposure", 1.5, "added time: an exposed subject again / a hand-written hook with a Set", Exposures.repeated),
   of("filtered", 1.15, "time: 10 hooks of which none matches the flag / no hooks", filtered),
   of(
     "builtins",

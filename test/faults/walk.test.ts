@@ -12,6 +12,7 @@ import {
   ContextValidatorHook,
   DedupeHook,
   EnrichmentHook,
+  ExposureHook,
   FallbackMonitorHook,
   FeatureFlags,
   FeatureHook,
@@ -36,7 +37,7 @@ import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook
 import * as OverrideConfig from "effect-openfeature/hooks/OverrideConfig"
 import { AuditFile, AuditReader, HookPlugin, OverrideFile, OverrideToken } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
-import { RedisCacheStore, RedisRateLimitStore, RedisUsageStore } from "effect-openfeature/redis"
+import { RedisCacheStore, RedisExposureStore, RedisRateLimitStore, RedisUsageStore } from "effect-openfeature/redis"
 import { HookContract, TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
 
@@ -71,6 +72,9 @@ const wrong = {
   ],
   whenOpen: ["Skip", "ignore", "", 1, null, true],
   store: ["memory", 1, null, true, {}, [], { admit: () => undefined }],
+  exposureStore: ["redis", 1, null, true, {}, [], { reserve: () => undefined }],
+  written: ["omit", "RAW", "", 1, null, true, {}, []],
+  drops: ["wait", "DropNewest", "", 1, null, true],
   window: ["Fixed", "debounce", "", 1, null, true],
   severity: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   function: ["x", "", 1, Number.NaN, null, true, {}, []],
@@ -573,6 +577,51 @@ constructors.push(
     overflow: "overflow",
     replay: "positiveInteger"
   }]
+)
+
+const exposures = {
+  ...privacy,
+  targetingKey: "written",
+  name: "text",
+  subject: "function",
+  filter: "function",
+  automatic: "boolean",
+  window: "lifetime",
+  capacity: "positiveInteger",
+  metadata: "names",
+  maxSize: "positiveInteger",
+  maxWait: "duration",
+  retry: "schedule",
+  maxPending: "positiveInteger",
+  overflow: "drops",
+  concurrency: "positiveInteger",
+  closeTimeout: "duration",
+  store: "exposureStore",
+  timeout: "positiveDuration",
+  lease: "positiveDuration"
+} as const
+
+const totals = {
+  send: "function",
+  name: "text",
+  interval: "positiveDuration",
+  capacity: "positiveInteger",
+  retry: "schedule",
+  closeTimeout: "duration"
+} as const
+
+// Each needs a sink, which is no mistake here.
+const withSink = (options: object): { readonly send: () => void } =>
+  Predicate.isObject(options) ? Object.assign({ send: () => undefined }, options) : Function.cast(options)
+
+constructors.push(
+  ["ExposureHook.make", (options) => ExposureHook.make(withSink(options)), { ...exposures, send: "function" }],
+  ["ExposureHook.start", (options) => ExposureHook.start(withSink(options)), { ...exposures, send: "function" }],
+  ["ExposureHook.makeStream", ExposureHook.makeStream, exposures],
+  ["ExposureHook.makeCounts", (options) => ExposureHook.makeCounts(withSink(options)), totals],
+  ["ExposureHook.startCounts", (options) => ExposureHook.startCounts(withSink(options)), totals],
+  ["RedisExposureStore.make", RedisExposureStore.make, { prefix: "string" }],
+  ["RedisExposureStore.layer", RedisExposureStore.layer, { prefix: "string" }]
 )
 
 const audit = { ...privacy, metadata: "boolean", traceId: "function" } as const

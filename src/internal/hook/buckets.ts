@@ -1,7 +1,8 @@
 /** Token buckets in memory. A bucket that is full again is as good as forgotten. */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { sha256 } from "../digest.ts"
+import { murmur3 } from "../hash.ts"
+import { sha256 } from "../node.ts"
 import { Ledger } from "../ledger.ts"
 
 export interface Rule {
@@ -29,7 +30,8 @@ const passed: Taken = { isPassed: true, retryAfter: 0 }
 const maxKeyLength = 256
 
 /** A key that takes little memory. */
-export const bounded = (key: string): string => key.length <= maxKeyLength ? key : `\u0000${sha256(key)}`
+export const bounded = (key: string): string =>
+  key.length <= maxKeyLength ? key : `\u0000${sha256(key) ?? `${key.length}:${murmur3(key)}`}`
 
 const refilled = ({ at, credit }: Bucket, { burst, limit, window }: Rule, now: number): number =>
   // A clock that goes back refills nothing.

@@ -13,7 +13,9 @@ import * as Work from "./work.ts"
 
 export interface Options<A> extends Work.Limits {
   readonly name: string
-  readonly counter: Metric.Counter<number>
+  readonly counter: Metric.Counter<number> | undefined
+  /** Is told what has become of each value. */
+  readonly onEnd?: ((outcome: Work.Outcome, value: A) => void) | undefined
   /** Gives an effect, a promise, or nothing. */
   readonly send: (values: ReadonlyArray<A>) => unknown
   readonly retry?: Schedule.Schedule<unknown> | undefined
@@ -40,7 +42,9 @@ export interface Delivery<in A> {
 }
 
 /** `R` is what the result of `send` requires. */
-export const make = Effect.fnUntraced(function*<A, R>({ maxSize, maxWait, name, retry, send, ...limits }: Options<A>) {
+export const make = Effect.fnUntraced(function*<A, R>(
+  { maxSize, maxWait, name, onEnd, retry, send, ...limits }: Options<A>
+) {
   const services = Services.lasting(yield* Effect.context<R>())
   // What is sent belongs to many requests, so it must not see the asynchronous context of one.
   const inContext = here()
@@ -55,6 +59,7 @@ export const make = Effect.fnUntraced(function*<A, R>({ maxSize, maxWait, name, 
   const work = yield* Work.make<Item<A>>({
     ...limits,
     name,
+    onEnd: onEnd && ((outcome, { value }) => onEnd(outcome, value)),
     batch: maxSize === 1 ? undefined : { maxSize, maxWait },
     start: ({ flagKey }, items) =>
       inContext(() =>

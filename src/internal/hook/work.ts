@@ -1,7 +1,7 @@
 /** Work off the evaluation path: a bounded backlog, tasks that run at the same time, and an exact account of all tasks. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
@@ -35,7 +35,10 @@ export interface Counts extends Readonly<Record<Outcome | "offered" | "pending",
 
 export interface Options<T extends Task> extends Limits {
   readonly name: string
-  readonly counter: Metric.Counter<number>
+  /** None for work that is counted where its end is told. */
+  readonly counter: Metric.Counter<number> | undefined
+  /** Is told the end of each task, before anybody who waits for it. */
+  readonly onEnd?: ((outcome: Outcome, task: T) => void) | undefined
   /** Starts tasks that run together. The result says whether they succeeded. Their failures are reported before. */
   readonly start: (first: T, tasks: ReadonlyArray<T>) => Fiber.Fiber<boolean>
   /** How many tasks run together, and how long they wait for others. */
@@ -72,7 +75,9 @@ export class Work<T extends Task> {
   readonly #capacity: number
   readonly #concurrency: number
   readonly #maxSize: number
-  readonly #metrics: Readonly<Record<Outcome, Metric.Counter<number>>>
+  /** Whether a batch never waits for more. A sleep of no time may end before its fiber is known. */
+  readonly #isImmediate: boolean
+  readonly #metrics: Readonly<Record<Outcome, Metric.Counter<number> | undefined>>
   readonly #services: Context.Context<never>
   readonly #clock: Clock.Clock
 
@@ -97,10 +102,12 @@ export class Work<T extends Task> {
     this.#capacity = options.capacity ?? 1000
     this.#concurrency = options.concurrency ?? 1
     this.#maxSize = Math.min(options.batch?.maxSize ?? 1, this.#capacity)
+    this.#isImmediate = options.batch !== undefined && Duration.isZero(Duration.fromInputUnsafe(options.batch.maxWait))
     this.#services = Services.lasting(services)
     this.#clock = Context.get(services, Clock.Clock)
+    const { counter } = options
     const metric = (outcome: Outcome) =>
-      Metric.withAttributes(options.counter, { hook: oneLine(options.name, 128), outcome })
+      counter && Metric.withAttributes(counter, { hook: oneLine(options.name, 128), outcome })
     this.#metrics = { delivered: metric("delivered"), dropped: metric("dropped"), failed: metric("failed") }
   }
 
@@ -206,7 +213,9 @@ export class Work<T extends Task> {
     const { batch } = this.#options
     const { open } = this.#backlog
     if (batch === undefined || open === 0) return open > 0
-    if (open >= this.#maxSize || this.#isLate || this.#isOver || this.#flushes.size > 0) return true
+    if (open >= this.#maxSize || this.#isImmediate || this.#isLate || this.#isOver || this.#flushes.size > 0) {
+      return true
+    }
     const wake = Effect.sync(() => {
       this.#isLate = true
       this.#schedule()
@@ -256,10 +265,11 @@ export class Work<T extends Task> {
       if (task.isEnded) continue
       task.isEnded = true
       count++
+      this.#options.onEnd?.(outcome, task)
     }
     if (count === 0) return
     this.#ended[outcome] += count
-    this.#metrics[outcome].updateUnsafe(count, this.#services)
+    this.#metrics[outcome]?.updateUnsafe(count, this.#services)
     this.#flushes.notify()
   }
 }

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redis from "effect/persistence/Redis"
 import * as Check from "../../internal/check.ts"
-import { sha256 } from "../../internal/digest.ts"
+import { sha256Hex } from "../../internal/node.ts"
 import { netstring } from "../../internal/hash.ts"
 import * as Started from "../../internal/started.ts"
 
@@ -12,7 +12,8 @@ export const prefixOf = (owner: string, options: { readonly prefix?: string | un
   Check.options(owner, options, { prefix: Check.aString }).prefix ?? orElse
 
 /** A key of one length, whatever is in the names. */
-export const keyOf = (prefix: string, rule: string, key: string): string => prefix + sha256(netstring(rule) + key)
+export const keyOf = (prefix: string, rule: string, key: string): string =>
+  prefix + sha256Hex("a store in Redis")(netstring(rule) + key)
 
 /** Reads the list of numbers that a script gives, as numbers or as texts. */
 export const numbers = (answer: unknown, length: number): ReadonlyArray<number> =>

@@ -11,6 +11,7 @@ import {
   ContextValidatorHook,
   DedupeHook,
   EvaluationError,
+  ExposureHook,
   FeatureHook,
   FlagFilter,
   LoggingHook,
@@ -62,6 +63,8 @@ const rejecting = () =>
   })
 
 const counted = gauge()
+
+const exposed: Array<ExposureHook.Exposure> = []
 
 const spans = new InMemorySpanExporter()
 const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] })
@@ -115,6 +118,12 @@ export const kept: ReadonlyArray<Row> = [
     "UsageHook.make",
     () => UsageHook.start({ budget: 5, window: "1 day", resultCost: UsageHook.metadataCost("cost") }).hook
   ],
+  ["ExposureHook.make", () => ExposureHook.make({ send: (batch) => void exposed.push(...batch) }), {
+    allow: { memory: "the sink keeps all exposures of the test" },
+    mayEmit: ["variant"],
+    emitted: () => exposed
+  }],
+  ["ExposureHook.makeCounts", () => ExposureHook.makeCounts({ send: () => {} })],
   ["FeatureHook.timeout", () => FeatureHook.timeout(audit(), "20 millis")],
   [
     "FeatureHook.timeout of a hook that hangs",

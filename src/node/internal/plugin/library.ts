@@ -22,6 +22,7 @@ import * as ContextGuardHook from "../../../hooks/ContextGuardHook.ts"
 import * as ContextValidatorHook from "../../../hooks/ContextValidatorHook.ts"
 import * as DedupeHook from "../../../hooks/DedupeHook.ts"
 import * as EnrichmentHook from "../../../hooks/EnrichmentHook.ts"
+import * as ExposureHook from "../../../hooks/ExposureHook.ts"
 import * as FallbackMonitorHook from "../../../hooks/FallbackMonitorHook.ts"
 import * as LoggingHook from "../../../hooks/LoggingHook.ts"
 import * as MetricsHook from "../../../hooks/MetricsHook.ts"
@@ -63,6 +64,7 @@ export const library = Object.freeze({
   ContextValidatorHook,
   DedupeHook,
   EnrichmentHook,
+  ExposureHook,
   FallbackMonitorHook,
   LoggingHook,
   MetricsHook,

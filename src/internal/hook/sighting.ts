@@ -1,0 +1,151 @@
+/** What is kept of an evaluation until its exposure is sent, and the texts that tell exposures apart. */
+import { cast } from "effect/Function"
+import type { EvaluationContext } from "../../EvaluationContext.ts"
+import type { EvaluationDetails } from "../../EvaluationDetails.ts"
+import * as Privacy from "../../Privacy.ts"
+import { netstring } from "../hash.ts"
+import { truncate } from "../text.ts"
+import { readOwn, tryOr } from "../untrusted.ts"
+
+/** A value of an exposure that fits into any format. */
+export type Value = string | number | boolean
+
+export interface Exposure {
+  readonly id: string
+  readonly time: string
+  readonly subject: string
+  readonly flagKey: string
+  readonly variant?: Value | undefined
+  readonly value?: Value | undefined
+  readonly reason?: string | undefined
+  readonly domain?: string | undefined
+  readonly attributes?: Readonly<Record<string, Value>> | undefined
+  readonly metadata?: Readonly<Record<string, Value>> | undefined
+}
+
+export interface Evaluation {
+  readonly flagKey: string
+  readonly context: EvaluationContext
+}
+
+/** An exposure without what takes long to make. */
+export interface Seen {
+  readonly subject: string
+  readonly domain: string
+  readonly result: string
+  readonly flagKey: string
+  readonly exposure: Omit<Exposure, "id" | "subject">
+}
+
+const maxNameLength = 256
+
+/** Longer keys are kept as digests. */
+const maxKeyLength = 512
+
+/** A variant, or the value where there is none. No two of them have the same text. */
+export const resultOf = ({ value, variant }: EvaluationDetails): string => {
+  if (variant !== undefined) return "v" + variant
+  if (typeof value === "string") return "s" + value
+  return typeof value === "object" ? "o" + JSON.stringify(value) : "=" + String(value)
+}
+
+/** No two exposures have the same key, whatever is in the names. */
+export const keyOf = (flagKey: string, result: string, domain: string, subject: string): string =>
+  flagKey.length + " " + result.length + " " + domain.length + " " + flagKey + result + domain + subject
+
+export interface Options extends Omit<Privacy.Options, "targetingKey"> {
+  readonly targetingKey?: "hash" | "raw" | ((subject: string) => string) | undefined
+  readonly metadata?: ReadonlyArray<string> | undefined
+}
+
+export class Records {
+  readonly #name: string
+  readonly #sha256: (text: string) => string
+  readonly #metadata: ReadonlyArray<string>
+  readonly #maxLength: number
+  readonly #maxSize: number
+  readonly #write: (subject: string) => string
+  readonly #privacy: Privacy.Privacy
+
+  constructor(name: string, options: Options, sha256: (text: string) => string) {
+    const { maxLength = 500, maxSize = 1000, metadata = [], targetingKey = "hash" } = options
+    this.#name = name
+    this.#sha256 = sha256
+    this.#metadata = metadata
+    this.#maxLength = maxLength
+    this.#maxSize = maxSize
+    this.#write = targetingKey === "hash" ? sha256 : targetingKey === "raw" ? (subject) => subject : targetingKey
+    this.#privacy = Privacy.fromChecked({ ...options, targetingKey: targetingKey === "raw" ? "raw" : this.#write })
+  }
+
+  /** Long keys would take memory without a bound. */
+  bounded(key: string): string {
+    return key.length <= maxKeyLength ? key : "#" + this.#sha256(key)
+  }
+
+  /** Takes what is needed now, since the evaluation context can change later. */
+  see(
+    evaluation: Evaluation,
+    details: EvaluationDetails,
+    subject: string,
+    domain: string,
+    result: string,
+    time: string
+  ): Seen {
+    const { flagKey } = evaluation
+    const { flagMetadata, reason, value, variant } = details
+    const attributes = this.#privacy.attributes(evaluation)
+    const metadata = this.#metadata.map((name) => [name, this.#keep(`metadata.${name}`, readOwn(flagMetadata, name))])
+    return {
+      subject,
+      domain,
+      result,
+      flagKey,
+      exposure: {
+        time,
+        flagKey: truncate(flagKey, maxNameLength),
+        ...defined("variant", this.#keep("variant", variant)),
+        ...defined("value", this.#privacy.values ? this.#keep("value", value) : undefined),
+        ...defined("reason", typeof reason === "string" ? truncate(reason, maxNameLength) : undefined),
+        ...defined("domain", domain === "" ? undefined : truncate(domain, maxNameLength)),
+        ...defined("attributes", attributes && this.#values(Object.entries(attributes))),
+        ...defined("metadata", metadata.length === 0 ? undefined : this.#values(metadata))
+      }
+    }
+  }
+
+  finish({ domain, exposure, flagKey, result, subject }: Seen): { readonly id: string; readonly exposure: Exposure } {
+    const written = tryOr((): unknown => this.#write(subject), () => undefined)
+    const known = typeof written === "string" ? written : undefined
+    const id = this.#sha256(netstring(this.#name, domain, flagKey, result, known ?? this.#sha256(subject)))
+    const kept = known === undefined ? redacted : this.#privacy.keep("targeting_key", known)
+    const shown = kept === undefined ? redacted : String(this.#valueOf(kept))
+    return { id, exposure: { id, subject: shown, ...exposure } }
+  }
+
+  #keep(name: string, value: unknown): Value | undefined {
+    const kept = value === undefined ? undefined : this.#privacy.keep(name, value)
+    return kept === undefined ? undefined : this.#valueOf(kept)
+  }
+
+  #valueOf(value: unknown): Value {
+    if (typeof value === "string") return truncate(value, this.#maxLength)
+    return typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value))
+      ? value
+      : this.#privacy.print(value)
+  }
+
+  #values(entries: Iterable<ReadonlyArray<unknown>>): Record<string, Value> {
+    const written: Array<readonly [string, Value]> = []
+    for (const [name, value] of entries) {
+      if (written.length >= this.#maxSize) break
+      if (value !== undefined) written.push([truncate(String(name), maxNameLength), this.#valueOf(value)])
+    }
+    return Object.fromEntries(written)
+  }
+}
+
+const redacted = "<redacted>"
+
+const defined = <K extends string, V>(name: K, value: V | undefined): { readonly [_ in K]?: V } | undefined =>
+  value === undefined ? undefined : cast({ [name]: value })
