@@ -1,10 +1,8 @@
 /** A wrapper around a provider that serves the resolutions that hooks contribute. */
 import * as SDK from "@openfeature/server-sdk"
-import { cast } from "effect/Function"
-import { clone } from "../../EvaluationContext.ts"
-import type { ResolutionDetails } from "../../EvaluationDetails.ts"
+import { serve } from "../hook/serve.ts"
 import { noteServer } from "../hook/server.ts"
-import { resolutionOf } from "../runner/evaluation.ts"
+import { resolutionOf, ticketOf } from "../runner/evaluation.ts"
 import { read } from "../untrusted.ts"
 
 type Events = SDK.ProviderEventEmitter<SDK.AnyProviderEvent>
@@ -88,10 +86,14 @@ export class Serving implements SDK.Provider {
     ask: () => Resolving<A>
   ): Resolving<A> {
     const resolution = resolutionOf(context, flagKey)
-    if (resolution !== undefined) return serve<A>(type, resolution)
-    return this.#isInitializing
-      ? Promise.reject(new SDK.ProviderNotReadyError("provider has not yet initialized"))
-      : ask()
+    const answer = (): Resolving<A> => {
+      if (resolution !== undefined) return serve(type, resolution)
+      return this.#isInitializing
+        ? Promise.reject(new SDK.ProviderNotReadyError("provider has not yet initialized"))
+        : ask()
+    }
+    const ticket = ticketOf(context, flagKey)
+    return ticket === undefined ? answer() : ticket.resolve(context, resolution !== undefined, answer)
   }
 
   #forwarding(events: Events | undefined): SDK.OpenFeatureEventEmitter {
@@ -105,13 +107,4 @@ export class Serving implements SDK.Provider {
     }
     return own
   }
-}
-
-// A copy, since the caller can write to a structure.
-export const serve = async <A>(type: SDK.FlagValueType, resolution: ResolutionDetails): Resolving<A> => {
-  const { errorCode, value } = resolution
-  if (errorCode === undefined && typeof value !== type) {
-    throw new SDK.TypeMismatchError(`the resolution of a hook is not of the type ${type}`)
-  }
-  return cast({ ...resolution, value: clone(value) })
 }
