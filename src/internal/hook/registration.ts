@@ -11,7 +11,7 @@ import * as Check from "../check.ts"
 import * as SdkLogger from "../sdkLogger.ts"
 import { awaitWithin } from "../wait.ts"
 import type { Part } from "./part.ts"
-import { Current } from "./transaction.ts"
+import { Current } from "./inTransaction.ts"
 
 /** The maximum depth of evaluations nested in hooks. */
 export const maxDepth = 8

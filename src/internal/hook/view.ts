@@ -9,7 +9,7 @@ import type { HookContext } from "../../HookContext.ts"
 import { printValue } from "../text.ts"
 import { readString } from "../untrusted.ts"
 import { isServer, noteServer } from "./server.ts"
-import type { Sharing } from "./transaction.ts"
+import type { Sharing } from "./inTransaction.ts"
 
 /** The content of a view, and the arguments of a converted SDK hook. */
 export interface Source {
