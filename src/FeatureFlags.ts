@@ -1042,8 +1042,7 @@ export const withHints: {
  *   )
  * )
  * value // => ["blue", "blue", true]
- * record.entries.map(({ flagKey, source }) => `${flagKey}: ${source}`)
- * // => ["theme: provider", "theme: cache", "new-checkout: override"]
+ * record.entries.map(({ source }) => source) // => ["provider", "cache", "override"]
  * ```
  *
  * @category regions

@@ -150,7 +150,7 @@ const overridesOf = (owner: string, given: Options["overrides"]): ReadonlyMap<st
   for (const [flagKey, value] of entries) {
     const resolution = valueTypes.has(typeof value) ? resolutionFrom({ value, reason: "STATIC" }) : undefined
     if (resolution === undefined) {
-      throw new RangeError(`${owner}: the override of ${quote(flagKey, 100)} must be a flag value`)
+      throw new RangeError(`${owner}: overrides must have flag values, got none for ${quote(flagKey, 100)}`)
     }
     overrides.set(flagKey, resolution)
   }
@@ -241,8 +241,7 @@ export const within = <A, E, R, R2 = never>(
  *   await client.getBooleanValue("new-checkout", false)
  * ])
  * value // => ["blue", "blue", true]
- * record.entries.map(({ flagKey, source }) => `${flagKey}: ${source}`)
- * // => ["theme: provider", "theme: cache", "new-checkout: override"]
+ * record.entries.map(({ source }) => source) // => ["provider", "cache", "override"]
  * ```
  *
  * @category running

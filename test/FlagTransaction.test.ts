@@ -1,6 +1,6 @@
 import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer } from "effect"
+import { Deferred, Effect, type Exit, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { expectTypeOf } from "vitest"
 import {
@@ -559,7 +559,7 @@ describe("a transaction of the Effect client", () => {
       assert.include(wrong({ overrides: [] }, owner), `${owner}: overrides must be an object`)
       assert.include(
         wrong({ overrides: { a: undefined } }, owner),
-        `${owner}: the override of "a" must be a flag value`
+        `${owner}: overrides must have flag values, got none for "a"`
       )
       assert.include(wrong({ onEnd: 1 }, owner), `${owner}: onEnd must be a function`)
     }

@@ -9,7 +9,7 @@
  */
 import type { Logger } from "@openfeature/server-sdk"
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Severity } from "effect/LogLevel"
 import * as Metric from "effect/Metric"
@@ -23,6 +23,7 @@ import type { HookContext } from "../HookContext.ts"
 import * as Check from "../internal/check.ts"
 import * as Delivery from "../internal/hook/delivery.ts"
 import { domainOf, providerNameOf } from "../internal/hook/view.ts"
+import { Limiter } from "../internal/limiter.ts"
 import { type Attributes, maxLabelLength, Series, SeriesLookup } from "../internal/series.ts"
 import * as SdkLogger from "../internal/sdkLogger.ts"
 import * as Services from "../internal/services.ts"
@@ -160,53 +161,6 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_fall
   description: "Evaluations of feature flags that served the default value",
   incremental: true
 })
-
-interface Cause {
-  readonly at: bigint
-  suppressed: number
-}
-
-/** At most one alert per cause and interval. */
-class Limiter {
-  readonly #causes = new Map<string, Cause>()
-  readonly #overflow = new Map<"", Cause>()
-  readonly #interval: bigint
-  readonly #max: number
-  #sweptAt: bigint | undefined = undefined
-
-  constructor(interval: Duration.Input, max: number) {
-    this.#interval = Duration.toNanosUnsafe(interval)
-    this.#max = max
-  }
-
-  /** Returns nothing if there has been an alert in this interval. */
-  take(key: string, now: bigint): { readonly suppressed: number; readonly isOverflow: boolean } | undefined {
-    const isOverflow = !this.#causes.has(key) && this.#isFull(now)
-    const suppressed = isOverflow ? this.#alert(this.#overflow, "", now) : this.#alert(this.#causes, key, now)
-    return suppressed === undefined ? undefined : { suppressed, isOverflow }
-  }
-
-  #alert<K extends string>(causes: Map<K, Cause>, key: K, now: bigint): number | undefined {
-    const cause = causes.get(key)
-    if (cause !== undefined && now - cause.at < this.#interval) {
-      cause.suppressed++
-      return undefined
-    }
-    causes.set(key, { at: now, suppressed: 0 })
-    return cause?.suppressed ?? 0
-  }
-
-  // A cause that has not come back makes room, at most once per interval: a flood of flag keys must cost little.
-  #isFull(now: bigint): boolean {
-    if (this.#causes.size < this.#max) return false
-    if (this.#sweptAt !== undefined && now - this.#sweptAt < this.#interval) return true
-    this.#sweptAt = now
-    for (const [key, { at }] of this.#causes) {
-      if (now - at >= this.#interval) this.#causes.delete(key)
-    }
-    return this.#causes.size >= this.#max
-  }
-}
 
 const seriesOf = (limit: number): SeriesLookup<Metric.Counter<number>> => {
   const make = (attributes: Attributes) =>

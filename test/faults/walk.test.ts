@@ -14,6 +14,7 @@ import {
   FeatureHook,
   Flag,
   FlagFilter,
+  FlagTransaction,
   HookFailures,
   HookRegistry,
   LoggingHook,
@@ -39,6 +40,8 @@ const wrong = {
   tripPolicy: ["rate", 5, null, true, {}, [], { _tag: "rate" }, () => 1],
   whenOpen: ["Skip", "ignore", "", 1, null, true],
   store: ["memory", 1, null, true, {}, [], { admit: () => undefined }],
+  nested: ["Join", "none", "", 1, null, true],
+  overrides: ["plan", "", 1, null, true, [], { plan: undefined }, { plan: () => true }, { plan: 1n }],
   window: ["Fixed", "debounce", "", 1, null, true],
   severity: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   function: ["x", "", 1, Number.NaN, null, true, {}, []],
@@ -230,6 +233,16 @@ const dedupe = {
   waitTimeout: "duration"
 } as const
 
+const transaction = {
+  overrides: "overrides",
+  cache: "boolean",
+  nested: "nested",
+  keepErrors: "boolean",
+  values: "boolean",
+  capacity: "positiveInteger",
+  onEnd: "function"
+} as const
+
 const load = { timeout: "positiveDuration", allowWorldWritable: "boolean" } as const
 
 const discover = { ...load, maxFiles: "positiveInteger" } as const
@@ -309,6 +322,16 @@ constructors.push(
   ["CircuitBreakerHook.start", (options) => CircuitBreakerHook.start(TimingHook.make(), options), breaker],
   ["DedupeHook.make", (options) => DedupeHook.make(TimingHook.make(), options), dedupe],
   ["DedupeHook.makeUnsafe", (options) => DedupeHook.makeUnsafe(TimingHook.make(), options), dedupe],
+  [
+    "FeatureFlags.transaction",
+    (options) => Reflect.apply(FeatureFlags.transaction, undefined, [Effect.void, options]),
+    transaction
+  ],
+  [
+    "FlagTransaction.run",
+    (options) => Reflect.apply(FlagTransaction.run, undefined, [options, () => undefined]),
+    transaction
+  ],
   ["FlagFilter.sample", FlagFilter.sample, { rate: "rate", by: "by", salt: "string" }],
   ["HookPlugin.make", HookPlugin.make, {
     name: "text",

@@ -2,12 +2,20 @@
 import * as SDK from "@openfeature/server-sdk"
 import { serve } from "../hook/serve.ts"
 import { noteServer } from "../hook/server.ts"
+import type { Ticket } from "../hook/transaction.ts"
 import { resolutionOf, ticketOf } from "../runner/evaluation.ts"
 import { read } from "../untrusted.ts"
 
 type Events = SDK.ProviderEventEmitter<SDK.AnyProviderEvent>
 
 type Resolving<A> = Promise<SDK.ResolutionDetails<A>>
+
+type Resolver<A> = (
+  flagKey: string,
+  defaultValue: A,
+  context: SDK.EvaluationContext,
+  logger: SDK.Logger
+) => Resolving<A>
 
 const eventTypes = [
   SDK.ProviderEvents.Ready,
@@ -38,14 +46,26 @@ export class Serving implements SDK.Provider {
     }
     const events = this.#ownEvents ?? provider.events
     if (events !== undefined) this.events = events
-    this.resolveBooleanEvaluation = (...args) =>
-      this.#resolve("boolean", args[0], args[2], () => provider.resolveBooleanEvaluation(...args))
-    this.resolveStringEvaluation = (...args) =>
-      this.#resolve("string", args[0], args[2], () => provider.resolveStringEvaluation(...args))
-    this.resolveNumberEvaluation = (...args) =>
-      this.#resolve("number", args[0], args[2], () => provider.resolveNumberEvaluation(...args))
-    this.resolveObjectEvaluation = (...args) =>
-      this.#resolve("object", args[0], args[2], () => provider.resolveObjectEvaluation(...args))
+    const resolveBoolean: Resolver<boolean> = (flagKey, defaultValue, context, logger) =>
+      this.#resolved("boolean", flagKey, context) ??
+        provider.resolveBooleanEvaluation(flagKey, defaultValue, context, logger)
+    const resolveString: Resolver<string> = (flagKey, defaultValue, context, logger) =>
+      this.#resolved("string", flagKey, context) ??
+        provider.resolveStringEvaluation(flagKey, defaultValue, context, logger)
+    const resolveNumber: Resolver<number> = (flagKey, defaultValue, context, logger) =>
+      this.#resolved("number", flagKey, context) ??
+        provider.resolveNumberEvaluation(flagKey, defaultValue, context, logger)
+    const resolveObject: SDK.Provider["resolveObjectEvaluation"] = (flagKey, defaultValue, context, logger) =>
+      this.#resolved("object", flagKey, context) ??
+        provider.resolveObjectEvaluation(flagKey, defaultValue, context, logger)
+    this.resolveBooleanEvaluation = (flagKey, defaultValue, context, logger) =>
+      resolve(resolveBoolean, flagKey, defaultValue, context, logger)
+    this.resolveStringEvaluation = (flagKey, defaultValue, context, logger) =>
+      resolve(resolveString, flagKey, defaultValue, context, logger)
+    this.resolveNumberEvaluation = (flagKey, defaultValue, context, logger) =>
+      resolve(resolveNumber, flagKey, defaultValue, context, logger)
+    this.resolveObjectEvaluation = (flagKey, defaultValue, context, logger) =>
+      resolve(resolveObject, flagKey, defaultValue, context, logger)
   }
   get metadata(): SDK.ProviderMetadata {
     return noteServer(this.#provider.metadata)
@@ -79,21 +99,13 @@ export class Serving implements SDK.Provider {
     this.#provider.track?.(name, context, details)
   }
 
-  #resolve<A>(
-    type: SDK.FlagValueType,
-    flagKey: string,
-    context: SDK.EvaluationContext,
-    ask: () => Resolving<A>
-  ): Resolving<A> {
+  /** Returns `undefined` when the provider has to be asked. */
+  #resolved<A>(type: SDK.FlagValueType, flagKey: string, context: SDK.EvaluationContext): Resolving<A> | undefined {
     const resolution = resolutionOf(context, flagKey)
-    const answer = (): Resolving<A> => {
-      if (resolution !== undefined) return serve(type, resolution)
-      return this.#isInitializing
-        ? Promise.reject(new SDK.ProviderNotReadyError("provider has not yet initialized"))
-        : ask()
-    }
-    const ticket = ticketOf(context, flagKey)
-    return ticket === undefined ? answer() : ticket.resolve(context, resolution !== undefined, answer)
+    if (resolution !== undefined) return serve(type, resolution)
+    return this.#isInitializing
+      ? Promise.reject(new SDK.ProviderNotReadyError("provider has not yet initialized"))
+      : undefined
   }
 
   #forwarding(events: Events | undefined): SDK.OpenFeatureEventEmitter {
@@ -108,3 +120,31 @@ export class Serving implements SDK.Provider {
     return own
   }
 }
+
+const resolve = <A>(
+  resolver: Resolver<A>,
+  flagKey: string,
+  defaultValue: A,
+  context: SDK.EvaluationContext,
+  logger: SDK.Logger
+): Resolving<A> => {
+  const ticket = ticketOf(context, flagKey)
+  return ticket === undefined
+    ? resolver(flagKey, defaultValue, context, logger)
+    : resolveWithin(ticket, resolver, flagKey, defaultValue, context, logger)
+}
+
+// Only transactions need a closure for each evaluation.
+const resolveWithin = <A>(
+  ticket: Ticket,
+  resolver: Resolver<A>,
+  flagKey: string,
+  defaultValue: A,
+  context: SDK.EvaluationContext,
+  logger: SDK.Logger
+): Resolving<A> =>
+  ticket.resolve(
+    context,
+    resolutionOf(context, flagKey) !== undefined,
+    () => resolver(flagKey, defaultValue, context, logger)
+  )

@@ -11,7 +11,7 @@ import { tryOr } from "../untrusted.ts"
 import type { Evaluation } from "./evaluation.ts"
 import type { Entry } from "./stack.ts"
 
-interface Host {
+export interface Host {
   readonly evaluation: Evaluation
   readonly view: HookContext
   readonly services: Context.Context<never>

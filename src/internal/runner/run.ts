@@ -8,18 +8,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { constVoid } from "effect/Function"
-import * as EvaluationContext from "../../EvaluationContext.ts"
 import * as EvaluationDetails from "../../EvaluationDetails.ts"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { Stage as StageName } from "../../HookFailures.ts"
 import * as HookHints from "../../HookHints.ts"
-import { providerCodes } from "../hook/part.ts"
 import { Nesting, type Registration } from "../hook/registration.ts"
-import { isServer } from "../hook/server.ts"
-import { Misuse } from "../check.ts"
 import { type Source, View } from "../hook/view.ts"
-import { nearest, oneLine } from "../text.ts"
-import { isRecord, tryOr } from "../untrusted.ts"
+import { oneLine } from "../text.ts"
+import { Contributions } from "./contributions.ts"
 import { Evaluation, find, refind } from "./evaluation.ts"
 import * as Failure from "./failure.ts"
 import type { Entry, Stack, Stacked } from "./stack.ts"
@@ -50,16 +46,6 @@ const noHookContext: SdkHookContext = {
   hookData: new Map()
 }
 
-const contributions: ReadonlyArray<string> = ["context", "hints", "resolution"]
-
-// Names are part of the code of a hook, unlike values.
-const advice = (name: string): string => {
-  const near = nearest(name, contributions)
-  return near === undefined
-    ? `gave an attribute outside of the context, as in { context: { ${oneLine(name, 64)}: … } },`
-    : `gave "${oneLine(name, 64)}" where "${near}" was probably meant`
-}
-
 const isOpen = ({ isClosed }: Registration): boolean => !isClosed
 
 export class Run implements Stage.Host, Source {
@@ -80,8 +66,7 @@ export class Run implements Stage.Host, Source {
   #data: Array<unknown> | undefined = undefined
   #selected: Array<boolean> | undefined = undefined
   #left: number
-  #contributed: SDK.EvaluationContext | undefined = undefined
-  #isWritable = true
+  #contributions: Contributions | undefined = undefined
   #copy: EvaluationDetails.EvaluationDetails | undefined = undefined
   #refusal: EvaluationError.EvaluationError | undefined = undefined
   #hasBegun = false
@@ -122,7 +107,8 @@ export class Run implements Stage.Host, Source {
     this.#enter(sdk, hints)
     if (this.stack.before.length === 0) return undefined
     const pending = Stage.run(this, "before", this.stack.before, undefined)
-    return pending === undefined ? this.#result() : pending.then(() => this.#result())
+    const result = () => this.#contributions?.resultFor(this.sdk.context)
+    return pending === undefined ? result() : pending.then(result)
   }
 
   after(sdk: SdkHookContext, details: SdkDetails, hints: SDK.HookHints | undefined): Settled<void> {
@@ -224,64 +210,8 @@ export class Run implements Stage.Host, Source {
     return this.#data[index] ??= hookData()
   }
 
-  /** Merges the contribution of a `before`, so that every later hook sees it. */
-  take(result: unknown, entry: Entry): void {
-    if (result === undefined) return
-    if (!isRecord(result)) return this.#ignore(entry, "gave something that is not a contribution")
-    // Own keys only, so that a polluted prototype contributes nothing.
-    const hints = Object.hasOwn(result, "hints") ? result["hints"] : undefined
-    const context = Object.hasOwn(result, "context") ? result["context"] : undefined
-    if (!entry.hasWarned) {
-      const other = Object.keys(result).find((name) => !contributions.includes(name))
-      if (other !== undefined) this.#ignore(entry, advice(other))
-    }
-    if (hints !== undefined) {
-      if (!HookHints.isHookHints(hints)) throw new Misuse("gave hints that are not HookHints")
-      this.evaluation.addHints(hints)
-    }
-    if (context !== undefined) {
-      if (!EvaluationContext.isEvaluationContext(context)) {
-        throw new Misuse("gave a context that is not a record")
-      }
-      const contributed = EvaluationContext.toSdk(context)
-      this.#contributed = this.#contributed === undefined ? contributed : { ...this.#contributed, ...contributed }
-      tryOr(() => Object.assign(this.sdk.context, contributed), () => void (this.#isWritable = false))
-      View.touch(this.view)
-    }
-    if (Object.hasOwn(result, "resolution")) this.#resolve(result["resolution"], entry)
-  }
-
-  #resolve(given: unknown, entry: Entry): void {
-    if (given === undefined) return
-    const details = EvaluationDetails.resolutionFrom(given)
-    if (details === undefined) throw new Misuse("gave a resolution without a value or an error code")
-    if (details.errorCode !== undefined && providerCodes.has(details.errorCode)) {
-      throw new Misuse("gave a resolution with an error code that only a provider can give")
-    }
-    const { flagKey, providerMetadata } = this.sdk
-    if (isServer(providerMetadata)) return this.evaluation.resolve(flagKey, details)
-    this.#ignore(entry, "gave a resolution that the provider does not serve, since it is no ResolutionProvider,")
-  }
-
-  // The SDK merges this result again, and SDK hooks may have written to the live context since. If the
-  // live context is not writable, the SDK fails with this result.
-  #result(): SDK.EvaluationContext | undefined {
-    const contributed = this.#contributed
-    if (contributed === undefined || !this.#isWritable) return contributed
-    const { context } = this.sdk
-    for (const name of Object.keys(contributed)) {
-      if (Object.hasOwn(context, name)) Reflect.set(contributed, name, context[name])
-      else Reflect.deleteProperty(contributed, name)
-    }
-    return contributed
-  }
-
-  // The SDK ignores such a result. Here it is reported once as well.
-  #ignore(entry: Entry, what: string): void {
-    if (entry.hasWarned || entry.onFailure === "ignore") return
-    entry.hasWarned = true
-    const cause = Cause.die(new Misuse(what))
-    Failure.report(this, { hook: entry.name, stage: "before", flagKey: this.view.flagKey, cause })
+  take(contribution: unknown, entry: Entry): void {
+    if (contribution !== undefined) (this.#contributions ??= new Contributions()).take(this, contribution, entry)
   }
 
   #copyOf(details: SdkDetails): EvaluationDetails.EvaluationDetails {

@@ -11,6 +11,7 @@ import {
   EvaluationError,
   FeatureHook,
   FlagFilter,
+  FlagTransaction,
   LoggingHook,
   MetricsHook,
   OpenFeatureHook,
@@ -144,6 +145,7 @@ export const kept: ReadonlyArray<Row> = [
   }],
   ["ContextValidatorHook.make that warns", () => ContextValidatorHook.make({ requiredAttributes: ["team"] })],
   ["RequestFlags.make", () => RequestFlags.make()],
+  ["FlagTransaction.hook", () => FlagTransaction.hook],
   ["OtelEventHook.make", () => OtelEventHook.make(), { mayEmit: ["variant"] }],
   ["OtelEventHook.make with a logger provider", () => OtelEventHook.make({ logs }), {
     allow: { memory: "the exporter keeps all records of the test" },
