@@ -447,6 +447,70 @@ describe("a transaction of the Effect client", () => {
       }))
   }
 
+  it.effect("hints that a hook passes on take no other evaluation into its place", () =>
+    Effect.gen(function*() {
+      const provider = yield* TestProvider.make({
+        flags: (_, { targetingKey }) => TestProvider.value(`for ${targetingKey}`)
+      })
+      const domain = newDomain()
+      const flags = yield* FeatureFlags.make({ domain, provider: Effect.succeed(provider) })
+      const plain = SDK.OpenFeature.getClient(domain)
+      const nested: Array<string> = []
+      let isNested = false
+      flags.client.addHooks({
+        before: async (_context, hookHints) => {
+          if (isNested || hookHints === undefined) return
+          isNested = true
+          nested.push(
+            await plain.getStringValue("a", "none", { targetingKey: "ben" }, {
+              hookHints,
+              hooks: [OpenFeatureHook.make(idle)]
+            })
+          )
+        }
+      })
+      const evaluate = flags.string("a", "none", { context: { targetingKey: "ana" } })
+      const { value } = yield* FeatureFlags.transaction(Effect.all([evaluate, evaluate]))
+      assert.deepStrictEqual(value, ["for ana", "for ana"])
+      assert.deepStrictEqual(nested, ["for ben"])
+    }))
+
+  it.effect("a hook that was added within it takes no evaluation of others into it", () =>
+    Effect.gen(function*() {
+      const { flags } = yield* countingClient()
+      const seen: Array<string> = []
+      const asking = FeatureHook.make("asking", {
+        before: ({ flagKey }) =>
+          flagKey === "a" ? Effect.map(flags.string("b", "none"), (value) => void seen.push(value)) : Effect.void
+      })
+      const outer = yield* Effect.context()
+      const { record } = yield* FeatureFlags.transaction(
+        Effect.gen(function*() {
+          yield* flags.addHooks(asking)
+          yield* Effect.promise(() => Effect.runPromiseWith(outer)(flags.string("a", "none")))
+        }),
+        { overrides: { b: "override" } }
+      )
+      assert.deepStrictEqual(seen, ["b 1"])
+      assert.deepStrictEqual(record.entries, [])
+    }))
+
+  it.effect("says that a wrapper within a MultiProvider does not take part", () =>
+    collectFailures((failures) =>
+      Effect.gen(function*() {
+        const provider = yield* counting()
+        const domain = newDomain()
+        const multi = new SDK.MultiProvider([{ provider: ResolutionProvider.make(provider) }])
+        yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, multi))
+        const flags = yield* FeatureFlags.make({ domain })
+        const { record, value } = yield* FeatureFlags.transaction(flags.string("a", "none"))
+        assert.strictEqual(value, "a 1")
+        assert.deepStrictEqual(short(record), ["a provider 1"])
+        yield* turns()
+        assert.deepStrictEqual(failures.map(({ hook }) => hook), ["FlagTransaction"])
+      })
+    ))
+
   it.effect("keeps values apart from what callers and providers write to them", () =>
     Effect.gen(function*() {
       const own = { deep: { list: [1] } }
@@ -492,7 +556,7 @@ describe("a transaction of the Effect client", () => {
         { run: () => 1 },
         { long: "x".repeat(10_001) },
         Object.fromEntries(Array.from({ length: 10_001 }, (_, index) => [`a${index}`, 1])),
-        { list: [1, , 3] },
+        { list: Object.assign(new Array(3), [1]) },
         {
           deep: {
             get getter() {
@@ -682,6 +746,21 @@ describe("a transaction of plain code", () => {
         assert.deepStrictEqual(joined.value[1].value, ["a 3", "a 3"])
       }))
   }
+
+  it.effect("a fiber that plain code starts belongs to no transaction of plain code", () =>
+    Effect.gen(function*() {
+      const { client } = yield* countingPlain()
+      const program = Effect.gen(function*() {
+        const first = yield* Effect.promise(() => client.getStringValue("a", "none"))
+        yield* Effect.yieldNow
+        return [first, yield* Effect.promise(() => client.getStringValue("a", "none"))]
+      })
+      const { record, value } = yield* Effect.promise(() =>
+        FlagTransaction.run({ overrides: { a: "override" } }, () => Effect.runPromise(program))
+      )
+      assert.deepStrictEqual(value, ["a 1", "a 2"])
+      assert.deepStrictEqual(record.entries, [])
+    }))
 
   it.effect("says that it has no effect within a timeout", () =>
     collectFailures((failures) =>

@@ -50,10 +50,7 @@ class Writer {
   #object(value: object, depth: number): boolean {
     if (depth >= maxDepth) return false
     if (value instanceof Date) return this.#add("d", String(value.getTime()))
-    if (Array.isArray(value)) {
-      return this.#add("a", String(value.length)) && value.every((one) => this.write(one, depth + 1)) &&
-        isDense(value)
-    }
+    if (Array.isArray(value)) return this.#list(value, depth)
     const prototype: unknown = Object.getPrototypeOf(value)
     if (prototype !== Object.prototype && prototype !== null) return false
     const names = Object.keys(value)
@@ -61,7 +58,14 @@ class Writer {
     return this.#add("o", String(names.length)) &&
       names.sort().every((name) => this.#add("k", name) && this.write(Reflect.get(value, name), depth + 1))
   }
-}
 
-// `every` skips holes.
-const isDense = (value: ReadonlyArray<unknown>): boolean => Object.keys(value).length === value.length
+  // A list can claim any length. A hole is no value.
+  #list(value: ReadonlyArray<unknown>, depth: number): boolean {
+    const { length } = value
+    if (length > this.#maxLength || !this.#add("a", String(length))) return false
+    for (let index = 0; index < length; index++) {
+      if (!Object.hasOwn(value, index) || !this.write(value[index], depth + 1)) return false
+    }
+    return true
+  }
+}

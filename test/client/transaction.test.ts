@@ -16,9 +16,8 @@ const requests = Math.max(50, Math.round(1000 * scale))
 const pause = async (draws: Random): Promise<void> => {
   const kind = draws.below(3)
   if (kind === 1) await Promise.resolve()
-  for (let turns = draws.below(3); kind === 2 && turns > 0; turns--) {
-    await new Promise((resolve) => setImmediate(resolve))
-  }
+  if (kind < 2) return
+  for (let turns = draws.below(3); turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Gives each request to it an answer of its own, after a while. */
@@ -146,7 +145,11 @@ describe(`${requests} concurrent requests, ${told}`, () => {
 
 type Step =
   | { readonly _tag: "evaluate"; readonly flagKey: string; readonly user: string }
-  | { readonly _tag: "transaction"; readonly options: FlagTransaction.Options; readonly steps: ReadonlyArray<Step> }
+  | {
+    readonly _tag: "transaction"
+    readonly options: FlagTransaction.Options & { readonly overrides: Readonly<Record<string, string>> }
+    readonly steps: ReadonlyArray<Step>
+  }
 
 const programOf = (draws: Random, depth: number): ReadonlyArray<Step> =>
   Array.from({ length: 1 + draws.below(5) }, (): Step =>
@@ -176,7 +179,7 @@ interface Noted {
 interface Reference {
   readonly kept: Map<string, string> | undefined
   readonly keepsErrors: boolean
-  readonly overrides: ReadonlyMap<string, unknown>
+  readonly overrides: ReadonlyMap<string, string>
   readonly noted: Array<Noted>
   readonly outer: Reference | undefined
 }
@@ -193,7 +196,7 @@ const reference = (steps: ReadonlyArray<Step>): ReadonlyArray<unknown> => {
     user: string
   ): readonly [source: string, value: string] => {
     const override = within?.overrides.get(flagKey)
-    if (override !== undefined) return ["override", String(override)]
+    if (override !== undefined) return ["override", override]
     const key = `${flagKey} ${user}`
     const kept = within?.kept?.get(key)
     if (kept !== undefined) return ["cache", kept]
@@ -216,7 +219,7 @@ const reference = (steps: ReadonlyArray<Step>): ReadonlyArray<unknown> => {
       const inner: Reference = {
         kept: cache === false ? undefined : outer?.kept ?? new Map(),
         keepsErrors: cache !== false && outer?.kept !== undefined ? outer.keepsErrors : keepErrors === true,
-        overrides: new Map([...outer?.overrides ?? [], ...Object.entries(overrides ?? {})]),
+        overrides: new Map([...outer?.overrides ?? [], ...Object.entries(overrides)]),
         noted: [],
         outer
       }
@@ -266,7 +269,9 @@ describe(`transactions in transactions, ${told}`, () => {
                 FeatureFlags.transaction(run(step.steps, log), step.options),
                 ({ record }) =>
                   void log.push(
-                    record.entries.map(({ count, flagKey, source, value }) => `${flagKey} ${source} ${value} ${count}`)
+                    record.entries.map(({ count, flagKey, source, value }) =>
+                      `${flagKey} ${source} ${String(Object(value))} ${count}`
+                    )
                   )
               ), { discard: true })
         for (let round = 0; round < rounds; round++) {
