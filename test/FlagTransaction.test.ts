@@ -447,32 +447,60 @@ describe("a transaction of the Effect client", () => {
       }))
   }
 
-  it.effect("hints that a hook passes on take no other evaluation into its place", () =>
-    Effect.gen(function*() {
-      const provider = yield* TestProvider.make({
-        flags: (_, { targetingKey }) => TestProvider.value(`for ${targetingKey}`)
-      })
-      const domain = newDomain()
-      const flags = yield* FeatureFlags.make({ domain, provider: Effect.succeed(provider) })
-      const plain = SDK.OpenFeature.getClient(domain)
-      const nested: Array<string> = []
-      let isNested = false
-      flags.client.addHooks({
-        before: async (_context, hookHints) => {
-          if (isNested || hookHints === undefined) return
-          isNested = true
-          nested.push(
-            await plain.getStringValue("a", "none", { targetingKey: "ben" }, {
+  for (const isAwaited of [true, false]) {
+    it.effect(`hints that a hook passes on take no evaluation into its place, ${isAwaited ? "" : "not "}awaited`, () =>
+      Effect.gen(function*() {
+        const provider = yield* TestProvider.make({
+          flags: (_, { targetingKey }) => TestProvider.value(`for ${targetingKey}`)
+        })
+        const domain = newDomain()
+        const flags = yield* FeatureFlags.make({ domain, provider: Effect.succeed(provider) })
+        const plain = SDK.OpenFeature.getClient(domain)
+        const nested: Array<string> = []
+        let isNested = false
+        flags.client.addHooks({
+          before: async (_context, hookHints) => {
+            if (isNested || hookHints === undefined) return
+            isNested = true
+            const evaluating = plain.getStringValue("a", "none", { targetingKey: "ben" }, {
               hookHints,
-              hooks: [OpenFeatureHook.make(idle)]
-            })
-          )
-        }
-      })
-      const evaluate = flags.string("a", "none", { context: { targetingKey: "ana" } })
-      const { value } = yield* FeatureFlags.transaction(Effect.all([evaluate, evaluate]))
-      assert.deepStrictEqual(value, ["for ana", "for ana"])
-      assert.deepStrictEqual(nested, ["for ben"])
+              hooks: [OpenFeatureHook.make(idle, ...isAwaited ? [] : [deferred(idle)])]
+            }).then((value) => nested.push(value))
+            if (isAwaited) await evaluating
+          }
+        })
+        const evaluate = flags.string("a", "none", { context: { targetingKey: "ana" } })
+        const { value } = yield* FeatureFlags.transaction(Effect.all([evaluate, evaluate]))
+        yield* turns()
+        assert.deepStrictEqual(value, ["for ana", "for ana"])
+        assert.deepStrictEqual(nested, ["for ben"])
+      }))
+  }
+
+  it.effect("has the value of the first request to end, for those that wait for another one too", () =>
+    Effect.gen(function*() {
+      const { flags, provider } = yield* client({ a: TestProvider.delayed("5 seconds", TestProvider.value("old")) })
+      const evaluate = flags.string("a", "none")
+      const fiber = yield* Effect.forkChild(FeatureFlags.transaction(Effect.gen(function*() {
+        const first = yield* Effect.forkChild(Effect.timeoutOption(evaluate, "1 second"))
+        const second = yield* Effect.forkChild(evaluate)
+        const { _tag } = yield* Fiber.join(first)
+        yield* provider.set("a", TestProvider.value("new"))
+        return [_tag, yield* evaluate, yield* Fiber.join(second), yield* evaluate]
+      })))
+      for (let i = 0; i < 8; i++) {
+        yield* turns()
+        yield* TestClock.adjust("1 second")
+      }
+      assert.deepStrictEqual((yield* Fiber.join(fiber)).value, ["None", "new", "new", "new"])
+      assert.strictEqual((yield* provider.calls).length, 2)
+    }))
+
+  it.effect("counts an evaluation once that also passes the hook for plain code", () =>
+    Effect.gen(function*() {
+      const { flags } = yield* countingClient({ hooks: [FlagTransaction.hook] })
+      const { record } = yield* FeatureFlags.transaction(flags.string("a", "none"))
+      assert.strictEqual(record.evaluations, 1)
     }))
 
   it.effect("a hook that was added within it takes no evaluation of others into it", () =>

@@ -69,7 +69,7 @@ export class Transaction {
   }
 
   note(question: Question, details: EvaluationDetails, source: Source, isKept: boolean): void {
-    if (this.#record === undefined) this.#recorder.add(question, details, source, isKept)
+    this.#recorder.add(question, details, source, isKept)
     this.#outer?.note(question, details, source, isKept)
   }
 
