@@ -53,7 +53,7 @@ writeFileSync(
 Every module, with its exports by category, their options and defaults. \`npm run docs:api\` writes these pages from the
 comments in \`src\`. The modules of \`node\`, \`otel\`, \`redis\` and \`testing\` are exported by \`${manifest.name}/node\`,
 \`${manifest.name}/otel\`, \`${manifest.name}/redis\` and \`${manifest.name}/testing\`, and all others by \`${manifest.name}\`, but for those with
-Effect's stores: \`AuditQueue\` and \`CircuitBreakerHook\`.
+Effect's stores or \`Config\`: \`AuditQueue\`, \`CircuitBreakerHook\` and \`OverrideConfig\`.
 
 | module | |
 | --- | --- |

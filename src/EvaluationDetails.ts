@@ -153,8 +153,8 @@ export interface ResolutionDetails<out A = FlagValue> {
 }
 
 /**
- * Returns a deeply frozen copy of the resolution that a hook contributes, or
- * `undefined` when it is none.
+ * Returns a deeply frozen copy of the resolution of a hook, a store or a
+ * provider, or `undefined` when it is none. What has another type is left out.
  *
  * @internal
  */
@@ -167,17 +167,25 @@ export const resolutionFrom = (given: unknown): ResolutionDetails | undefined =>
   const variant = own("variant")
   const reason = own("reason")
   const errorMessage = own("errorMessage")
-  const flagMetadata = own("flagMetadata")
   return Object.freeze({
     ...value === undefined ? undefined : { value: cast<unknown, FlagValue>(snapshot(value)) },
     ...typeof variant === "string" ? { variant } : undefined,
     ...typeof reason === "string" ? { reason } : undefined,
     ...isErrorCode(errorCode) ? { errorCode } : undefined,
     ...typeof errorMessage === "string" ? { errorMessage } : undefined,
-    flagMetadata: isRecord(flagMetadata)
-      ? cast<unknown, ResolutionDetails["flagMetadata"]>(snapshot(flagMetadata))
-      : Object.freeze({})
+    flagMetadata: metadataFrom(own("flagMetadata"))
   })
+}
+
+const isPlain = (value: unknown): value is string | number | boolean =>
+  typeof value === "string" || typeof value === "number" || typeof value === "boolean"
+
+const metadataFrom = (given: unknown): ResolutionDetails["flagMetadata"] & {} => {
+  const metadata: Record<string, string | number | boolean> = {}
+  for (const [name, value] of isRecord(given) ? Object.entries(given) : []) {
+    if (isPlain(value)) Object.defineProperty(metadata, name, { value, enumerable: true })
+  }
+  return Object.freeze(metadata)
 }
 
 const unreadable: EvaluationDetails = Object.freeze({

@@ -13,7 +13,10 @@ const [redisPort, port] = [await freePort(), await freePort()]
 const given = process.env["REDIS_URL"]
 const env = { REDIS_URL: given ?? `redis://127.0.0.1:${redisPort}`, PORT: String(port), LEDGER: ledger }
 
-const [serverFile, consumerFile] = await Promise.all([bundled("server"), bundled("consumer")])
+const [serverFile, consumerFile] = await Promise.all([
+  bundled(new URL("server.ts", import.meta.url)),
+  bundled(new URL("consumer.ts", import.meta.url))
+])
 const startServer = () => start(process.execPath, [serverFile], "the server listens", env)
 const startConsumer = () => start(process.execPath, [consumerFile], "the consumer waits", env)
 

@@ -4,7 +4,7 @@ import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { build } from "esbuild"
@@ -75,17 +75,17 @@ export const startRedis = (port: number): Promise<Process> =>
   )
 
 /** Makes one file of a program and its modules, so that it is back soon after it was killed. */
-export const bundled = async (name: string): Promise<string> => {
-  const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
-  const outfile = path(`node_modules/.cache/${name}.mjs`)
+export const bundled = async (file: URL): Promise<string> => {
+  const entry = fileURLToPath(file)
+  const outfile = join(dirname(entry), "node_modules/.cache", `${basename(entry, ".ts")}.mjs`)
   await build({
-    entryPoints: [path(`${name}.ts`)],
+    entryPoints: [entry],
     outfile,
     bundle: true,
     packages: "external",
     format: "esm",
     platform: "node",
-    tsconfig: path("tsconfig.json")
+    tsconfig: join(dirname(entry), "tsconfig.json")
   })
   return outfile
 }

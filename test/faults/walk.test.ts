@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Predicate, Scope } from "effect"
+import { NOOP_PROVIDER } from "@openfeature/server-sdk"
+import { Effect, Exit, Function, Predicate, Redacted, Scope } from "effect"
 import {
   AuditHook,
   AuditStream,
@@ -19,13 +20,18 @@ import {
   HookRegistry,
   LoggingHook,
   MetricsHook,
+  OverrideHook,
   Privacy,
   RequestFlags,
-  TimingHook
+  ResolutionProvider,
+  TimingHook,
+  ValueValidatorHook,
+  VersionGateHook
 } from "effect-openfeature"
 import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
 import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook"
-import { AuditFile, AuditReader, HookPlugin } from "effect-openfeature/node"
+import * as OverrideConfig from "effect-openfeature/hooks/OverrideConfig"
+import { AuditFile, AuditReader, HookPlugin, OverrideFile, OverrideToken } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import { HookContract, TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
@@ -41,7 +47,7 @@ const wrong = {
   whenOpen: ["Skip", "ignore", "", 1, null, true],
   store: ["memory", 1, null, true, {}, [], { admit: () => undefined }],
   nested: ["Join", "none", "", 1, null, true],
-  overrides: ["plan", "", 1, null, true, [], { plan: undefined }, { plan: () => true }, { plan: 1n }],
+  flagValues: ["plan", "", 1, null, true, [], { plan: undefined }, { plan: () => true }, { plan: 1n }],
   window: ["Fixed", "debounce", "", 1, null, true],
   severity: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   function: ["x", "", 1, Number.NaN, null, true, {}, []],
@@ -77,6 +83,9 @@ const wrong = {
   layer: ["layer", "", 1, null, true, {}, () => undefined],
   schema: ["string", "", 1, null, true, {}, () => true],
   number: ["5", "", Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
+  valueMode: ["Reject", "warn", "", 1, null, true],
+  onInvalid: ["Refuse", "reject", "", 1, null, true],
+  semver: ["2.3", "v1.0.0", "", 1, null, true],
   hook: ["hook", "", 1, null, true, {}, [], () => undefined, { before: () => undefined }],
   effect: ["provider", "", 1, null, true, {}, () => undefined],
   guarantee: ["Written", "sync", "", 1, null, true],
@@ -85,6 +94,9 @@ const wrong = {
   places: ["user", "value", "", 1, null, true, {}, [1], ["user"], ["targetingkey"]],
   contributions: ["context", "", 1, null, true, {}, [1], ["contexts"]],
   allowances: ["memory", "", 1, null, true, [], { memory: "" }, { memory: true }, { memory: null }],
+  overrides: ["sale", "", 1, null, true, () => true, { sale: undefined }],
+  sources: ["file", "", 1, null, true, {}, [1], [{ name: "file" }]],
+  keys: ["secret", "", 1, null, true, {}, []],
   meterProvider: ["global", 1, null, true, {}, []],
   tracerProvider: ["global", 1, null, true, {}, []]
 } satisfies Record<string, ReadonlyArray<unknown>>
@@ -163,7 +175,8 @@ const constructors: Array<
     initializeTimeout: "duration",
     onProviderError: "onProviderError",
     shutdownTimeout: "duration",
-    interruptTimeout: "duration"
+    interruptTimeout: "duration",
+    resolveWhenNotReady: "boolean"
   }]
 ]
 
@@ -234,7 +247,7 @@ const dedupe = {
 } as const
 
 const transaction = {
-  overrides: "overrides",
+  overrides: "flagValues",
   cache: "boolean",
   nested: "nested",
   keepErrors: "boolean",
@@ -262,6 +275,12 @@ const withFunctions = (options: BatchHook.Options<unknown>): BatchHook.Options<u
 // Each definition needs a default value, which is no mistake here.
 const withDefault = (options: Flag.Options<boolean>): Flag.Options<boolean> =>
   Predicate.isObject(options) ? Object.assign({ default: false }, options) : options
+
+// A gate needs a version, which is no mistake here.
+const withVersion = (options: VersionGateHook.Options): VersionGateHook.Options =>
+  Predicate.isObject(options) && !Object.hasOwn(options, "version")
+    ? Object.assign({ version: "1.0.0" }, options)
+    : options
 
 constructors.push(
   ["OtelMetricsHook.make", OtelMetricsHook.make, {
@@ -332,6 +351,24 @@ constructors.push(
     (options) => Reflect.apply(FlagTransaction.run, undefined, [options, () => undefined]),
     transaction
   ],
+  ["ResolutionProvider.make", (options) => ResolutionProvider.make(NOOP_PROVIDER, options), {
+    resolveWhenNotReady: "boolean"
+  }],
+  ["ValueValidatorHook.make", ValueValidatorHook.make, {
+    rules: "list",
+    flags: "function",
+    mode: "valueMode",
+    onViolation: "function",
+    interval: "positiveDuration"
+  }],
+  ["VersionGateHook.make", (options) => VersionGateHook.make(withVersion(options)), {
+    version: "semver",
+    metadataKey: "text",
+    maxMetadataKey: "text",
+    onInvalid: "onInvalid",
+    flags: "function",
+    interval: "positiveDuration"
+  }],
   ["FlagFilter.sample", FlagFilter.sample, { rate: "rate", by: "by", salt: "string" }],
   ["HookPlugin.make", HookPlugin.make, {
     name: "text",
@@ -459,6 +496,58 @@ constructors.push(
   ["AuditHook.make", (options) => AuditHook.make({ append: () => undefined }, options), audit],
   ["AuditFile.make", (options) => AuditFile.make("audit.jsonl", options), auditFile],
   ["AuditFile.start", (options) => AuditFile.start("audit.jsonl", options), { ...audit, ...auditFile }]
+)
+
+// Each hook says whether it is enabled, and each source has a key, which is no mistake here.
+const withEnabled = (options: OverrideHook.Options): OverrideHook.Options =>
+  Predicate.isObject(options) ? Object.assign({ enabled: true, logLevel: false }, options) : options
+
+const withKeys = <A>(options: A): A & { readonly keys: ReadonlyArray<OverrideToken.Key> } => {
+  const keys = [{ id: "1", secret: Redacted.make("a secret that has 32 bytes or more") }]
+  return Predicate.isObject(options) ? Object.assign({ keys }, options) : Function.cast(options)
+}
+
+const override = {
+  enabled: "boolean",
+  overrides: "overrides",
+  sources: "sources",
+  values: "boolean",
+  logLevel: "severityOrFalse",
+  logger: "logger"
+} as const
+
+const overrideFile = {
+  optional: "boolean",
+  maxSize: "positiveInteger",
+  allowSymbolicLink: "boolean",
+  allowWorldWritable: "boolean",
+  watch: "boolean",
+  debounce: "duration",
+  pollInterval: "positiveDuration",
+  logger: "logger"
+} as const
+
+constructors.push(
+  ["OverrideHook.make", (options) => OverrideHook.make(withEnabled(options)), override],
+  ["OverrideHook.makeUnsafe", (options) => OverrideHook.makeUnsafe(withEnabled(options)), override],
+  ["OverrideConfig.config", OverrideConfig.config, { variable: "text", flags: "names" }],
+  ["OverrideConfig.fromEnvironment", (options) => OverrideConfig.fromEnvironment(options, {}), {
+    variable: "text",
+    flags: "names"
+  }],
+  ["OverrideFile.make", (options) => OverrideFile.make("overrides.json", options), overrideFile],
+  ["OverrideFile.start", (options) => OverrideFile.start("overrides.json", options), overrideFile],
+  ["OverrideToken.verify", (options) => OverrideToken.verify("a", withKeys(options)), {
+    keys: "keys",
+    maxLifetime: "positiveDuration"
+  }],
+  ["OverrideToken.make", (options) => OverrideToken.make(withKeys(options)), {
+    keys: "keys",
+    maxLifetime: "positiveDuration",
+    allow: "function",
+    logInterval: "duration",
+    onRefused: "function"
+  }]
 )
 
 const listed = (message: string): ReadonlyArray<string> => message.split("the options are ")[1]?.split(", ") ?? []

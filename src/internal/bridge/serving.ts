@@ -1,10 +1,11 @@
 /** A wrapper around a provider that serves the resolutions that hooks contribute. */
 import * as SDK from "@openfeature/server-sdk"
+import { cast } from "effect/Function"
 import { serve } from "../hook/serve.ts"
 import { noteServer } from "../hook/server.ts"
 import type { Ticket } from "../hook/transaction.ts"
 import { resolutionOf, ticketOf } from "../runner/evaluation.ts"
-import { read } from "../untrusted.ts"
+import { read, tryOr } from "../untrusted.ts"
 
 type Events = SDK.ProviderEventEmitter<SDK.AnyProviderEvent>
 
@@ -29,6 +30,7 @@ const eventTypes = [
 export class Serving implements SDK.Provider {
   readonly #provider: SDK.Provider
   readonly #ownEvents: SDK.OpenFeatureEventEmitter | undefined = undefined
+  #metadata: { readonly of: SDK.ProviderMetadata; readonly copy: SDK.ProviderMetadata } | undefined = undefined
   #isInitializing = false
   readonly events?: Events
   readonly initialize?: SDK.Provider["initialize"] & {}
@@ -68,7 +70,9 @@ export class Serving implements SDK.Provider {
       resolve(resolveObject, flagKey, defaultValue, context, logger)
   }
   get metadata(): SDK.ProviderMetadata {
-    return noteServer(this.#provider.metadata)
+    const { metadata } = this.#provider
+    if (this.#metadata?.of !== metadata) this.#metadata = { of: metadata, copy: noteServer(copyOf(metadata)) }
+    return this.#metadata.copy
   }
   get runsOn(): SDK.Paradigm {
     return this.#provider.runsOn ?? "server"
@@ -81,16 +85,17 @@ export class Serving implements SDK.Provider {
     return this.#provider.hooks ?? []
   }
   protected async begin(initialize: () => Promise<void>): Promise<void> {
-    if (this.#ownEvents !== undefined) {
-      this.#isInitializing = true
-      // With this status the SDK asks the provider. Nobody else hears of it, since handlers are added later.
-      this.#ownEvents.emit(SDK.ProviderEvents.Stale)
-    }
+    this.#isInitializing = this.#ownEvents !== undefined
+    this.announce()
     try {
       await initialize()
     } finally {
       this.#isInitializing = false
     }
+  }
+  // With this status the SDK asks the provider. Nobody else hears of it, since handlers are added later.
+  protected announce(): void {
+    if (this.#isInitializing) this.#ownEvents?.emit(SDK.ProviderEvents.Stale)
   }
   async onClose(): Promise<void> {
     await this.#provider.onClose?.()
@@ -120,6 +125,15 @@ export class Serving implements SDK.Provider {
     return own
   }
 }
+
+// Providers can share one object, and those that are not wrapped do not serve. An instance of a class can
+// have private fields, which a copy would lose.
+const copyOf = <A>(metadata: A): A =>
+  tryOr(() => {
+    const prototype = Object.getPrototypeOf(metadata)
+    if (prototype !== Object.prototype && prototype !== null) return metadata
+    return cast(Object.create(prototype, Object.getOwnPropertyDescriptors(metadata)))
+  }, () => metadata)
 
 const resolve = <A>(
   resolver: Resolver<A>,

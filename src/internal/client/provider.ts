@@ -15,6 +15,8 @@ class Owned extends Serving {
   isCovered = false
 
   protected override begin(initialize: () => Promise<void>): Promise<void> {
+    // It can be bound again while it initialises, with the status that it had at first.
+    if (this.#initializing !== undefined) this.announce()
     return this.#initializing ??= super.begin(initialize)
   }
   override async onClose(): Promise<void> {

@@ -2,15 +2,14 @@
 import type * as SDK from "@openfeature/server-sdk"
 import * as Cause from "effect/Cause"
 import * as EvaluationContext from "../../EvaluationContext.ts"
-import { resolutionFrom } from "../../EvaluationDetails.ts"
 import * as HookHints from "../../HookHints.ts"
 import { Misuse } from "../check.ts"
-import { providerCodes } from "../hook/part.ts"
 import { isServer } from "../hook/server.ts"
 import { touch } from "../hook/view.ts"
 import { nearest, oneLine } from "../text.ts"
 import { isRecord, tryOr } from "../untrusted.ts"
 import * as Failure from "./failure.ts"
+import * as Resolution from "./resolution.ts"
 import type { Entry } from "./stack.ts"
 
 interface Host extends Failure.Host {
@@ -78,20 +77,27 @@ export class Contributions {
 }
 
 const resolve = (host: Host, given: unknown, entry: Entry): void => {
-  const details = resolutionFrom(given)
-  if (details === undefined) throw new Misuse("gave a resolution without a value or an error code")
-  if (details.errorCode !== undefined && providerCodes.has(details.errorCode)) {
-    throw new Misuse("gave a resolution with an error code that only a provider can give")
-  }
+  const { details, flaw } = Resolution.from(given)
   const { flagKey, providerMetadata } = host.sdk
-  if (isServer(providerMetadata)) return host.evaluation.resolve(flagKey, details)
-  ignore(host, entry, "gave a resolution that the provider does not serve, since it is no ResolutionProvider,")
+  const isServed = isServer(providerMetadata)
+  const what = isServed
+    ? flaw
+    : "gave a resolution that the provider does not serve, since it is no ResolutionProvider,"
+  if (what !== undefined && !entry.hasWarnedOfResolution && entry.onFailure !== "ignore") {
+    entry.hasWarnedOfResolution = true
+    tell(host, entry, what)
+  }
+  if (isServed) host.evaluation.resolve(flagKey, details)
 }
 
 // The SDK ignores such a result. Here it is reported once as well.
 const ignore = (host: Host, entry: Entry, what: string): void => {
   if (entry.hasWarned || entry.onFailure === "ignore") return
   entry.hasWarned = true
+  tell(host, entry, what)
+}
+
+const tell = (host: Host, { name }: Entry, what: string): void => {
   const cause = Cause.die(new Misuse(what))
-  Failure.report(host, { hook: entry.name, stage: "before", flagKey: host.view.flagKey, cause })
+  Failure.report(host, { hook: name, stage: "before", flagKey: host.view.flagKey, cause })
 }

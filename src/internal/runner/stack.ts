@@ -23,6 +23,8 @@ export interface Entry {
   givesEffects: boolean
   /** Whether an invalid contribution of the hook was reported. */
   hasWarned: boolean
+  /** The same for its resolution. */
+  hasWarnedOfResolution: boolean
   run(context: HookContext, ...rest: ReadonlyArray<unknown>): unknown
 }
 
@@ -94,6 +96,7 @@ const entryOf = (
     filter,
     givesEffects: false,
     hasWarned: false,
+    hasWarnedOfResolution: false,
     run
   }
 }

@@ -15,8 +15,11 @@ import {
   LoggingHook,
   MetricsHook,
   OpenFeatureHook,
+  OverrideHook,
   RequestFlags,
-  TimingHook
+  TimingHook,
+  ValueValidatorHook,
+  VersionGateHook
 } from "effect-openfeature"
 import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
@@ -144,6 +147,22 @@ export const kept: ReadonlyArray<Row> = [
     mayReject: true
   }],
   ["ContextValidatorHook.make that warns", () => ContextValidatorHook.make({ requiredAttributes: ["team"] })],
+  [
+    "ValueValidatorHook.make",
+    () => ValueValidatorHook.make({ rules: [{ is: (value) => value !== true }, { flags: "none", min: 1 }] }),
+    { mayReject: true }
+  ],
+  ["ValueValidatorHook.make that reports", () => {
+    return ValueValidatorHook.make({ mode: "report", rules: [{ is: (value) => value !== true }] })
+  }],
+  ["VersionGateHook.make", () => VersionGateHook.make({ version: "1.0.0", metadataKey: "version" }), {
+    mayReject: true
+  }],
+  [
+    "OverrideHook.make",
+    () =>
+      Effect.map(OverrideHook.make({ enabled: true, overrides: { other: true }, logLevel: false }), ({ hook }) => hook)
+  ],
   ["RequestFlags.make", () => RequestFlags.make()],
   ["FlagTransaction.hook", () => FlagTransaction.hook],
   ["OtelEventHook.make", () => OtelEventHook.make(), { mayEmit: ["variant"] }],

@@ -24,10 +24,14 @@ import * as EnrichmentHook from "../../../hooks/EnrichmentHook.ts"
 import * as FallbackMonitorHook from "../../../hooks/FallbackMonitorHook.ts"
 import * as LoggingHook from "../../../hooks/LoggingHook.ts"
 import * as MetricsHook from "../../../hooks/MetricsHook.ts"
+import * as OverrideHook from "../../../hooks/OverrideHook.ts"
 import * as RequestFlags from "../../../hooks/RequestFlags.ts"
 import * as TimingHook from "../../../hooks/TimingHook.ts"
+import * as ValueValidatorHook from "../../../hooks/ValueValidatorHook.ts"
+import * as VersionGateHook from "../../../hooks/VersionGateHook.ts"
 import * as OpenFeatureHook from "../../../OpenFeatureHook.ts"
 import * as Privacy from "../../../Privacy.ts"
+import * as ResolutionProvider from "../../../ResolutionProvider.ts"
 import { version } from "../../../internal/version.ts"
 
 /** All modules of the root, and the version. */
@@ -58,10 +62,14 @@ export const library = Object.freeze({
   FallbackMonitorHook,
   LoggingHook,
   MetricsHook,
+  OverrideHook,
   RequestFlags,
   TimingHook,
+  ValueValidatorHook,
+  VersionGateHook,
   OpenFeatureHook,
-  Privacy
+  Privacy,
+  ResolutionProvider
 })
 
 export type Library = typeof library

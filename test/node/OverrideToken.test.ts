@@ -1,0 +1,356 @@
+import * as SDK from "@openfeature/server-sdk"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Function, Metric, Redacted, Semaphore } from "effect"
+import { TestClock } from "effect/testing"
+import {
+  FeatureFlags,
+  FeatureHook,
+  FlagFilter,
+  HookHints,
+  OpenFeatureHook,
+  OverrideHook,
+  ResolutionProvider
+} from "effect-openfeature"
+import { OverrideToken } from "effect-openfeature/node"
+import { TestProvider } from "effect-openfeature/testing"
+import { createHmac } from "node:crypto"
+import { client, type LogRecord, logsTo, newDomain, paths, random, rangeError, scale } from "../support.ts"
+
+const secretText = "a secret that has 32 bytes or more"
+
+const key = { id: "2027-01", secret: Redacted.make(secretText) }
+const other = { id: "2027-02", secret: Redacted.make("another secret that has 32 bytes or more") }
+
+const at = (millis: number): Date => new Date(millis)
+
+const claims = { flags: { sale: true, banner: { value: "Hello", variant: "fixed" } }, expiresAt: at(60_000) }
+
+const sourceOf = (options: Partial<OverrideToken.Options> = {}) => OverrideToken.make({ keys: [key], ...options })
+
+const hookOf = (source: OverrideHook.Source) =>
+  OverrideHook.makeUnsafe({ enabled: true, sources: [source], logLevel: false }).hook
+
+const withToken = (token: string | Redacted.Redacted) =>
+  FeatureFlags.withHints(HookHints.make(OverrideToken.Token, token))
+
+const reasonOf = (token: string, options: Partial<OverrideToken.VerifyOptions> = {}) =>
+  Effect.map(Effect.flip(OverrideToken.verify(token, { keys: [key], ...options })), ({ reason }) => reason)
+
+/** A token with any payload, signed as the library does. */
+const signed = (payload: string, id = key.id, version = "v1"): string => {
+  const text = `${version}.${id}.${Buffer.from(payload).toString("base64url")}`
+  const signature = createHmac("sha256", secretText).update(`effect-openfeature/OverrideToken\n${text}`)
+  return `${text}.${signature.digest("base64url")}`
+}
+
+for (const [path, change] of paths) {
+  describe(`the token of a request, ${path}`, () => {
+    it.effect("overrides flags in a region of the Effect client, and for one evaluation", () =>
+      Effect.gen(function*() {
+        const { flags } = yield* client({ sale: TestProvider.value(false) }, { hooks: [change(hookOf(sourceOf()))] })
+        const token = OverrideToken.sign(key, claims)
+        const request = Effect.all([flags.booleanDetails("sale", false), flags.string("banner", "")])
+        const [sale, banner] = yield* withToken(token)(request)
+        assert.deepInclude(sale, { value: true, reason: "STATIC", flagMetadata: { override: "request" } })
+        assert.strictEqual(banner, "Hello")
+        assert.isFalse(yield* flags.boolean("sale", true))
+        assert.isTrue(yield* flags.boolean("sale", false, { hints: HookHints.make(OverrideToken.Token, token) }))
+        assert.isTrue(yield* withToken(Redacted.make(token))(flags.boolean("sale", false)))
+      }))
+
+    it.live("overrides flags of a client of the SDK", () =>
+      Effect.gen(function*() {
+        const domain = newDomain()
+        const provider = yield* TestProvider.make({ flags: { sale: TestProvider.value(false) } })
+        yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, ResolutionProvider.make(provider)))
+        const client = SDK.OpenFeature.getClient(domain).addHooks(OpenFeatureHook.make(change(hookOf(sourceOf()))))
+        const overrideToken = OverrideToken.sign(key, { ...claims, expiresAt: at(Date.now() + 60_000) })
+        const get = (hookHints?: SDK.HookHints) =>
+          Effect.promise(() => client.getBooleanValue("sale", true, {}, hookHints && { hookHints }))
+        assert.isFalse(yield* get())
+        assert.isTrue(yield* get({ overrideToken }))
+        assert.isTrue(yield* get({ overrideToken: Redacted.make(overrideToken) }))
+        for (const none of ["", undefined, 1, {}]) assert.isFalse(yield* get({ overrideToken: Function.cast(none) }))
+      }))
+
+    it.live("never reaches another request that runs at the same time", () =>
+      Effect.gen(function*() {
+        const domain = newDomain()
+        yield* Effect.promise(() =>
+          SDK.OpenFeature.setProviderAndWait(domain, ResolutionProvider.make(new SDK.InMemoryProvider({})))
+        )
+        // The fibers of the requests wait for each other, and resume each other.
+        const turn = Semaphore.makeUnsafe(1)
+        const waiting = FeatureHook.make("waiting", { before: () => turn.withPermit(Effect.yieldNow) })
+        const client = SDK.OpenFeature.getClient(domain).addHooks(
+          OpenFeatureHook.make(waiting, change(hookOf(sourceOf())))
+        )
+        const tokenOf = (sale: boolean) =>
+          OverrideToken.sign(key, { flags: { sale }, expiresAt: at(Date.now() + 60_000) })
+        const tokens = [tokenOf(true), undefined, tokenOf(false), ""]
+        const get = async () => {
+          const first = await client.getStringDetails("sale", "none")
+          const second = await client.getBooleanDetails("sale", true)
+          return [first.errorCode, second.flagMetadata["override"], second.value]
+        }
+        const requests = Array.from({ length: 100 }, (_, i) => OverrideToken.run(tokens[i % 4], get))
+        const found = yield* Effect.promise(() => Promise.all(requests))
+        for (const [i, one] of found.entries()) {
+          const expected = i % 2 === 1
+            ? ["FLAG_NOT_FOUND", undefined, true]
+            : ["TYPE_MISMATCH", "request", i % 4 === 0]
+          assert.deepStrictEqual<ReadonlyArray<unknown>>(one, expected, `request ${i}`)
+        }
+      }))
+
+    it.live("in the hints takes precedence over that of the request", () =>
+      Effect.gen(function*() {
+        const { flags } = yield* client({}, { hooks: [change(hookOf(sourceOf()))] })
+        const tokenOf = (value: number) =>
+          OverrideToken.sign(key, { flags: { limit: value }, expiresAt: at(Date.now() + 60_000) })
+        const limit = flags.number("limit", 0)
+        const inner = () => Effect.runPromise(Effect.all([limit, withToken(tokenOf(2))(limit)]))
+        assert.deepStrictEqual(yield* Effect.promise(() => OverrideToken.run(tokenOf(1), inner)), [1, 2])
+        assert.deepStrictEqual(
+          yield* Effect.promise(() =>
+            OverrideToken.run(tokenOf(1), () => OverrideToken.run(undefined, () => Effect.runPromise(limit)))
+          ),
+          0
+        )
+      }))
+
+    it.effect("has an effect for its subject alone", () =>
+      Effect.gen(function*() {
+        const { flags } = yield* client({ sale: TestProvider.value(false) }, { hooks: [change(hookOf(sourceOf()))] })
+        const token = OverrideToken.sign(key, { ...claims, subject: "ana" })
+        const of = (context: { readonly targetingKey?: string }) =>
+          withToken(token)(flags.boolean("sale", false, { context }))
+        assert.deepStrictEqual(
+          yield* Effect.all([of({ targetingKey: "ana" }), of({ targetingKey: "eve" }), of({})]),
+          [true, false, false]
+        )
+      }))
+
+    it.effect("overrides the flags that are allowed, and lists them", () =>
+      Effect.gen(function*() {
+        const source = sourceOf({ allow: FlagFilter.prefix("ban") })
+        const { flags } = yield* client({ sale: TestProvider.value(false) }, { hooks: [change(hookOf(source))] })
+        const request = Effect.all([flags.boolean("sale", false), flags.string("banner", "")])
+        assert.deepStrictEqual(yield* withToken(OverrideToken.sign(key, claims))(request), [false, "Hello"])
+        const list = (source: OverrideHook.Source) =>
+          OverrideHook.makeUnsafe({ enabled: true, sources: [source], logLevel: false }).list()
+        assert.deepStrictEqual(list(source), [{ source: "request", flag: "prefix(\"ban\")" }])
+        assert.deepStrictEqual(list(sourceOf()), [{ source: "request", flag: "all" }])
+      }))
+
+    it.effect("ends by the clock, also when it has been used before", () =>
+      Effect.gen(function*() {
+        const { flags } = yield* client({ sale: TestProvider.value(false) }, { hooks: [change(hookOf(sourceOf()))] })
+        const sale = withToken(OverrideToken.sign(key, claims))(flags.boolean("sale", false))
+        assert.isTrue(yield* sale)
+        yield* TestClock.adjust("59999 millis")
+        assert.isTrue(yield* sale)
+        yield* TestClock.adjust("1 millis")
+        assert.isFalse(yield* Effect.provide(sale, logsTo([])))
+      }))
+
+    it.effect("is refused without an effect, and told in few lines without the token", () =>
+      Effect.gen(function*() {
+        const records: Array<LogRecord> = []
+        const refused: Array<unknown> = []
+        const source = sourceOf({ onRefused: (refusal) => void refused.push(refusal) })
+        const { flags } = yield* client({ sale: TestProvider.value(false) }, { hooks: [change(hookOf(source))] })
+        const good = OverrideToken.sign(key, claims)
+        const bad = `${good.slice(0, -1)}${good.endsWith("A") ? "B" : "A"}`
+        yield* Effect.gen(function*() {
+          for (let i = 0; i < 10; i++) assert.isFalse(yield* withToken(bad)(flags.boolean("sale", false)))
+          assert.isTrue(yield* withToken(good)(flags.boolean("sale", false)))
+          assert.isFalse(yield* withToken("nonsense")(flags.boolean("sale", false)))
+          yield* TestClock.adjust("59 seconds")
+          yield* TestClock.adjust("1 second")
+          assert.isFalse(yield* withToken(bad)(flags.boolean("sale", false)))
+        }).pipe(Effect.provide(logsTo(records)))
+        assert.deepStrictEqual(records.map(({ annotations, level, message }) => [level, message, annotations]), [
+          ["Warn", "an override token was refused", { reason: "BadSignature" }],
+          ["Warn", "an override token was refused", { reason: "Malformed" }],
+          ["Warn", "an override token was refused", { reason: "BadSignature", suppressed: 9 }]
+        ])
+        assert.deepStrictEqual(refused, [
+          { reason: "BadSignature", suppressed: 0 },
+          { reason: "Malformed", suppressed: 0 },
+          { reason: "BadSignature", suppressed: 9 }
+        ])
+        const counted = yield* Metric.value(Metric.withAttributes(OverrideToken.counter, { reason: "BadSignature" }))
+        assert.strictEqual(counted.count, 11)
+        const told = JSON.stringify([records, refused])
+        for (const part of [...bad.split("."), "Hello", secretText]) assert.notInclude(told, part)
+      }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
+
+    it.effect("that is refused leaves the other sources to answer", () =>
+      Effect.gen(function*() {
+        const { hook } = yield* OverrideHook.make({
+          enabled: true,
+          sources: [sourceOf()],
+          overrides: { sale: true },
+          logLevel: false
+        })
+        const { flags } = yield* client({}, { hooks: [change(hook)] })
+        const details = withToken("nonsense")(flags.booleanDetails("sale", false))
+        assert.deepInclude(yield* Effect.provide(details, logsTo([])), {
+          value: true,
+          flagMetadata: { override: "code" }
+        })
+      }))
+  })
+}
+
+describe("a token", () => {
+  it.effect("says what was signed", () =>
+    Effect.gen(function*() {
+      const verified = yield* OverrideToken.verify(OverrideToken.sign(key, { ...claims, subject: "ana" }), {
+        keys: [key]
+      })
+      assert.deepStrictEqual(verified, { flags: ["sale", "banner"], expiresAt: at(60_000), subject: "ana" })
+    }))
+
+  it.effect("is refused with any bit flipped, any character changed, and any part cut or doubled", () =>
+    Effect.gen(function*() {
+      const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 32))
+      const numbers = random(seed)
+      const options = { keys: [key, other] }
+      const mustFail = (token: string, how: string) =>
+        Effect.map(
+          Effect.exit(OverrideToken.verify(token, options)),
+          (exit) => assert.isTrue(Exit.isFailure(exit), `${how}; SEED=${seed}`)
+        )
+      for (let round = 0; round < Math.ceil(5 * scale); round++) {
+        const flags = Object.fromEntries(
+          Array.from(
+            { length: 1 + numbers.below(5) },
+            (_, i) => [`flag-${i}-${"é".repeat(numbers.below(3))}`, numbers.next()]
+          )
+        )
+        const token = OverrideToken.sign(numbers.oneOf([key, other]) ?? key, {
+          flags,
+          expiresAt: at(1 + numbers.below(1e6))
+        })
+        yield* OverrideToken.verify(token, options)
+        const bytes = Buffer.from(token, "latin1")
+        for (let index = 0; index < bytes.length; index++) {
+          for (let bit = 0; bit < 8; bit++) {
+            const flipped = Buffer.from(bytes)
+            flipped.writeUInt8(bytes.readUInt8(index) ^ (1 << bit), index)
+            yield* mustFail(flipped.toString("latin1"), `bit ${bit} of character ${index} of ${token}`)
+          }
+        }
+        for (let i = 0; i < 200; i++) {
+          const index = numbers.below(token.length)
+          const end = index + 1 + numbers.below(5)
+          yield* mustFail(token.slice(0, index) + token.slice(end), `cut ${index} to ${end} of ${token}`)
+          yield* mustFail(token.slice(0, end) + token.slice(index), `doubled ${index} to ${end} of ${token}`)
+        }
+        for (const extra of ["=", " ", "\n", ".", "\0"]) {
+          yield* mustFail(token + extra, `with ${JSON.stringify(extra)} at the end`)
+          yield* mustFail(extra + token, `with ${JSON.stringify(extra)} at the start`)
+        }
+      }
+    }))
+
+  it.effect("is refused for a reason", () =>
+    Effect.gen(function*() {
+      const good = OverrideToken.sign(key, claims)
+      assert.strictEqual(yield* reasonOf(OverrideToken.sign(other, claims)), "UnknownKey")
+      assert.strictEqual(yield* reasonOf(OverrideToken.sign({ ...other, id: key.id }, claims)), "BadSignature")
+      assert.strictEqual(yield* reasonOf(OverrideToken.sign(key, { ...claims, expiresAt: at(0) })), "Expired")
+      assert.strictEqual(yield* reasonOf(good, { maxLifetime: "59 seconds" }), "TooFarAhead")
+      assert.strictEqual(yield* reasonOf(good + "A".repeat(5000)), "TooLong")
+      assert.strictEqual(yield* reasonOf(""), "Malformed")
+      assert.strictEqual(yield* reasonOf(good.replace("v1", "v2")), "Malformed")
+      assert.strictEqual(yield* reasonOf(Function.cast(undefined)), "Malformed")
+      assert.strictEqual(yield* reasonOf(Function.cast({ length: 1 })), "Malformed")
+    }))
+
+  it.effect("is refused when it is signed well but says nothing that is valid", () =>
+    Effect.gen(function*() {
+      yield* OverrideToken.verify(signed("{\"flags\":{\"a\":1},\"exp\":1000}"), { keys: [key] })
+      const wrong = [
+        "",
+        "null",
+        "{}",
+        "{\"flags\":{\"a\":1}}",
+        "{\"flags\":{\"a\":1},\"exp\":\"1000\"}",
+        "{\"flags\":{\"a\":1},\"exp\":1e999}",
+        "{\"flags\":{\"a\":1},\"exp\":1000,\"sub\":1}",
+        "{\"flags\":1,\"exp\":1000}",
+        "{\"flags\":{\"a\":{\"b\":{\"__proto__\":1}}},\"exp\":1000}",
+        "{\"__proto__\":{\"flags\":{},\"exp\":1000}}"
+      ]
+      for (const payload of wrong) assert.strictEqual(yield* reasonOf(signed(payload)), "Malformed", payload)
+      assert.strictEqual(yield* reasonOf(signed("{}", key.id, "v2")), "Malformed")
+    }))
+
+  it.effect("cannot be made from another signature with the same secret", () =>
+    Effect.gen(function*() {
+      const text = `v1.${key.id}.${Buffer.from("{\"flags\":{},\"exp\":1000}").toString("base64url")}`
+      const signature = createHmac("sha256", secretText).update(text).digest("base64url")
+      assert.strictEqual(yield* reasonOf(`${text}.${signature}`), "BadSignature")
+    }))
+
+  it.effect("holds through a rotation of keys", () =>
+    Effect.gen(function*() {
+      const [before, after] = [OverrideToken.sign(key, claims), OverrideToken.sign(other, claims)]
+      const keys = [other, key]
+      yield* OverrideToken.verify(before, { keys })
+      yield* OverrideToken.verify(after, { keys })
+      assert.strictEqual(yield* reasonOf(before, { keys: [other] }), "UnknownKey")
+    }))
+
+  it("refuses to be signed wrongly, without naming the secret or a value", () => {
+    const value = "s3cret-value"
+    const cases: ReadonlyArray<readonly [message: RegExp, misuse: () => unknown]> = [
+      [
+        /the secret of key "a" must be Redacted, with at least 32 bytes/,
+        () => OverrideToken.sign({ id: "a", secret: Redacted.make("short") }, claims)
+      ],
+      [
+        /the secret of key "a" must be Redacted/,
+        () => OverrideToken.sign({ id: "a", secret: Function.cast(secretText) }, claims)
+      ],
+      [/the id of a key must have 1 to 64 letters/, () => OverrideToken.sign({ ...key, id: "a.b" }, claims)],
+      [
+        /flags: flag "a" has a function/,
+        () => OverrideToken.sign(key, { ...claims, flags: { a: Function.cast(() => value) } })
+      ],
+      [
+        /flags: flag "a" has the unknown field "b"/,
+        () => OverrideToken.sign(key, { ...claims, flags: { a: Function.cast({ value, b: value }) } })
+      ],
+      [/expiresAt must be a valid Date/, () => OverrideToken.sign(key, { ...claims, expiresAt: new Date(Number.NaN) })],
+      [/expiresAt must be a valid Date/, () => OverrideToken.sign(key, Function.cast({ flags: {} }))],
+      [/subject must be a text, not empty/, () => OverrideToken.sign(key, { ...claims, subject: "" })],
+      [
+        /more than 4096 characters; override fewer flags/,
+        () => OverrideToken.sign(key, { ...claims, flags: { a: value.repeat(400) } })
+      ],
+      [/OverrideToken.make: two keys have the id "2027-01"/, () => sourceOf({ keys: [key, key] })],
+      [/OverrideToken.make: keys must be a list of at least one key/, () => sourceOf({ keys: [] })],
+      [/OverrideToken.make: keys must be a list/, () => sourceOf({ keys: Function.cast(secretText) })],
+      [/the id of a key must have/, () => sourceOf({ keys: [Function.cast(secretText)] })],
+      [/OverrideToken.verify: keys must be a list/, () => OverrideToken.verify("a", Function.cast({}))]
+    ]
+    for (const [message, misuse] of cases) {
+      const text = rangeError(misuse)
+      assert.match(text, message)
+      for (const hidden of [secretText, value, "short"]) assert.notInclude(text, hidden)
+    }
+  })
+
+  it.effect("prints neither itself nor its secret", () =>
+    Effect.gen(function*() {
+      const token = OverrideToken.sign(key, claims)
+      const source = sourceOf()
+      const error = yield* Effect.flip(OverrideToken.verify(`${token}A`, { keys: [key] }))
+      const told = `${JSON.stringify([source, error, key])} ${String(error)} ${error.stack ?? ""}`
+      for (const hidden of [secretText, token]) assert.notInclude(told, hidden)
+    }))
+})
