@@ -2,7 +2,19 @@
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import { Layer, References } from "effect"
 import type * as AuditQueue from "effect-openfeature/audit/AuditQueue"
-import { PersistedQueue } from "effect/persistence"
+import { PersistedQueue, type Redis } from "effect/persistence"
+
+/** The connection to Redis. */
+export const redisConnection = (url: string, commandTimeout?: number): Layer.Layer<Redis.Redis, unknown> =>
+  NodeRedis.layer({
+    url,
+    // Otherwise, a command waits for ever while Redis is away.
+    disableOfflineQueue: true,
+    ...commandTimeout === undefined ? undefined : { commandOptions: { timeout: commandTimeout } }
+  }).pipe(
+    // Redis is killed here on purpose, so each lost connection need not be logged.
+    Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
+  )
 
 export const redisStore = (url: string): AuditQueue.Store<unknown> =>
   PersistedQueue.layer.pipe(
@@ -13,14 +25,7 @@ export const redisStore = (url: string): AuditQueue.Store<unknown> =>
       lockExpiration: "2 seconds",
       lockRefreshInterval: "500 millis"
     })),
-    Layer.provide(NodeRedis.layer({
-      url,
-      // Otherwise, a command waits for ever while Redis is away.
-      disableOfflineQueue: true,
-      commandOptions: { timeout: 100 }
-    })),
-    // Redis is killed here on purpose, so each lost connection need not be logged.
-    Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
+    Layer.provide(redisConnection(url, 100))
   )
 
 /** Where Redis is. */

@@ -18,6 +18,10 @@ export const createHmac = (owner: string): typeof NodeCrypto.createHmac => {
   return crypto.createHmac
 }
 
+/** Returns `undefined` without Node. */
+export const createHash = (): typeof NodeCrypto.createHash | undefined =>
+  cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))?.createHash
+
 let foundHooks: typeof NodeAsyncHooks | undefined = undefined
 
 // Stages in the background need it in each evaluation.

@@ -3,3 +3,5 @@
  *
  * @since 0.2.0
  */
+export * as RedisRateLimitStore from "./RedisRateLimitStore.ts"
+export * as RedisUsageStore from "./RedisUsageStore.ts"

@@ -10,8 +10,10 @@ import * as Background from "./background.ts"
 import * as Builtins from "./builtins.ts"
 import * as Clients from "./clients.ts"
 import * as Compare from "./comparisons.ts"
+import * as Guard from "./guard.ts"
 import * as Hooks from "./hooks.ts"
 import { imports } from "./imports.ts"
+import * as Limits from "./limits.ts"
 import * as Telemetry from "./telemetry.ts"
 
 export interface Case extends Compare.Comparison {
@@ -144,12 +146,24 @@ export const cases: ReadonlyArray<Case> = [
     }))
   ),
   of("dedupe", 1.5, "added time: a hit of DedupeHook / the hook that it saves, which does nothing", dedupe),
+  of(
+    "limit",
+    1.5,
+    "added time: RateLimitHook by subject, in memory / a hand-written hook with a Map and a counter",
+    Limits.added
+  ),
   of("filtered", 1.15, "time: 10 hooks of which none matches the flag / no hooks", filtered),
   of(
     "builtins",
     0.75,
     "added time: timing, logging (level off), validator, metrics callback / the same four by hand",
     Compare.addedTimeAndFloor(() => ({ reference: Builtins.byHand(), ours: Builtins.ours(), bare: Builtins.bare() }))
+  ),
+  of(
+    "guard",
+    1,
+    "added time: ContextGuardHook on 50 attributes, over an empty hook / JSON.stringify of them",
+    Guard.added
   ),
   of(
     "background",

@@ -7,6 +7,7 @@ import {
   BackgroundHook,
   BatchHook,
   ChangeHook,
+  ContextGuardHook,
   ContextValidatorHook,
   DedupeHook,
   EnrichmentHook,
@@ -22,9 +23,11 @@ import {
   MetricsHook,
   OverrideHook,
   Privacy,
+  RateLimitHook,
   RequestFlags,
   ResolutionProvider,
   TimingHook,
+  UsageHook,
   ValueValidatorHook,
   VersionGateHook
 } from "effect-openfeature"
@@ -33,6 +36,7 @@ import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook
 import * as OverrideConfig from "effect-openfeature/hooks/OverrideConfig"
 import { AuditFile, AuditReader, HookPlugin, OverrideFile, OverrideToken } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
+import { RedisRateLimitStore, RedisUsageStore } from "effect-openfeature/redis"
 import { HookContract, TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
 
@@ -44,6 +48,27 @@ const wrong = {
   positiveDuration: ["soon", "", "50 Millis", 0, Number.NaN, -1, Number.POSITIVE_INFINITY, null, true, [], () => 1],
   lifetime: ["soon", "", "50 Millis", 0, Number.NaN, -1, null, true, [], () => 1],
   tripPolicy: ["rate", 5, null, true, {}, [], { _tag: "rate" }, () => 1],
+  limitBy: ["user", "Flag", "", 1, null, true, {}, [], { attribute: "" }, { attribute: 1 }, { hint: "team" }],
+  onLimited: ["Reject", "stale", "", 1, null, true, {}],
+  whenNoLast: ["Pass", "report", "", 1, null, true, {}],
+  whenDown: ["Open", "reject", "", 1, null, true, {}],
+  limitStore: ["memory", 1, null, true, {}, [], { take: 1 }, { spend: 1 }, () => undefined],
+  printKey: ["Raw", "hash", "", 1, null, true, {}, []],
+  positiveNumber: ["5", "", 0, -1, Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
+  cost: ["5", "", -1, Number.NaN, Number.POSITIVE_INFINITY, null, [-1], true, { a: "1" }, { a: -1 }],
+  thresholds: [
+    "5",
+    "",
+    1,
+    null,
+    true,
+    {},
+    [0],
+    [Number.NaN],
+    ["1"],
+    [1, 1],
+    Array.from({ length: 17 }, (_, i) => i + 1)
+  ],
   whenOpen: ["Skip", "ignore", "", 1, null, true],
   store: ["memory", 1, null, true, {}, [], { admit: () => undefined }],
   nested: ["Join", "none", "", 1, null, true],
@@ -61,6 +86,12 @@ const wrong = {
   list: ["hook", "", 1, null, true, {}],
   mode: ["Warn", "REJECT", "", "throw", 1, null, true],
   onProviderError: ["Fail", "IGNORE", "", 1, null, true],
+  guardRules: ["html", "", 1, null, true, {}, [1], ["xss"], ["HTML"]],
+  guardExempt: ["html", "", 1, null, true, [], { a: "html" }, { a: ["xss"] }, { a: null }],
+  globs: ["plan", "", 1, null, true, {}, [1], [""], ["a".repeat(257)]],
+  patterns: ["a*", "", 1, null, true, [], { a: "" }, { a: 1 }, { a: /(?=a)b/ }, { a: null }],
+  attributeTypes: ["string", "", 1, null, true, [], { a: "text" }, { a: ["string", "text"] }, { a: null }],
+  atMost: ["5", "", 0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true, 1_000_001],
   version: ["1.44", "latest", "", 1.45, null, true],
   logger: ["console", "", 1, null, true, {}, [], { info: () => undefined }],
   logs: ["logs", "", 1, null, true, {}, []],
@@ -122,6 +153,29 @@ const flags = (options: object): unknown => {
   return exit
 }
 
+const guard = {
+  mode: "mode",
+  rules: "guardRules",
+  exempt: "guardExempt",
+  maxSize: "positiveInteger",
+  maxAttributeSize: "atMost",
+  maxNameLength: "atMost",
+  maxDepth: "atMost",
+  maxAttributes: "positiveInteger",
+  maxElements: "positiveInteger",
+  allowed: "globs",
+  forbidden: "globs",
+  patterns: "patterns",
+  types: "attributeTypes",
+  onViolation: "function",
+  interval: "positiveDuration",
+  maxCauses: "positiveInteger",
+  logLevel: "severityOrFalse",
+  logger: "logger",
+  capacity: "positiveInteger",
+  closeTimeout: "duration"
+} as const
+
 const constructors: Array<
   readonly [owner: string, make: (options: never) => unknown, kinds: Readonly<Record<string, Kind>>]
 > = [
@@ -134,6 +188,8 @@ const constructors: Array<
     logger: "logger"
   }],
   ["TimingHook.make", TimingHook.make, { slowerThan: "duration", logLevel: "severity", logger: "logger" }],
+  ["ContextGuardHook.make", ContextGuardHook.make, guard],
+  ["ContextGuardHook.start", ContextGuardHook.start, guard],
   ["ContextValidatorHook.make", ContextValidatorHook.make, {
     requireTargetingKey: "boolean",
     requiredAttributes: "names",
@@ -256,6 +312,43 @@ const transaction = {
   onEnd: "function"
 } as const
 
+const whenLimited = {
+  onLimited: "onLimited",
+  whenNoLast: "whenNoLast",
+  lastKey: "function",
+  lastCapacity: "positiveInteger",
+  lastTimeToLive: "lifetime",
+  whenDown: "whenDown",
+  window: "positiveDuration",
+  name: "text",
+  by: "limitBy",
+  store: "limitStore",
+  capacity: "positiveInteger",
+  timeout: "positiveDuration",
+  onAlert: "function",
+  alertCapacity: "positiveInteger",
+  printKey: "printKey",
+  maxSeries: "positiveInteger",
+  closeTimeout: "duration"
+} as const
+
+const rateLimit = {
+  ...whenLimited,
+  limit: "positiveInteger",
+  burst: "positiveInteger",
+  alertInterval: "positiveDuration",
+  maxAlertKeys: "positiveInteger"
+} as const
+
+const budget = {
+  ...whenLimited,
+  budget: "positiveNumber",
+  cost: "cost",
+  resultCost: "function",
+  thresholds: "thresholds",
+  maxKeys: "positiveInteger"
+} as const
+
 const load = { timeout: "positiveDuration", allowWorldWritable: "boolean" } as const
 
 const discover = { ...load, maxFiles: "positiveInteger" } as const
@@ -369,6 +462,12 @@ constructors.push(
     flags: "function",
     interval: "positiveDuration"
   }],
+  ["RateLimitHook.make", RateLimitHook.make, rateLimit],
+  ["RateLimitHook.start", RateLimitHook.start, rateLimit],
+  ["UsageHook.make", UsageHook.make, budget],
+  ["UsageHook.start", UsageHook.start, budget],
+  ["RedisRateLimitStore.make", RedisRateLimitStore.make, { prefix: "string" }],
+  ["RedisUsageStore.make", RedisUsageStore.make, { prefix: "string" }],
   ["FlagFilter.sample", FlagFilter.sample, { rate: "rate", by: "by", salt: "string" }],
   ["HookPlugin.make", HookPlugin.make, {
     name: "text",

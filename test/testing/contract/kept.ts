@@ -6,6 +6,7 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "
 import { Context, Effect } from "effect"
 import {
   BackgroundHook,
+  ContextGuardHook,
   ContextValidatorHook,
   DedupeHook,
   EvaluationError,
@@ -16,8 +17,10 @@ import {
   MetricsHook,
   OpenFeatureHook,
   OverrideHook,
+  RateLimitHook,
   RequestFlags,
   TimingHook,
+  UsageHook,
   ValueValidatorHook,
   VersionGateHook
 } from "effect-openfeature"
@@ -98,6 +101,19 @@ export const kept: ReadonlyArray<Row> = [
     () => Effect.map(CircuitBreakerHook.make(counted.hook), ({ hook }) => FeatureHook.observe(hook)),
     { balance: counted.active }
   ],
+  [
+    "RateLimitHook.make",
+    () =>
+      RateLimitHook.start({ limit: 1_000_000_000, window: "1 second", by: "subjectAndFlag", onLimited: "last" }).hook,
+    { mayReject: true }
+  ],
+  ["RateLimitHook.make over the limit", () => RateLimitHook.start({ limit: 1, window: "1 day" }).hook, {
+    mayReject: true
+  }],
+  [
+    "UsageHook.make",
+    () => UsageHook.start({ budget: 5, window: "1 day", resultCost: UsageHook.metadataCost("cost") }).hook
+  ],
   ["FeatureHook.timeout", () => FeatureHook.timeout(audit(), "20 millis")],
   [
     "FeatureHook.timeout of a hook that hangs",
@@ -143,6 +159,13 @@ export const kept: ReadonlyArray<Row> = [
   }],
   ["TimingHook.make", () => TimingHook.make(), { mayContribute: ["hints"] }],
   ["MetricsHook.makeMetric", () => MetricsHook.makeMetric(), { mayEmit: ["variant"] }],
+  ["ContextGuardHook.make", () => Effect.map(ContextGuardHook.make(), ({ hook }) => hook), { mayReject: true }],
+  [
+    "ContextGuardHook.make that cleans",
+    () => Effect.map(ContextGuardHook.make({ mode: "lenient" }), ({ hook }) => hook),
+    { mayReject: true, mayContribute: ["context"] }
+  ],
+  ["ContextGuardHook.make that reports", () => ContextGuardHook.start({ mode: "report" }).hook],
   ["ContextValidatorHook.make", () => ContextValidatorHook.make({ requireTargetingKey: true, mode: "reject" }), {
     mayReject: true
   }],

@@ -18,6 +18,7 @@ import * as HookRegistry from "../../../HookRegistry.ts"
 import * as BackgroundHook from "../../../hooks/BackgroundHook.ts"
 import * as BatchHook from "../../../hooks/BatchHook.ts"
 import * as ChangeHook from "../../../hooks/ChangeHook.ts"
+import * as ContextGuardHook from "../../../hooks/ContextGuardHook.ts"
 import * as ContextValidatorHook from "../../../hooks/ContextValidatorHook.ts"
 import * as DedupeHook from "../../../hooks/DedupeHook.ts"
 import * as EnrichmentHook from "../../../hooks/EnrichmentHook.ts"
@@ -25,8 +26,10 @@ import * as FallbackMonitorHook from "../../../hooks/FallbackMonitorHook.ts"
 import * as LoggingHook from "../../../hooks/LoggingHook.ts"
 import * as MetricsHook from "../../../hooks/MetricsHook.ts"
 import * as OverrideHook from "../../../hooks/OverrideHook.ts"
+import * as RateLimitHook from "../../../hooks/RateLimitHook.ts"
 import * as RequestFlags from "../../../hooks/RequestFlags.ts"
 import * as TimingHook from "../../../hooks/TimingHook.ts"
+import * as UsageHook from "../../../hooks/UsageHook.ts"
 import * as ValueValidatorHook from "../../../hooks/ValueValidatorHook.ts"
 import * as VersionGateHook from "../../../hooks/VersionGateHook.ts"
 import * as OpenFeatureHook from "../../../OpenFeatureHook.ts"
@@ -56,6 +59,7 @@ export const library = Object.freeze({
   BackgroundHook,
   BatchHook,
   ChangeHook,
+  ContextGuardHook,
   ContextValidatorHook,
   DedupeHook,
   EnrichmentHook,
@@ -63,8 +67,10 @@ export const library = Object.freeze({
   LoggingHook,
   MetricsHook,
   OverrideHook,
+  RateLimitHook,
   RequestFlags,
   TimingHook,
+  UsageHook,
   ValueValidatorHook,
   VersionGateHook,
   OpenFeatureHook,
