@@ -12,6 +12,7 @@ const floors = [
   ["Flag", "^src/Flag[.]ts$"],
   ["ResolutionProvider", "^src/ResolutionProvider[.]ts$"],
   ["OpenFeatureHook", "^src/OpenFeatureHook[.]ts$"],
+  ["FlagTransaction", "^src/FlagTransaction[.]ts$"],
   ["FeatureFlags", "^src/FeatureFlags[.]ts$"],
   ["the registry of hooks", "^src/(HookRegistry[.]ts$|internal/registry/)"],
   ["the audit trail", "^src/audit/"],
@@ -24,7 +25,7 @@ const floors = [
   ["the root", "^src/index[.]ts$"]
 ]
 const paths = floors.map(([, path]) => path)
-const core = paths.slice(0, 11)
+const core = paths.slice(0, 12)
 
 const error = (name, comment, from, to) => ({ name, comment, severity: "error", from, to })
 

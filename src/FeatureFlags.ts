@@ -34,6 +34,7 @@ import { type EvaluationDetails, failed, type FlagValue } from "./EvaluationDeta
 import * as EvaluationError from "./EvaluationError.ts"
 import * as FeatureHook from "./FeatureHook.ts"
 import * as Flag from "./Flag.ts"
+import * as FlagTransaction from "./FlagTransaction.ts"
 import * as HookHints from "./HookHints.ts"
 import { bind, ClientHooks } from "./internal/client/clientHooks.ts"
 import { evaluate } from "./internal/client/evaluate.ts"
@@ -411,7 +412,7 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
         resume(message === undefined ? Exit.succeed(result) : Effect.as(Effect.logWarning(message), result))
       }
       const request = tryOr(
-        () => requestOf(Context.get(services, Region), clientHooks.stack, options),
+        () => requestOf(services, clientHooks.stack, options),
         (error) => refuse(rangeMessageOf(error)) ?? null
       )
       if (request === undefined) return refuse(undefined)
@@ -975,3 +976,84 @@ export const withHints: {
       )
     }))
 )
+
+/**
+ * Runs an effect in a transaction: the same flag with the same evaluation context
+ * has the same value, chosen flags have other values, and the record of what was
+ * evaluated comes back.
+ *
+ * **When to use**
+ *
+ * Use around a request or a job, in which a flag that changes must not lead to two
+ * answers. For plain code, use `FlagTransaction.run`.
+ *
+ * **Details**
+ *
+ * The transaction covers all `FeatureFlags` clients, child fibers, and evaluations
+ * in hooks. Evaluations have the value in common when they have the domain, the
+ * flag key, the type, the targeting key, and the evaluation context in common, as
+ * it is before hooks contribute to it. The order of attributes, and the default
+ * value, have no effect. Concurrent evaluations ask the provider once. Hooks run
+ * for each evaluation.
+ *
+ * The transaction decides ahead of hooks of every level: overrides and kept values
+ * win over the resolutions of hooks. What a hook resolved is kept like what the
+ * provider resolved.
+ *
+ * An error is no value: the caller gets its default value, and the next evaluation
+ * asks again. Concurrent evaluations get the same error. With `keepErrors`, errors
+ * of the provider are kept too.
+ *
+ * With `onEnd`, the record is also there when the effect fails or is interrupted.
+ * A fiber that outlives the transaction evaluates as if it had been started
+ * around it, and no longer changes the record.
+ *
+ * **Gotchas**
+ *
+ * Overrides and kept values need a client with the option `provider`, or a provider
+ * that is a `ResolutionProvider`. Without it, the record is all that a transaction
+ * has, and `HookFailures` tells so once per transaction.
+ *
+ * An evaluation context that contains an instance of a class, or is longer than
+ * 10,000 characters, cannot be compared. Such an evaluation asks the provider, and
+ * `notKept` counts it.
+ *
+ * Throws a `RangeError` when an option is invalid or unknown.
+ *
+ * **Example** (A request with an override)
+ *
+ * ```ts
+ * import { InMemoryProvider } from "@openfeature/server-sdk"
+ * import { Effect } from "effect"
+ * import { FeatureFlags } from "effect-openfeature"
+ *
+ * const provider = new InMemoryProvider({
+ *   theme: { variants: { blue: "blue", green: "green" }, defaultVariant: "blue", disabled: false }
+ * })
+ * const request = Effect.all([
+ *   FeatureFlags.string("theme", "grey"),
+ *   FeatureFlags.string("theme", "grey"),
+ *   FeatureFlags.boolean("new-checkout", false)
+ * ])
+ * const { record, value } = await Effect.runPromise(
+ *   request.pipe(
+ *     FeatureFlags.transaction({ overrides: { "new-checkout": true } }),
+ *     Effect.provide(FeatureFlags.layer({ domain: "transaction", provider: Effect.succeed(provider) }))
+ *   )
+ * )
+ * value // => ["blue", "blue", true]
+ * record.entries.map(({ source }) => source) // => ["provider", "cache", "override"]
+ * ```
+ *
+ * @category regions
+ * @since 0.2.0
+ */
+export const transaction: {
+  <R2 = never>(
+    options?: FlagTransaction.EffectOptions<R2> | undefined
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<FlagTransaction.Result<A>, E, R | R2>
+  <A, E, R, R2 = never>(
+    self: Effect.Effect<A, E, R>,
+    options?: FlagTransaction.EffectOptions<R2> | undefined
+  ): Effect.Effect<FlagTransaction.Result<A>, E, R | R2>
+} = dual((args) => Effect.isEffect(args[0]), FlagTransaction.within)

@@ -18,6 +18,7 @@ import {
   FeatureHook,
   Flag,
   FlagFilter,
+  FlagTransaction,
   HookFailures,
   HookRegistry,
   LoggingHook,
@@ -75,6 +76,8 @@ const wrong = {
   exposureStore: ["redis", 1, null, true, {}, [], { reserve: () => undefined }],
   written: ["omit", "RAW", "", 1, null, true, {}, []],
   drops: ["wait", "DropNewest", "", 1, null, true],
+  nested: ["Join", "none", "", 1, null, true],
+  flagValues: ["plan", "", 1, null, true, [], { plan: undefined }, { plan: () => true }, { plan: 1n }],
   window: ["Fixed", "debounce", "", 1, null, true],
   severity: ["info", "DEBUG", "", "All", 1, null, true, {}, []],
   function: ["x", "", 1, Number.NaN, null, true, {}, []],
@@ -325,6 +328,16 @@ const cache = {
 // Each cache needs a key, which is no mistake here.
 const withKey = (options: CacheHook.Options): CacheHook.Options =>
   Predicate.isObject(options) && !Array.isArray(options) ? Object.assign({ key: "context" }, options) : options
+const transaction = {
+  overrides: "flagValues",
+  cache: "boolean",
+  nested: "nested",
+  keepErrors: "boolean",
+  values: "boolean",
+  capacity: "positiveInteger",
+  onEnd: "function"
+} as const
+
 const whenLimited = {
   onLimited: "onLimited",
   whenNoLast: "whenNoLast",
@@ -450,6 +463,16 @@ constructors.push(
   ["RedisCacheStore.make", RedisCacheStore.make, { prefix: "text", maxLength: "positiveInteger" }],
   ["DedupeHook.make", (options) => DedupeHook.make(TimingHook.make(), options), dedupe],
   ["DedupeHook.makeUnsafe", (options) => DedupeHook.makeUnsafe(TimingHook.make(), options), dedupe],
+  [
+    "FeatureFlags.transaction",
+    (options) => Reflect.apply(FeatureFlags.transaction, undefined, [Effect.void, options]),
+    transaction
+  ],
+  [
+    "FlagTransaction.run",
+    (options) => Reflect.apply(FlagTransaction.run, undefined, [options, () => undefined]),
+    transaction
+  ],
   ["ResolutionProvider.make", (options) => ResolutionProvider.make(NOOP_PROVIDER, options), {
     resolveWhenNotReady: "boolean"
   }],

@@ -1,15 +1,22 @@
 /** A wrapper around a provider that serves the resolutions that hooks contribute. */
 import * as SDK from "@openfeature/server-sdk"
 import { cast } from "effect/Function"
-import { clone } from "../../EvaluationContext.ts"
-import type { ResolutionDetails } from "../../EvaluationDetails.ts"
+import { serve } from "../hook/serve.ts"
 import { noteServer } from "../hook/server.ts"
-import { resolutionOf } from "../runner/evaluation.ts"
+import type { Ticket } from "../hook/transaction.ts"
+import { resolutionOf, ticketOf } from "../runner/evaluation.ts"
 import { read, tryOr } from "../untrusted.ts"
 
 type Events = SDK.ProviderEventEmitter<SDK.AnyProviderEvent>
 
 type Resolving<A> = Promise<SDK.ResolutionDetails<A>>
+
+type Resolver<A> = (
+  flagKey: string,
+  defaultValue: A,
+  context: SDK.EvaluationContext,
+  logger: SDK.Logger
+) => Resolving<A>
 
 const eventTypes = [
   SDK.ProviderEvents.Ready,
@@ -41,18 +48,26 @@ export class Serving implements SDK.Provider {
     }
     const events = this.#ownEvents ?? provider.events
     if (events !== undefined) this.events = events
-    this.resolveBooleanEvaluation = (flagKey, defaultValue, context, logger) =>
+    const resolveBoolean: Resolver<boolean> = (flagKey, defaultValue, context, logger) =>
       this.#resolved("boolean", flagKey, context) ??
         provider.resolveBooleanEvaluation(flagKey, defaultValue, context, logger)
-    this.resolveStringEvaluation = (flagKey, defaultValue, context, logger) =>
+    const resolveString: Resolver<string> = (flagKey, defaultValue, context, logger) =>
       this.#resolved("string", flagKey, context) ??
         provider.resolveStringEvaluation(flagKey, defaultValue, context, logger)
-    this.resolveNumberEvaluation = (flagKey, defaultValue, context, logger) =>
+    const resolveNumber: Resolver<number> = (flagKey, defaultValue, context, logger) =>
       this.#resolved("number", flagKey, context) ??
         provider.resolveNumberEvaluation(flagKey, defaultValue, context, logger)
-    this.resolveObjectEvaluation = (flagKey, defaultValue, context, logger) =>
+    const resolveObject: SDK.Provider["resolveObjectEvaluation"] = (flagKey, defaultValue, context, logger) =>
       this.#resolved("object", flagKey, context) ??
         provider.resolveObjectEvaluation(flagKey, defaultValue, context, logger)
+    this.resolveBooleanEvaluation = (flagKey, defaultValue, context, logger) =>
+      resolve(resolveBoolean, flagKey, defaultValue, context, logger)
+    this.resolveStringEvaluation = (flagKey, defaultValue, context, logger) =>
+      resolve(resolveString, flagKey, defaultValue, context, logger)
+    this.resolveNumberEvaluation = (flagKey, defaultValue, context, logger) =>
+      resolve(resolveNumber, flagKey, defaultValue, context, logger)
+    this.resolveObjectEvaluation = (flagKey, defaultValue, context, logger) =>
+      resolve(resolveObject, flagKey, defaultValue, context, logger)
   }
   get metadata(): SDK.ProviderMetadata {
     const { metadata } = this.#provider
@@ -120,11 +135,30 @@ const copyOf = <A>(metadata: A): A =>
     return cast(Object.create(prototype, Object.getOwnPropertyDescriptors(metadata)))
   }, () => metadata)
 
-// A copy, since the caller can write to a structure.
-export const serve = async <A>(type: SDK.FlagValueType, resolution: ResolutionDetails): Resolving<A> => {
-  const { errorCode, value } = resolution
-  if (errorCode === undefined && typeof value !== type) {
-    throw new SDK.TypeMismatchError(`the resolution of a hook is not of the type ${type}`)
-  }
-  return cast({ ...resolution, value: clone(value) })
+const resolve = <A>(
+  resolver: Resolver<A>,
+  flagKey: string,
+  defaultValue: A,
+  context: SDK.EvaluationContext,
+  logger: SDK.Logger
+): Resolving<A> => {
+  const ticket = ticketOf(context, flagKey)
+  return ticket === undefined
+    ? resolver(flagKey, defaultValue, context, logger)
+    : resolveWithin(ticket, resolver, flagKey, defaultValue, context, logger)
 }
+
+// Only transactions need a closure for each evaluation.
+const resolveWithin = <A>(
+  ticket: Ticket,
+  resolver: Resolver<A>,
+  flagKey: string,
+  defaultValue: A,
+  context: SDK.EvaluationContext,
+  logger: SDK.Logger
+): Resolving<A> =>
+  ticket.resolve(
+    context,
+    resolutionOf(context, flagKey) !== undefined,
+    () => resolver(flagKey, defaultValue, context, logger)
+  )

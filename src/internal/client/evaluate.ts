@@ -7,10 +7,13 @@ import * as EvaluationContext from "../../EvaluationContext.ts"
 import type * as EvaluationError from "../../EvaluationError.ts"
 import type { HookHints } from "../../HookHints.ts"
 import { sourceOf } from "../bridge/sdkHook.ts"
+import { isServer } from "../hook/server.ts"
+import type { Ticket, Transaction } from "../hook/transaction.ts"
 import { type Begun, Evaluation, toSdkHints } from "../runner/evaluation.ts"
 import { general } from "../runner/failure.ts"
 import { Run } from "../runner/run.ts"
 import type { Stack } from "../runner/stack.ts"
+import { printValue } from "../text.ts"
 import { tryOr } from "../untrusted.ts"
 import { waitFor } from "../wait.ts"
 import { gaveUp, type Outcome, type Question, Resolved } from "./resolved.ts"
@@ -27,6 +30,7 @@ export interface Request<A> extends Question<A> {
   readonly hints: HookHints
   /** The hooks of the client, the region and the invocation. */
   readonly stack: Stack
+  readonly transaction: Transaction | undefined
 }
 
 type SdkDetails = SDK.EvaluationDetails<SDK.FlagValue>
@@ -48,7 +52,7 @@ export const evaluate = <A>(
     )
     return undefined
   }
-  const evaluation = new Evaluation(services, request.hints)
+  const evaluation = new Evaluation(services, request.hints, undefined, ticketOf(target, request))
   const run = new Run(request.stack, evaluation, resolved)
   evaluation.runs = []
   const resolution = resolve(target, request, { hooks: [run], hookHints: toSdkHints(evaluation) })
@@ -72,6 +76,22 @@ const resolve = <A>(
     return Promise.reject(error)
   }
 }
+
+const ticketOf = <A>(
+  { client, domain }: Target,
+  { context, flagKey, transaction, type }: Request<A>
+): Ticket | undefined =>
+  transaction?.ticket(
+    { domain, flagKey: typeof flagKey === "string" ? flagKey : printValue(flagKey, 256), type: type.name },
+    isServer(client.metadata.providerMetadata),
+    // As the SDK merges them.
+    () => ({
+      ...SDK.OpenFeature.getContext(),
+      ...SDK.OpenFeature.getTransactionContext(),
+      ...client.getContext(),
+      ...EvaluationContext.toSdk(context)
+    })
+  )
 
 const hasSdkHooks = (target: Target): boolean =>
   SDK.OpenFeature.getHooks().length > 0 || target.client.getHooks().length > 0 || providerHooks(target).length > 0

@@ -5,7 +5,9 @@ import * as EvaluationContext from "../../EvaluationContext.ts"
 import * as FeatureHook from "../../FeatureHook.ts"
 import * as HookHints from "../../HookHints.ts"
 import * as Registration from "../hook/registration.ts"
+import { openOf } from "../hook/inTransaction.ts"
 import type { Stack } from "../runner/stack.ts"
+import { recording } from "./recording.ts"
 import * as Check from "../check.ts"
 import { isRecord, tryOr } from "../untrusted.ts"
 
@@ -49,16 +51,19 @@ interface Options {
 const optionNames = { context: true, hooks: true, hints: true, schema: true }
 
 /** Throws a `RangeError` that names the option. JavaScript callers can pass anything. */
-export const requestOf = (region: Region, client: Stack, options: Options | undefined) => {
+export const requestOf = (services: Context.Context<never>, client: Stack, options: Options | undefined) => {
+  const region = Context.get(services, Region)
+  const transaction = openOf({ around: undefined, services })
   if (region.isUnreadable) return undefined
   // A misspelt context would evaluate the flag for a different subject.
   if (isRecord(options)) Check.knownNames("the evaluation", options, optionNames)
-  let stack = client
+  let stack = transaction === undefined ? client : client.with(recording)
   for (const registration of region.registrations) stack = stack.with(registration)
   const hooks = options?.hooks
   if (hooks !== undefined && hooks.length !== 0) stack = stack.with(invocation(hooks))
   return {
     stack,
+    transaction,
     context: options?.context === undefined
       ? region.context
       : EvaluationContext.merge(region.context, options.context),

@@ -11,6 +11,7 @@ import * as Check from "../check.ts"
 import * as SdkLogger from "../sdkLogger.ts"
 import { awaitWithin } from "../wait.ts"
 import type { Part } from "./part.ts"
+import { Current } from "./inTransaction.ts"
 
 /** The maximum depth of evaluations nested in hooks. */
 export const maxDepth = 8
@@ -164,6 +165,8 @@ export const make = <R>(
   // The span of the registration has ended when a hook runs.
   base.delete(Tracer.ParentSpanKey)
   base.delete(Nesting.key)
+  // A hook takes part in the transactions of its callers.
+  base.delete(Current.key)
   return new Registration(parts, Context.makeUnsafe(base), whenClosed)
 }
 

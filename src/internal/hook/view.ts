@@ -9,6 +9,7 @@ import type { HookContext } from "../../HookContext.ts"
 import { printValue } from "../text.ts"
 import { readString } from "../untrusted.ts"
 import { isServer, noteServer } from "./server.ts"
+import type { Sharing } from "./inTransaction.ts"
 
 /** The content of a view, and the arguments of a converted SDK hook. */
 export interface Source {
@@ -19,6 +20,8 @@ export interface Source {
   readonly isOfClient?: boolean
   /** What a `before` has contributed. */
   readonly resolution?: ResolutionDetails | undefined
+  /** Lets a hook of a transaction take part in the evaluation. */
+  readonly evaluation?: Sharing
   /** Lets nested hooks find the evaluation by its context. */
   readonly publish?: () => void
 }

@@ -5,6 +5,8 @@ import type * as Fiber from "effect/Fiber"
 import type { ResolutionDetails } from "../../EvaluationDetails.ts"
 import * as HookHints from "../../HookHints.ts"
 import { Budget, maxDepth, maxNested, Nesting } from "../hook/registration.ts"
+import { around, type Sharing } from "../hook/inTransaction.ts"
+import type { Ticket, Transaction } from "../hook/transaction.ts"
 import * as Services from "../services.ts"
 import { tryOr } from "../untrusted.ts"
 import type { Stacked } from "./stack.ts"
@@ -19,16 +21,21 @@ export interface Begun {
   finishFinally(error: unknown): void | Promise<void>
 }
 
-export class Evaluation {
+export class Evaluation implements Sharing {
   /** The services of the calling fiber. */
   readonly services: Context.Context<never> | undefined
+  /** The transaction of plain code. */
+  around: Transaction | undefined = undefined
   readonly #given: HookHints.HookHints
+  readonly #givenTicket: Ticket | undefined
   hints: HookHints.HookHints
   // The SDK passes one context object to all hooks of an evaluation and only to them, so it identifies
   // the evaluation.
   context: SDK.EvaluationContext | undefined
   /** What a `before` has contributed, and the flag that it is for. */
   #resolution: { readonly flagKey: string; readonly details: ResolutionDetails } | undefined = undefined
+  /** Its part in a transaction, and the context that it was taken for. */
+  #taken: { readonly ticket: Ticket; readonly context: SDK.EvaluationContext | undefined } | undefined = undefined
   /** The fiber of a stage that can still reject the evaluation. */
   running: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** All runs so far, for a client that runs the stages that the SDK skips. */
@@ -44,10 +51,12 @@ export class Evaluation {
   constructor(
     services: Context.Context<never> | undefined,
     hints: HookHints.HookHints,
-    context?: SDK.EvaluationContext | undefined
+    context?: SDK.EvaluationContext | undefined,
+    ticket?: Ticket | undefined
   ) {
     this.services = services
     this.#given = hints
+    this.#givenTicket = ticket
     this.hints = hints
     this.context = context
     this.#nesting = services && Context.get(services, Nesting)
@@ -78,15 +87,36 @@ export class Evaluation {
    * hooks may have used its hints for an evaluation of their own.
    */
   claim(context: SDK.EvaluationContext): void {
-    if (this.context === context) return
+    if (this.context !== context) this.#bind(context)
+    if (this.#givenTicket !== undefined) this.join(this.#givenTicket)
+  }
+  #bind(context: SDK.EvaluationContext): void {
     if (this.context !== undefined) {
       this.hints = this.#given
       const published = Stamp.get(context)
       this.#resolution = published && published.#resolution
+      this.#taken = published && published.#taken
       this.runs = []
     }
     this.context = context
     this.#isPublished = false
+  }
+  /** Its part in a transaction, which the client can give before the evaluation has a context. */
+  get ticket(): Ticket | undefined {
+    return this.#taken?.ticket ?? this.#givenTicket
+  }
+  /** The first one holds. */
+  join(ticket: Ticket): void {
+    if (this.#taken !== undefined) return
+    this.#taken = { ticket, context: this.context }
+    this.publish()
+  }
+  /** Hooks can pass the hints of an evaluation on to another one, which is not in its place in the transaction. */
+  ticketOf(context: SDK.EvaluationContext, flagKey: string): Ticket | undefined {
+    const taken = this.#taken
+    return taken !== undefined && taken.context === context && taken.ticket.flagKey === flagKey
+      ? taken.ticket
+      : undefined
   }
   /** Whether the Effect client makes the evaluation, and so determines its details. */
   get isOfClient(): boolean {
@@ -97,7 +127,7 @@ export class Evaluation {
     this.publish()
   }
   get resolution(): ResolutionDetails | undefined {
-    return this.#resolution?.details
+    return this.ticket?.resolution ?? this.#resolution?.details
   }
   /** The first one holds. */
   resolve(flagKey: string, details: ResolutionDetails): void {
@@ -117,6 +147,7 @@ export class Evaluation {
   }
   interrupt(): void {
     this.isInterrupted = true
+    this.ticket?.abandon()
     this.running?.interruptUnsafe()
   }
 }
@@ -167,6 +198,7 @@ export const find = (context: SDK.EvaluationContext, hints: SDK.HookHints | unde
   if (given === undefined) {
     // The first stage of an evaluation runs in the caller's turn, so the current fiber is the caller's.
     const evaluation = new Evaluation(Services.find(), HookHints.fromRecord(hints), context)
+    evaluation.around = around()
     if (evaluation.services !== undefined) evaluation.publish()
     return evaluation
   }
@@ -181,6 +213,9 @@ export const find = (context: SDK.EvaluationContext, hints: SDK.HookHints | unde
 /** Returns what a hook has contributed in place of the provider's resolution. */
 export const resolutionOf = (context: SDK.EvaluationContext, flagKey: string): ResolutionDetails | undefined =>
   Stamp.get(context)?.resolutionOf(flagKey)
+
+export const ticketOf = (context: SDK.EvaluationContext, flagKey: string): Ticket | undefined =>
+  Stamp.get(context)?.ticketOf(context, flagKey)
 
 /** Another run may have published the evaluation since. */
 export const refind = (known: Evaluation, context: SDK.EvaluationContext): Evaluation => Stamp.get(context) ?? known

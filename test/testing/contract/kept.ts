@@ -14,6 +14,7 @@ import {
   ExposureHook,
   FeatureHook,
   FlagFilter,
+  FlagTransaction,
   LoggingHook,
   MetricsHook,
   OpenFeatureHook,
@@ -197,6 +198,7 @@ export const kept: ReadonlyArray<Row> = [
       Effect.map(OverrideHook.make({ enabled: true, overrides: { other: true }, logLevel: false }), ({ hook }) => hook)
   ],
   ["RequestFlags.make", () => RequestFlags.make()],
+  ["FlagTransaction.hook", () => FlagTransaction.hook],
   ["OtelEventHook.make", () => OtelEventHook.make(), { mayEmit: ["variant"] }],
   ["OtelEventHook.make with a logger provider", () => OtelEventHook.make({ logs }), {
     allow: { memory: "the exporter keeps all records of the test" },

@@ -8,6 +8,7 @@ import * as FeatureFlags from "../../../FeatureFlags.ts"
 import * as FeatureHook from "../../../FeatureHook.ts"
 import * as Flag from "../../../Flag.ts"
 import * as FlagFilter from "../../../FlagFilter.ts"
+import * as FlagTransaction from "../../../FlagTransaction.ts"
 import * as HookContext from "../../../HookContext.ts"
 import * as HookFailures from "../../../HookFailures.ts"
 import * as HookHints from "../../../HookHints.ts"
@@ -50,6 +51,7 @@ export const library = Object.freeze({
   FeatureHook,
   Flag,
   FlagFilter,
+  FlagTransaction,
   HookContext,
   HookFailures,
   HookHints,

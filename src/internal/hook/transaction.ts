@@ -1,0 +1,183 @@
+/**
+ * Transactions. An evaluation takes a ticket before its first hook runs, and the provider that serves resolutions
+ * asks the ticket before anything else, so a transaction decides ahead of hooks of every level.
+ */
+import type * as SDK from "@openfeature/server-sdk"
+import * as Cause from "effect/Cause"
+import type * as Effect from "effect/Effect"
+import type { EvaluationDetails, ResolutionDetails } from "../../EvaluationDetails.ts"
+import * as HookFailures from "../../HookFailures.ts"
+import { Misuse } from "../check.ts"
+import { netstring } from "../hash.ts"
+import { structureOf } from "../structure.ts"
+import { read, tryOr } from "../untrusted.ts"
+import { serve } from "./serve.ts"
+import { type Flight, given, shared, TransactionCache } from "./transactionCache.ts"
+import { type EvaluationRecord, type Question, Recorder, type Source } from "./transactionRecord.ts"
+
+export interface Settings {
+  readonly overrides: ReadonlyMap<string, ResolutionDetails>
+  readonly isCaching: boolean
+  readonly isJoining: boolean
+  readonly keepsErrors: boolean
+  readonly capacity: number
+  readonly hasValues: boolean
+}
+
+/** Longer evaluation contexts are not compared. */
+const maxContextLength = 10_000
+
+export class Transaction {
+  readonly #parent: Transaction | undefined
+  /** The one that it joins. */
+  readonly #outer: Transaction | undefined
+  readonly #overrides: ReadonlyMap<string, ResolutionDetails>
+  readonly cache: TransactionCache | undefined
+  readonly #recorder: Recorder
+  #record: EvaluationRecord | undefined = undefined
+  #hasTold = false
+
+  constructor(settings: Settings, parent: Transaction | undefined) {
+    const { capacity, hasValues, isCaching, isJoining, keepsErrors, overrides } = settings
+    const outer = isJoining ? parent : undefined
+    this.#parent = parent
+    this.#outer = outer
+    this.#overrides = outer === undefined ? overrides : new Map([...outer.#overrides, ...overrides])
+    this.cache = isCaching ? (outer?.cache ?? new TransactionCache(capacity, keepsErrors)).open() : undefined
+    this.#recorder = new Recorder(capacity, hasValues)
+  }
+
+  /** The innermost transaction that has not ended, from this one outwards. */
+  get open(): Transaction | undefined {
+    return this.#record === undefined ? this : this.#parent?.open
+  }
+
+  /** Ends the transaction. Later evaluations of its fibers belong to the transaction around it, if there is one. */
+  close(): EvaluationRecord {
+    if (this.#record !== undefined) return this.#record
+    this.cache?.close()
+    return this.#record = this.#recorder.record
+  }
+
+  /** `context` is the evaluation context before any hook has contributed to it. */
+  ticket(question: Question, isServed: boolean, context: () => object): Ticket {
+    const override = this.#overrides.get(question.flagKey)
+    if (override !== undefined || this.cache === undefined) return new Ticket(this, question, isServed, override)
+    const given = tryOr(context, () => undefined)
+    const base = given && structureOf(given, maxContextLength)
+    return new Ticket(this, question, isServed, override, base, subjectOf(given))
+  }
+
+  note(question: Question, details: EvaluationDetails, source: Source, isKept: boolean): void {
+    this.#recorder.add(question, details, source, isKept)
+    this.#outer?.note(question, details, source, isKept)
+  }
+
+  /** Tells once that a provider does not take part. */
+  tell({ flagKey }: Question): Effect.Effect<void> | undefined {
+    if (this.#hasTold) return undefined
+    this.#hasTold = true
+    const cause = Cause.die(new Misuse("has no effect on this provider, since it is no ResolutionProvider"))
+    return HookFailures.report({ hook: name, stage: "before", flagKey, cause })
+  }
+}
+
+const subjectOf = (context: unknown): string | undefined => structureOf(read(context, "targetingKey"), maxContextLength)
+
+/** The name of the hook in reports. */
+export const name = "FlagTransaction"
+
+/** The part of one evaluation in a transaction. */
+export class Ticket {
+  readonly #transaction: Transaction
+  readonly #question: Question
+  readonly #override: ResolutionDetails | undefined
+  /** The evaluation context as a text, if the value can be kept. */
+  readonly #base: string | undefined
+  /** What holds ahead of all hooks, if the provider serves it. */
+  readonly resolution: ResolutionDetails | undefined
+  #source: Source | undefined = undefined
+  #flight: { readonly key: string; readonly flight: Flight } | undefined = undefined
+  #isKept = true
+  #hasEnded = false
+
+  constructor(
+    transaction: Transaction,
+    question: Question,
+    isServed: boolean,
+    override: ResolutionDetails | undefined,
+    base?: string | undefined,
+    subject?: string | undefined
+  ) {
+    this.#transaction = transaction
+    this.#question = question
+    this.#override = override
+    this.#base = base
+    const key = this.#keyOf(subject)
+    this.resolution = isServed ? override ?? (key === undefined ? undefined : transaction.cache?.get(key)) : undefined
+  }
+
+  get flagKey(): string {
+    return this.#question.flagKey
+  }
+
+  // A hook can contribute the subject, and no subject may get the value of another one.
+  #keyOf(subject: string | undefined): string | undefined {
+    if (this.#base === undefined || subject === undefined) return undefined
+    const { domain, flagKey, type } = this.#question
+    return netstring(domain === undefined ? "" : `=${domain}`, type, flagKey, this.#base, subject)
+  }
+
+  /** Resolves a flag that a hook or the provider would resolve otherwise. */
+  resolve<A>(
+    context: object,
+    isOfHook: boolean,
+    ask: () => Promise<SDK.ResolutionDetails<A>>
+  ): Promise<SDK.ResolutionDetails<A>> {
+    const { cache } = this.#transaction
+    const { type } = this.#question
+    if (this.#override !== undefined) return this.#serve("override", this.#override)
+    this.#source = isOfHook ? "hook" : "provider"
+    if (cache === undefined) return ask()
+    const key = this.#keyOf(subjectOf(context))
+    if (key === undefined) return this.#alone(ask)
+    const known = cache.get(key)
+    if (known !== undefined) return this.#serve("cache", known)
+    const running = cache.flight(key)
+    if (running !== undefined) {
+      this.#source = "cache"
+      this.#flight = { key, flight: running }
+      return running.then((landed) => shared(type, landed))
+    }
+    if (cache.isFull) return this.#alone(ask)
+    const flight = cache.start(key, type, ask)
+    this.#flight = { key, flight }
+    return flight.then((landed) => given(type, landed))
+  }
+
+  #serve<A>(source: Source, resolution: ResolutionDetails): Promise<SDK.ResolutionDetails<A>> {
+    this.#source = source
+    return serve(this.#question.type, resolution)
+  }
+
+  #alone<A>(ask: () => Promise<SDK.ResolutionDetails<A>>): Promise<SDK.ResolutionDetails<A>> {
+    this.#isKept = false
+    return ask()
+  }
+
+  /** The caller no longer waits. The provider may hang, so that others must not wait for the same request. */
+  abandon(): void {
+    if (this.#flight !== undefined) this.#transaction.cache?.abandon(this.#flight.key, this.#flight.flight)
+  }
+
+  /** Takes the result. Returns an effect if there is something to report. */
+  end(details: EvaluationDetails): Effect.Effect<void> | undefined {
+    if (this.#hasEnded) return undefined
+    this.#hasEnded = true
+    const isFine = details.errorCode === undefined
+    const isMissed = isFine && this.#source === undefined
+    this.#transaction.note(this.#question, details, this.#source ?? (isFine ? "provider" : "none"), this.#isKept)
+    const isWanted = this.#override !== undefined || this.#transaction.cache !== undefined
+    return isMissed && isWanted ? this.#transaction.tell(this.#question) : undefined
+  }
+}
