@@ -169,6 +169,28 @@ export interface ResolutionDetails<out A = FlagValue> {
   readonly flagMetadata?: Readonly<Record<string, string | number | boolean>> | undefined
 }
 
+const kept = new WeakSet()
+
+/**
+ * Checks whether a resolution was made by `keep`.
+ *
+ * @internal
+ */
+export const isKept = (given: object): given is ResolutionDetails => kept.has(given)
+
+/**
+ * Returns a copy like `resolutionFrom`, for a resolution that is contributed often:
+ * it need not be checked and copied each time.
+ *
+ * @internal
+ */
+export const keep = (given: ResolutionDetails): ResolutionDetails | undefined => {
+  const copy = resolutionFrom(given)
+  // What could not be copied must not pass.
+  if (copy !== undefined && (typeof copy.value !== "object" || copy.value !== given.value)) kept.add(copy)
+  return copy
+}
+
 /**
  * Returns a deeply frozen copy of the resolution of a hook, a store or a
  * provider, or `undefined` when it is none. What has another type is left out.

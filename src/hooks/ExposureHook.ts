@@ -35,7 +35,7 @@ import { publish } from "../internal/hook/publish.ts"
 import * as Sightings from "../internal/hook/sighting.ts"
 import { domainOf, targetingKeyOf } from "../internal/hook/view.ts"
 import type * as Work from "../internal/hook/work.ts"
-import { sha256 } from "../internal/node.ts"
+import { hexDigest } from "../internal/node.ts"
 import * as Services from "../internal/services.ts"
 import * as Started from "../internal/started.ts"
 import { oneLine } from "../internal/text.ts"
@@ -376,7 +376,7 @@ const checked = <B>(owner: string, options: Options<B>): Options<B> => {
   const { send } = Check.options(owner, options, { ...settingRules, send: Check.aFunction })
   Check.aFunction(owner, "send", send)
   // Fails outside of Node, also for options that need no digest: the identifiers of exposures do.
-  sha256(owner)
+  hexDigest(owner)
   return options
 }
 
@@ -396,7 +396,7 @@ const acquire = Effect.fnUntraced(function*<B>(owner: string, options: Options<B
   const clock = yield* Clock.Clock
   const services = Services.lasting(yield* Effect.context())
   const window = Duration.fromInputUnsafe(options.window ?? "1 hour")
-  const records = new Sightings.Records(name, options, sha256(owner))
+  const records = new Sightings.Records(name, options, hexDigest(owner))
   const exposed = new Exposed<Sightings.Seen>(clock, window, capacity)
   const metric = (outcome: Work.Outcome) => Metric.withAttributes(counter, { hook: name, outcome })
   const metrics = { delivered: metric("delivered"), dropped: metric("dropped"), failed: metric("failed") }
@@ -662,7 +662,7 @@ export const start = <B extends PromiseLike<unknown> | Effect.Effect<unknown, un
 export const makeStream = (settings: Settings = {}): Effect.Effect<ExposureStream, never, Scope.Scope> => {
   const owner = "ExposureHook.makeStream"
   Check.options(owner, settings, settingRules)
-  sha256(owner)
+  hexDigest(owner)
   return Effect.gen(function*() {
     const queue = yield* Queue.bounded<ReadonlyArray<Exposure>, Cause.Done>(1)
     // Runs after the rest of the exposures was sent, since it was added before.

@@ -19,11 +19,26 @@ export const createHmac = (owner: string): typeof NodeCrypto.createHmac => {
 }
 
 /** Returns a function that gives the SHA-256 of a text in UTF-8, in hexadecimal digits. */
-export const sha256 = (owner: string): (text: string) => string => {
+export const hexDigest = (owner: string): (text: string) => string => {
   const crypto = cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))
   if (crypto === undefined) throw new RangeError(`${owner}: needs Node.js`)
   return (text) => crypto.createHash("sha256").update(text, "utf8").digest("hex")
 }
+
+/**
+ * SHA-256 of the UTF-16 code units of a text, so that no two texts are the same bytes; `undefined` outside of
+ * Node.
+ */
+export const sha256 = (text: string): string | undefined =>
+  createHash()?.("sha256").update(text, "utf16le").digest("base64url")
+
+/** A text that no process has twice; `undefined` outside of Node. */
+export const randomUUID = (): string | undefined =>
+  cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))?.randomUUID()
+
+/** Returns `undefined` without Node. */
+export const createHash = (): typeof NodeCrypto.createHash | undefined =>
+  cast<unknown, typeof NodeCrypto | undefined>(builtin("node:crypto"))?.createHash
 
 let foundHooks: typeof NodeAsyncHooks | undefined = undefined
 

@@ -6,6 +6,9 @@
  * an evaluation, so attributes are made only once.
  */
 
+import * as Metric from "effect/Metric"
+import { oneLine } from "./text.ts"
+
 export type Attributes = Readonly<Record<string, string | number | boolean>>
 
 /** The labels that are known at the end of an evaluation. */
@@ -84,4 +87,27 @@ export class SeriesLookup<A> {
     }
     return series
   }
+}
+
+/** The series of a counter of Effect by flag and outcome, under a name of the application. */
+export const boundedCounter = (
+  counter: Metric.Counter<number>,
+  kind: string,
+  name: string,
+  limit: number
+): (flagKey: string, outcome?: string) => Metric.Counter<number> => {
+  const label = oneLine(name, 128)
+  const make = (attributes: Readonly<Record<string, string>>) => Metric.withAttributes(counter, attributes)
+  const series = new Series(make({ [kind]: label, flag_key: "overflow", outcome: "overflow" }))
+  const lookup = new SeriesLookup(limit, ({ flagKey, reason }) =>
+    series.of(
+      {
+        [kind]: label,
+        flag_key: oneLine(flagKey, maxLabelLength),
+        ...reason === undefined ? undefined : { outcome: reason }
+      },
+      limit,
+      make
+    ))
+  return (flagKey, outcome) => lookup.of(flagKey, "", { reason: outcome }, "")
 }

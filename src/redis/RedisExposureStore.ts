@@ -15,7 +15,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as ExposureHook from "../hooks/ExposureHook.ts"
 import * as Check from "../internal/check.ts"
-import { sha256 } from "../internal/node.ts"
+import { hexDigest } from "../internal/node.ts"
 import * as Started from "../internal/started.ts"
 
 /**
@@ -86,7 +86,7 @@ const checked = (owner: string, options: Options): string => {
 }
 
 const storeOf = (prefix: string, redis: Redis.Redis["Service"]): ExposureHook.Store => {
-  const digest = sha256("RedisExposureStore")
+  const digest = hexDigest("RedisExposureStore")
   // A key of a caller of its own can be of any length and content.
   const keyOf = (key: string): string => prefix + (/^[0-9a-f]{64}$/.test(key) ? key : digest(key))
   const each = <A>(

@@ -8,11 +8,14 @@ import { OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
 import * as Audit from "./audit.ts"
 import * as Background from "./background.ts"
 import * as Builtins from "./builtins.ts"
+import * as Caching from "./caching.ts"
 import * as Clients from "./clients.ts"
 import * as Compare from "./comparisons.ts"
 import * as Exposures from "./exposures.ts"
+import * as Guard from "./guard.ts"
 import * as Hooks from "./hooks.ts"
 import { imports } from "./imports.ts"
+import * as Limits from "./limits.ts"
 import * as Telemetry from "./telemetry.ts"
 
 export interface Case extends Compare.Comparison {
@@ -146,12 +149,24 @@ export const cases: ReadonlyArray<Case> = [
   ),
   of("dedupe", 1.5, "added time: a hit of DedupeHook / the hook that it saves, which does nothing", dedupe),
   of("exposure", 1.5, "added time: an exposed subject again / a hand-written hook with a Set", Exposures.repeated),
+  of(
+    "limit",
+    1.5,
+    "added time: RateLimitHook by subject, in memory / a hand-written hook with a Map and a counter",
+    Limits.added
+  ),
   of("filtered", 1.15, "time: 10 hooks of which none matches the flag / no hooks", filtered),
   of(
     "builtins",
     0.75,
     "added time: timing, logging (level off), validator, metrics callback / the same four by hand",
     Compare.addedTimeAndFloor(() => ({ reference: Builtins.byHand(), ours: Builtins.ours(), bare: Builtins.bare() }))
+  ),
+  of(
+    "guard",
+    1,
+    "added time: ContextGuardHook on 50 attributes, over an empty hook / JSON.stringify of them",
+    Guard.added
   ),
   of(
     "background",
@@ -182,6 +197,18 @@ export const cases: ReadonlyArray<Case> = [
     1,
     "time: FeatureFlags with 3 Effect hooks each on client, region and invocation / the SDK client with 9 by hand",
     onThreeLevels
+  ),
+  of(
+    "cache-hit",
+    1.2,
+    "time: FeatureFlags with a hit of CacheHook in memory / the SDK client with an InMemoryProvider and no hooks",
+    Caching.hit
+  ),
+  of(
+    "cache-remote",
+    0.03,
+    "time: FeatureFlags with a hit of CacheHook in memory / the SDK client with a provider that takes 1 ms",
+    Caching.remoteHit
   ),
   of(
     "otel-metrics",

@@ -6,7 +6,9 @@ import {
   AuditStream,
   BackgroundHook,
   BatchHook,
+  CacheHook,
   ChangeHook,
+  ContextGuardHook,
   ContextValidatorHook,
   DedupeHook,
   EnrichmentHook,
@@ -22,9 +24,11 @@ import {
   MetricsHook,
   OverrideHook,
   Privacy,
+  RateLimitHook,
   RequestFlags,
   ResolutionProvider,
   TimingHook,
+  UsageHook,
   ValueValidatorHook,
   VersionGateHook
 } from "effect-openfeature"
@@ -33,7 +37,7 @@ import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook
 import * as OverrideConfig from "effect-openfeature/hooks/OverrideConfig"
 import { AuditFile, AuditReader, HookPlugin, OverrideFile, OverrideToken } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
-import { RedisExposureStore } from "effect-openfeature/redis"
+import { RedisCacheStore, RedisExposureStore, RedisRateLimitStore, RedisUsageStore } from "effect-openfeature/redis"
 import { HookContract, TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
 
@@ -45,6 +49,27 @@ const wrong = {
   positiveDuration: ["soon", "", "50 Millis", 0, Number.NaN, -1, Number.POSITIVE_INFINITY, null, true, [], () => 1],
   lifetime: ["soon", "", "50 Millis", 0, Number.NaN, -1, null, true, [], () => 1],
   tripPolicy: ["rate", 5, null, true, {}, [], { _tag: "rate" }, () => 1],
+  limitBy: ["user", "Flag", "", 1, null, true, {}, [], { attribute: "" }, { attribute: 1 }, { hint: "team" }],
+  onLimited: ["Reject", "stale", "", 1, null, true, {}],
+  whenNoLast: ["Pass", "report", "", 1, null, true, {}],
+  whenDown: ["Open", "reject", "", 1, null, true, {}],
+  limitStore: ["memory", 1, null, true, {}, [], { take: 1 }, { spend: 1 }, () => undefined],
+  printKey: ["Raw", "hash", "", 1, null, true, {}, []],
+  positiveNumber: ["5", "", 0, -1, Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true],
+  cost: ["5", "", -1, Number.NaN, Number.POSITIVE_INFINITY, null, [-1], true, { a: "1" }, { a: -1 }],
+  thresholds: [
+    "5",
+    "",
+    1,
+    null,
+    true,
+    {},
+    [0],
+    [Number.NaN],
+    ["1"],
+    [1, 1],
+    Array.from({ length: 17 }, (_, i) => i + 1)
+  ],
   whenOpen: ["Skip", "ignore", "", 1, null, true],
   store: ["memory", 1, null, true, {}, [], { admit: () => undefined }],
   exposureStore: ["redis", 1, null, true, {}, [], { reserve: () => undefined }],
@@ -63,6 +88,12 @@ const wrong = {
   list: ["hook", "", 1, null, true, {}],
   mode: ["Warn", "REJECT", "", "throw", 1, null, true],
   onProviderError: ["Fail", "IGNORE", "", 1, null, true],
+  guardRules: ["html", "", 1, null, true, {}, [1], ["xss"], ["HTML"]],
+  guardExempt: ["html", "", 1, null, true, [], { a: "html" }, { a: ["xss"] }, { a: null }],
+  globs: ["plan", "", 1, null, true, {}, [1], [""], ["a".repeat(257)]],
+  patterns: ["a*", "", 1, null, true, [], { a: "" }, { a: 1 }, { a: /(?=a)b/ }, { a: null }],
+  attributeTypes: ["string", "", 1, null, true, [], { a: "text" }, { a: ["string", "text"] }, { a: null }],
+  atMost: ["5", "", 0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, null, {}, [], true, 1_000_001],
   version: ["1.44", "latest", "", 1.45, null, true],
   logger: ["console", "", 1, null, true, {}, [], { info: () => undefined }],
   logs: ["logs", "", 1, null, true, {}, []],
@@ -72,6 +103,11 @@ const wrong = {
   errorFilter: ["", 1, null, {}, []],
   precedence: ["Fill", "replace", "", 1, null, true],
   onFailure: ["Report", "fail", "", 1, null, true],
+  cacheKey: ["plan", "Context", "", 1, null, true, [], ["plan"], [1], {}, { shared: "plan" }, { shared: [1] }],
+  cacheTime: ["soon", "", "50 Millis", 0, Number.NaN, -1, null, true, []],
+  cacheReasons: ["DEFAULT", 1, null, true, [], { DEFAULT: 0 }, { DEFAULT: "soon" }],
+  cacheErrors: ["GENERAL", 1, null, true, [], { GENERAL: 0 }, { PROVIDER_FATAL: 1 }, { NOT_FOUND: 1 }],
+  cacheStore: ["memory", 1, null, true, {}, [], { get: () => undefined }],
   schedule: ["forever", 3, Number.NaN, null, true, {}, [], () => true],
   overflow: ["DropNewest", "drop", "", 1, null, true],
   span: ["Root", "CURRENT", "", "parent", 1, null, true],
@@ -124,6 +160,29 @@ const flags = (options: object): unknown => {
   return exit
 }
 
+const guard = {
+  mode: "mode",
+  rules: "guardRules",
+  exempt: "guardExempt",
+  maxSize: "positiveInteger",
+  maxAttributeSize: "atMost",
+  maxNameLength: "atMost",
+  maxDepth: "atMost",
+  maxAttributes: "positiveInteger",
+  maxElements: "positiveInteger",
+  allowed: "globs",
+  forbidden: "globs",
+  patterns: "patterns",
+  types: "attributeTypes",
+  onViolation: "function",
+  interval: "positiveDuration",
+  maxCauses: "positiveInteger",
+  logLevel: "severityOrFalse",
+  logger: "logger",
+  capacity: "positiveInteger",
+  closeTimeout: "duration"
+} as const
+
 const constructors: Array<
   readonly [owner: string, make: (options: never) => unknown, kinds: Readonly<Record<string, Kind>>]
 > = [
@@ -136,6 +195,8 @@ const constructors: Array<
     logger: "logger"
   }],
   ["TimingHook.make", TimingHook.make, { slowerThan: "duration", logLevel: "severity", logger: "logger" }],
+  ["ContextGuardHook.make", ContextGuardHook.make, guard],
+  ["ContextGuardHook.start", ContextGuardHook.start, guard],
   ["ContextValidatorHook.make", ContextValidatorHook.make, {
     requireTargetingKey: "boolean",
     requiredAttributes: "names",
@@ -248,6 +309,59 @@ const dedupe = {
   waitTimeout: "duration"
 } as const
 
+const cache = {
+  key: "cacheKey",
+  timeToLive: "cacheTime",
+  reasons: "cacheReasons",
+  errors: "cacheErrors",
+  staleFor: "duration",
+  waitTimeout: "duration",
+  capacity: "positiveInteger",
+  store: "cacheStore",
+  timeout: "positiveDuration",
+  maxSeries: "positiveInteger"
+} as const
+
+// Each cache needs a key, which is no mistake here.
+const withKey = (options: CacheHook.Options): CacheHook.Options =>
+  Predicate.isObject(options) && !Array.isArray(options) ? Object.assign({ key: "context" }, options) : options
+const whenLimited = {
+  onLimited: "onLimited",
+  whenNoLast: "whenNoLast",
+  lastKey: "function",
+  lastCapacity: "positiveInteger",
+  lastTimeToLive: "lifetime",
+  whenDown: "whenDown",
+  window: "positiveDuration",
+  name: "text",
+  by: "limitBy",
+  store: "limitStore",
+  capacity: "positiveInteger",
+  timeout: "positiveDuration",
+  onAlert: "function",
+  alertCapacity: "positiveInteger",
+  printKey: "printKey",
+  maxSeries: "positiveInteger",
+  closeTimeout: "duration"
+} as const
+
+const rateLimit = {
+  ...whenLimited,
+  limit: "positiveInteger",
+  burst: "positiveInteger",
+  alertInterval: "positiveDuration",
+  maxAlertKeys: "positiveInteger"
+} as const
+
+const budget = {
+  ...whenLimited,
+  budget: "positiveNumber",
+  cost: "cost",
+  resultCost: "function",
+  thresholds: "thresholds",
+  maxKeys: "positiveInteger"
+} as const
+
 const load = { timeout: "positiveDuration", allowWorldWritable: "boolean" } as const
 
 const discover = { ...load, maxFiles: "positiveInteger" } as const
@@ -331,6 +445,9 @@ constructors.push(
   }],
   ["CircuitBreakerHook.make", (options) => CircuitBreakerHook.make(TimingHook.make(), options), breaker],
   ["CircuitBreakerHook.start", (options) => CircuitBreakerHook.start(TimingHook.make(), options), breaker],
+  ["CacheHook.make", (options) => CacheHook.make(withKey(options)), cache],
+  ["CacheHook.makeUnsafe", (options) => CacheHook.makeUnsafe(withKey(options)), cache],
+  ["RedisCacheStore.make", RedisCacheStore.make, { prefix: "text", maxLength: "positiveInteger" }],
   ["DedupeHook.make", (options) => DedupeHook.make(TimingHook.make(), options), dedupe],
   ["DedupeHook.makeUnsafe", (options) => DedupeHook.makeUnsafe(TimingHook.make(), options), dedupe],
   ["ResolutionProvider.make", (options) => ResolutionProvider.make(NOOP_PROVIDER, options), {
@@ -351,6 +468,12 @@ constructors.push(
     flags: "function",
     interval: "positiveDuration"
   }],
+  ["RateLimitHook.make", RateLimitHook.make, rateLimit],
+  ["RateLimitHook.start", RateLimitHook.start, rateLimit],
+  ["UsageHook.make", UsageHook.make, budget],
+  ["UsageHook.start", UsageHook.start, budget],
+  ["RedisRateLimitStore.make", RedisRateLimitStore.make, { prefix: "string" }],
+  ["RedisUsageStore.make", RedisUsageStore.make, { prefix: "string" }],
   ["FlagFilter.sample", FlagFilter.sample, { rate: "rate", by: "by", salt: "string" }],
   ["HookPlugin.make", HookPlugin.make, {
     name: "text",

@@ -89,8 +89,11 @@ export class View implements HookContext {
   }
   /** Avoids a copy of the whole context. */
   static attribute(view: View, name: string): unknown {
-    const context = view.#context ?? view.#source.sdk.context
+    const context = View.present(view)
     return Object.hasOwn(context, name) ? context[name] : undefined
+  }
+  static present(view: View): EvaluationContext.EvaluationContext {
+    return view.#context ?? view.#source.sdk.context
   }
   static providerName(view: View): string {
     return readString(view.#source.sdk.providerMetadata, "name") ?? "unknown"
@@ -146,6 +149,10 @@ export const domainOf = (context: HookContext): string | undefined =>
 /** Avoids a copy of the whole evaluation context. */
 export const attributeOf = (context: HookContext, name: string): unknown =>
   context instanceof View ? View.attribute(context, name) : context.context[name]
+
+/** The present evaluation context without a copy, only to be read and only now. */
+export const presentContextOf = (context: HookContext): object =>
+  context instanceof View ? View.present(context) : context.context
 
 /** Returns the targeting key if it is a text that is not empty. */
 export const targetingKeyOf = (context: HookContext): string | undefined => {

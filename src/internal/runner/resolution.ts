@@ -1,6 +1,6 @@
 /** Reads the resolution that a `before` contributes. It can come from a store, or from code without types. */
 import * as Effect from "effect/Effect"
-import { type ResolutionDetails, resolutionFrom } from "../../EvaluationDetails.ts"
+import { isKept, type ResolutionDetails, resolutionFrom } from "../../EvaluationDetails.ts"
 import { isErrorCode } from "../../EvaluationError.ts"
 import { Misuse } from "../check.ts"
 import { providerCodes } from "../hook/part.ts"
@@ -31,6 +31,7 @@ export const from = (given: unknown): Found => {
 }
 
 const take = (given: unknown): Found => {
+  if (isRecord(given) && isKept(given)) return { details: given, flaw: undefined }
   // Each field is read once. Own names only, so that a polluted prototype resolves nothing.
   const from: Record<string, unknown> = isRecord(given) ? { ...given } : {}
   checkCode(from["errorCode"])

@@ -6,6 +6,8 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "
 import { Context, Effect } from "effect"
 import {
   BackgroundHook,
+  CacheHook,
+  ContextGuardHook,
   ContextValidatorHook,
   DedupeHook,
   EvaluationError,
@@ -16,8 +18,10 @@ import {
   MetricsHook,
   OpenFeatureHook,
   OverrideHook,
+  RateLimitHook,
   RequestFlags,
   TimingHook,
+  UsageHook,
   ValueValidatorHook,
   VersionGateHook
 } from "effect-openfeature"
@@ -95,6 +99,7 @@ export const kept: ReadonlyArray<Row> = [
   ["FlagFilter.sample", () => FeatureHook.when(audit(), FlagFilter.sample({ rate: 0.5, by: "targetingKey" }))],
   ["DedupeHook.make", () => DedupeHook.makeUnsafe(counted.hook).hook, { balance: counted.active }],
   ["DedupeHook.make with a contribution", () => DedupeHook.makeUnsafe(enrich()).hook, { mayContribute: ["context"] }],
+  ["CacheHook.make", () => CacheHook.makeUnsafe({ key: "context" }).hook],
   [
     "CircuitBreakerHook.make",
     () => Effect.map(CircuitBreakerHook.make(counted.hook), ({ hook }) => FeatureHook.observe(hook)),
@@ -106,6 +111,19 @@ export const kept: ReadonlyArray<Row> = [
     emitted: () => exposed
   }],
   ["ExposureHook.makeCounts", () => ExposureHook.makeCounts({ send: () => {} })],
+  [
+    "RateLimitHook.make",
+    () =>
+      RateLimitHook.start({ limit: 1_000_000_000, window: "1 second", by: "subjectAndFlag", onLimited: "last" }).hook,
+    { mayReject: true }
+  ],
+  ["RateLimitHook.make over the limit", () => RateLimitHook.start({ limit: 1, window: "1 day" }).hook, {
+    mayReject: true
+  }],
+  [
+    "UsageHook.make",
+    () => UsageHook.start({ budget: 5, window: "1 day", resultCost: UsageHook.metadataCost("cost") }).hook
+  ],
   ["FeatureHook.timeout", () => FeatureHook.timeout(audit(), "20 millis")],
   [
     "FeatureHook.timeout of a hook that hangs",
@@ -151,6 +169,13 @@ export const kept: ReadonlyArray<Row> = [
   }],
   ["TimingHook.make", () => TimingHook.make(), { mayContribute: ["hints"] }],
   ["MetricsHook.makeMetric", () => MetricsHook.makeMetric(), { mayEmit: ["variant"] }],
+  ["ContextGuardHook.make", () => Effect.map(ContextGuardHook.make(), ({ hook }) => hook), { mayReject: true }],
+  [
+    "ContextGuardHook.make that cleans",
+    () => Effect.map(ContextGuardHook.make({ mode: "lenient" }), ({ hook }) => hook),
+    { mayReject: true, mayContribute: ["context"] }
+  ],
+  ["ContextGuardHook.make that reports", () => ContextGuardHook.start({ mode: "report" }).hook],
   ["ContextValidatorHook.make", () => ContextValidatorHook.make({ requireTargetingKey: true, mode: "reject" }), {
     mayReject: true
   }],

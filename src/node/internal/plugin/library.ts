@@ -16,7 +16,9 @@ import * as AuditHook from "../../../hooks/AuditHook.ts"
 import * as HookRegistry from "../../../HookRegistry.ts"
 import * as BackgroundHook from "../../../hooks/BackgroundHook.ts"
 import * as BatchHook from "../../../hooks/BatchHook.ts"
+import * as CacheHook from "../../../hooks/CacheHook.ts"
 import * as ChangeHook from "../../../hooks/ChangeHook.ts"
+import * as ContextGuardHook from "../../../hooks/ContextGuardHook.ts"
 import * as ContextValidatorHook from "../../../hooks/ContextValidatorHook.ts"
 import * as DedupeHook from "../../../hooks/DedupeHook.ts"
 import * as EnrichmentHook from "../../../hooks/EnrichmentHook.ts"
@@ -25,8 +27,10 @@ import * as FallbackMonitorHook from "../../../hooks/FallbackMonitorHook.ts"
 import * as LoggingHook from "../../../hooks/LoggingHook.ts"
 import * as MetricsHook from "../../../hooks/MetricsHook.ts"
 import * as OverrideHook from "../../../hooks/OverrideHook.ts"
+import * as RateLimitHook from "../../../hooks/RateLimitHook.ts"
 import * as RequestFlags from "../../../hooks/RequestFlags.ts"
 import * as TimingHook from "../../../hooks/TimingHook.ts"
+import * as UsageHook from "../../../hooks/UsageHook.ts"
 import * as ValueValidatorHook from "../../../hooks/ValueValidatorHook.ts"
 import * as VersionGateHook from "../../../hooks/VersionGateHook.ts"
 import * as OpenFeatureHook from "../../../OpenFeatureHook.ts"
@@ -54,7 +58,9 @@ export const library = Object.freeze({
   HookRegistry,
   BackgroundHook,
   BatchHook,
+  CacheHook,
   ChangeHook,
+  ContextGuardHook,
   ContextValidatorHook,
   DedupeHook,
   EnrichmentHook,
@@ -63,8 +69,10 @@ export const library = Object.freeze({
   LoggingHook,
   MetricsHook,
   OverrideHook,
+  RateLimitHook,
   RequestFlags,
   TimingHook,
+  UsageHook,
   ValueValidatorHook,
   VersionGateHook,
   OpenFeatureHook,

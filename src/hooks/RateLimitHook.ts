@@ -1,0 +1,612 @@
+/**
+ * Hooks that limit how often flags are evaluated.
+ *
+ * A component in a loop, or one subject with many requests, can ask a remote
+ * provider more often than it allows. This hook counts evaluations in token
+ * buckets, and rejects those over the limit, serves them from the last answer, or
+ * only tells about them.
+ *
+ * @since 0.2.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Metric from "effect/Metric"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type { EvaluationError } from "../EvaluationError.ts"
+import * as FeatureHook from "../FeatureHook.ts"
+import type { HookContext } from "../HookContext.ts"
+import type * as HookHints from "../HookHints.ts"
+import * as Check from "../internal/check.ts"
+import * as Alerts from "../internal/hook/alerts.ts"
+import { bounded, Buckets } from "../internal/hook/buckets.ts"
+import * as LimitKey from "../internal/hook/limitKey.ts"
+import * as OverLimit from "../internal/hook/overLimit.ts"
+import { StoreCalls } from "../internal/hook/storeCalls.ts"
+import { Limiter } from "../internal/limiter.ts"
+import { boundedCounter } from "../internal/series.ts"
+import * as Services from "../internal/services.ts"
+import * as Started from "../internal/started.ts"
+import { oneLine } from "../internal/text.ts"
+import { isRecord } from "../internal/untrusted.ts"
+import * as BackgroundHook from "./BackgroundHook.ts"
+
+/**
+ * A limit, as a store gets it.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Rule {
+  /**
+   * The name and the numbers of the limit. Buckets of different identities have
+   * nothing in common, so a limit whose numbers change starts with full buckets.
+   */
+  readonly id: string
+  /** The number of tokens that come back in a window. */
+  readonly limit: number
+  /** The window in microseconds. */
+  readonly window: number
+  /** The number of tokens in a full bucket. */
+  readonly burst: number
+}
+
+/**
+ * What a store of token buckets says about an evaluation.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Taken {
+  /** Whether there was a token, which is taken now. */
+  readonly isPassed: boolean
+  /** The milliseconds until there is a token again. Zero when there was one. */
+  readonly retryAfter: number
+}
+
+/**
+ * A store of token buckets.
+ *
+ * **Details**
+ *
+ * A bucket that the store does not know is full. A store that answers with an
+ * `Exit`, such as `Effect.succeed`, answers at once, so the evaluation needs no
+ * fiber.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Store {
+  /** Takes a token from the bucket of a key. The key can have any length, and data of a user. */
+  readonly take: (rule: Rule, key: string) => Effect.Effect<Taken, unknown>
+}
+
+/**
+ * A store for the layers of an application, such as that of `RedisRateLimitStore`.
+ *
+ * @category services
+ * @since 0.2.0
+ */
+export class RateLimitStore extends Context.Service<RateLimitStore, Store>()("effect-openfeature/RateLimitStore") {}
+
+/**
+ * What evaluations are counted by.
+ *
+ * **Details**
+ *
+ * - `"all"`: all evaluations together, such as those of one component.
+ * - `"domain"`: each domain of a client.
+ * - `"flag"`: each flag.
+ * - `"subject"`: each targeting key.
+ * - `"subjectAndFlag"`: each flag of each targeting key.
+ * - `{ attribute }`: each value of an attribute of the evaluation context.
+ * - `{ hint }`: each value of a hint.
+ * - A function that returns the key.
+ *
+ * An evaluation without a key, such as one without a targeting key, is not
+ * limited.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type By =
+  | "all"
+  | "domain"
+  | "flag"
+  | "subject"
+  | "subjectAndFlag"
+  | {
+    /** The name of an attribute with a text, a number or a boolean. */
+    readonly attribute: string
+  }
+  | {
+    /** The key of a hint. */
+    readonly hint: HookHints.Key<string>
+  }
+  | ((context: HookContext, hints: HookHints.HookHints) => string | undefined)
+
+/**
+ * What happens to an evaluation over the limit.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface WhenLimited {
+  /**
+   * What happens over the limit:
+   *
+   * - `"reject"`: the evaluation fails with the code `GENERAL`, and the caller gets
+   *   its default value.
+   * - `"last"`: the caller gets the last answer that the same subject got for the
+   *   same flag and type, with the reason `STALE`.
+   * - `"report"`: the evaluation goes on, and is only counted and told.
+   */
+  readonly onLimited?: "reject" | "last" | "report" | undefined
+  /** What `"last"` does when there is no last answer: `"reject"`, the default, or `"pass"`. */
+  readonly whenNoLast?: "reject" | "pass" | undefined
+  /**
+   * Returns whose last answer it is, together with the domain, the flag and the
+   * type, or `undefined` for none. By default it is the targeting key. Without one,
+   * only an empty evaluation context has last answers.
+   */
+  readonly lastKey?: ((context: HookContext) => string | undefined) | undefined
+  /** The maximum number of last answers, 10,000 by default. The least recently used one is forgotten. */
+  readonly lastCapacity?: number | undefined
+  /** The maximum age of a last answer, 1 hour by default, or `"Infinity"`. */
+  readonly lastTimeToLive?: Duration.Input | undefined
+  /**
+   * What happens when the store does not answer in time, or the key cannot be
+   * found out: `"open"`, the default, lets the evaluation pass, and `"closed"`
+   * treats it as one over the limit.
+   */
+  readonly whenDown?: "open" | "closed" | undefined
+}
+
+/**
+ * The options of a rate limit.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Options<out B = unknown> extends WhenLimited {
+  /** The number of evaluations that each key may make in a window. */
+  readonly limit: number
+  /** The window, such as `"1 second"`. */
+  readonly window: Duration.Input
+  /** The number of evaluations that a key may make at once after a pause, by default `limit`. */
+  readonly burst?: number | undefined
+  /** The name of the limit in metrics, alerts, messages and the store, `"rate-limit"` by default. */
+  readonly name?: string | undefined
+  /** What is counted, `"all"` by default. */
+  readonly by?: By | undefined
+  /** What happens over the limit, `"reject"` by default. */
+  readonly onLimited?: "reject" | "last" | "report" | undefined
+  /** The store of the buckets. By default they are in the memory of the hook. */
+  readonly store?: Store | undefined
+  /**
+   * The maximum number of keys in the memory of the hook, 100,000 by default.
+   * When more of them are in use, one with a fuller bucket than others is
+   * forgotten, and starts with a full one.
+   */
+  readonly capacity?: number | undefined
+  /** The maximum time that an evaluation waits for the store, 50 milliseconds by default. */
+  readonly timeout?: Duration.Input | undefined
+  /**
+   * Runs for each alert, one after the other, in the background. Returns an
+   * effect, a promise, or nothing. None by default.
+   */
+  readonly onAlert?: ((alert: Alert) => B) | undefined
+  /** The minimum time between two alerts for the same key, 1 minute by default. */
+  readonly alertInterval?: Duration.Input | undefined
+  /** The maximum number of keys with alerts of their own, 1,024 by default. All further ones share one alert per interval. */
+  readonly maxAlertKeys?: number | undefined
+  /** The maximum number of alerts that wait for `onAlert` or a slow reader, 1,024 by default. Further ones are dropped. */
+  readonly alertCapacity?: number | undefined
+  /**
+   * How the key is written into alerts: `"omit"`, `"raw"`, or a function. By
+   * default it is left out, unless it is the name of a flag or a domain.
+   */
+  readonly printKey?: "omit" | "raw" | ((key: string) => string) | undefined
+  /** The maximum number of series of `counter`, 1,000 by default. Further flags share one, so totals stay exact. */
+  readonly maxSeries?: number | undefined
+  /** The maximum time that closing waits for `onAlert`, 3 seconds by default. */
+  readonly closeTimeout?: Duration.Input | undefined
+}
+
+/**
+ * What became of an evaluation over the limit.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type Outcome = "rejected" | "served" | "passed"
+
+/**
+ * An evaluation over the limit. It has nothing of the user, unless `printKey` says so.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Alert {
+  /** The name of the limit. */
+  readonly limit: string
+  /** The key, if `printKey` allows it. */
+  readonly key: string | undefined
+  /** The key of the flag. */
+  readonly flagKey: string
+  /** What became of the evaluation. */
+  readonly outcome: Outcome
+  /** The milliseconds until the next evaluation passes. */
+  readonly retryAfter: number
+  /** The number of further ones of the same key that were left out since the previous alert. */
+  readonly suppressed: number
+  /** Whether there are more keys than `maxAlertKeys`, so this alert stands for all further ones. */
+  readonly isOverflow: boolean
+}
+
+/**
+ * The numbers of a rate limit so far.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Counts {
+  /** The evaluations within the limit. */
+  readonly passed: number
+  /** The evaluations over the limit. */
+  readonly limited: number
+  /** The evaluations that were rejected. */
+  readonly rejected: number
+  /** The evaluations that were served from the last answer. */
+  readonly served: number
+  /** The evaluations without a key. */
+  readonly unkeyed: number
+  /** The evaluations for which the store, or the key, gave no answer. */
+  readonly unchecked: number
+  /** The alerts. */
+  readonly alerts: number
+  /** The alerts that a slow reader of the stream lost. */
+  readonly dropped: number
+  /** The present number of keys in the memory of the hook. Zero with another store. */
+  readonly keys: number
+  /** The keys that were forgotten before their bucket was full again, since `capacity` was reached. */
+  readonly evicted: number
+}
+
+/**
+ * A hook that limits evaluations, and what it tells.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface RateLimitHook {
+  /** The hook for an evaluation. */
+  readonly hook: FeatureHook.FeatureHook<EvaluationError>
+  /** All alerts from the subscription on, until the scope closes. */
+  readonly alerts: Stream.Stream<Alert>
+  /** The present numbers. */
+  readonly counts: Effect.Effect<Counts>
+  /** Waits until `onAlert` has had all alerts. */
+  readonly flush: Effect.Effect<void>
+}
+
+/**
+ * The rate limit of an application without Effect.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Running {
+  /** The hook for an evaluation. */
+  readonly hook: FeatureHook.FeatureHook<EvaluationError>
+  /** Returns the present numbers. */
+  readonly counts: () => Counts
+  /** Waits until `onAlert` has had all alerts. */
+  readonly flush: () => Promise<void>
+  /** Ends the alerts. Closing twice is fine. */
+  readonly close: () => Promise<void>
+  /** Ends the alerts, for `await using`. */
+  readonly [Symbol.asyncDispose]: () => Promise<void>
+}
+
+/**
+ * Counts evaluations over a limit with Effect's `Metric`.
+ *
+ * **Details**
+ *
+ * The attributes are `limit`, the name, `flag_key`, and `outcome`: `rejected`,
+ * `served`, `passed`, or `unchecked` when the store gave no answer.
+ *
+ * @category metrics
+ * @since 0.2.0
+ */
+export const counter: Metric.Counter<number> = Metric.counter("feature_flag_rate_limited_total", {
+  description: "Evaluations of feature flags over a rate limit",
+  incremental: true
+})
+
+const defaultCapacity = 100_000
+
+const isTaken = (answer: unknown): answer is Taken =>
+  isRecord(answer) && typeof answer["isPassed"] === "boolean" && typeof answer["retryAfter"] === "number" &&
+  answer["retryAfter"] >= 0
+
+const ruleOf = (name: string, { burst, limit, window }: Pick<Options, "burst" | "limit" | "window">): Rule => {
+  const rule = { limit, burst: burst ?? limit, window: Math.max(1, Math.round(Duration.toMillis(window) * 1000)) }
+  return { id: `${rule.limit}/${rule.window}/${rule.burst} ${name}`, ...rule }
+}
+
+const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
+  const { alertInterval = "1 minute", by = "all", maxSeries = 1000, name = "rate-limit", onAlert } = options
+  const clock = yield* Clock.Clock
+  const memory = new Buckets(options.capacity ?? defaultCapacity, clock)
+  const store = options.store ?? memory
+  const buckets = store instanceof Buckets ? store : undefined
+  const rule = ruleOf(name, options)
+  const keyOf = LimitKey.keyOf(by)
+  const over = new OverLimit.OverLimit(name, options.onLimited ?? "reject", options, clock)
+  const calls = new StoreCalls(name, Duration.fromInputUnsafe(options.timeout ?? "50 millis"))
+  const alerts = yield* Alerts.make<Alert, FeatureHook.StageServices<B>>({
+    name,
+    counter: BackgroundHook.counter,
+    onAlert,
+    capacity: options.alertCapacity ?? 1024,
+    closeTimeout: options.closeTimeout
+  })
+  const limiter = new Limiter(alertInterval, options.maxAlertKeys ?? 1024)
+  const printed = LimitKey.printer(options.printKey, by)
+  const series = boundedCounter(counter, "limit", name, maxSeries)
+  const counts = { passed: 0, limited: 0, rejected: 0, served: 0, unkeyed: 0, unchecked: 0 }
+  const shown = oneLine(name, 128)
+  const isClosed = options.whenDown === "closed"
+
+  const count = (context: HookContext, outcome: Outcome | "unchecked"): void => {
+    if (outcome === "rejected" || outcome === "served") counts[outcome]++
+    series(context.flagKey, outcome).updateUnsafe(1, Services.current())
+  }
+  const alert = (context: HookContext, key: string, outcome: Outcome, retryAfter: number): void => {
+    const taken = limiter.take(bounded(key), clock.monotonicTimeNanosUnsafe())
+    if (taken === undefined) return
+    const flagKey = oneLine(context.flagKey, 256)
+    alerts.send(Object.freeze({ limit: name, key: printed(key), flagKey, outcome, retryAfter, ...taken }), flagKey)
+  }
+  const limit = (context: HookContext, turn: OverLimit.Turn, key: string, retryAfter: number): OverLimit.Verdict => {
+    counts.limited++
+    const { outcome, verdict } = over.decide(context, turn, `the rate limit "${shown}" is exceeded`, retryAfter)
+    count(context, outcome)
+    alert(context, key, outcome, retryAfter)
+    return verdict
+  }
+  const pass = (): undefined => {
+    counts.passed++
+    return undefined
+  }
+  const unchecked = (context: HookContext, turn: OverLimit.Turn): OverLimit.Verdict => {
+    counts.unchecked++
+    if (!isClosed) {
+      count(context, "unchecked")
+      return undefined
+    }
+    const { outcome, verdict } = over.decide(context, turn, `the rate limit "${shown}" cannot be checked`, undefined)
+    count(context, outcome)
+    return verdict
+  }
+  const before = (context: HookContext, hints: HookHints.HookHints, turn: OverLimit.Turn): OverLimit.Verdict => {
+    // An answer of an earlier hook asks no provider.
+    if (context.resolution !== undefined) {
+      turn.isOurs = true
+      return undefined
+    }
+    over.begin(context, turn)
+    const key = LimitKey.read(keyOf, context, hints)
+    if (key === undefined) {
+      counts.unkeyed++
+      return undefined
+    }
+    // Most evaluations, without anything that is made for those that have to wait.
+    if (buckets !== undefined && typeof key === "string") {
+      const { isPassed, retryAfter } = buckets.takeNow(rule, key)
+      return isPassed ? pass() : limit(context, turn, key, retryAfter)
+    }
+    const asked = typeof key === "string" ? calls.ask(() => store.take(rule, key)) : Exit.failCause(key)
+    return calls.settle(asked, {
+      stage: "before",
+      flagKey: context.flagKey,
+      is: isTaken,
+      onAnswer: ({ isPassed, retryAfter }) =>
+        isPassed ? pass() : limit(context, turn, typeof key === "string" ? key : "", retryAfter),
+      onDown: () => unchecked(context, turn)
+    })
+  }
+  // Hook data takes time, and without last answers there is nothing to hand on.
+  const hook = over.remembers
+    ? FeatureHook.make(name, {
+      hookData: () => new OverLimit.Turn(),
+      before,
+      after: (context, details, _hints, turn) => over.remember(context, details, turn)
+    })
+    : FeatureHook.make(name, { before: (context, hints) => before(context, hints, OverLimit.noTurn) })
+  const limited: RateLimitHook = {
+    hook,
+    alerts: alerts.stream,
+    counts: Effect.sync(() => ({ ...counts, ...alerts.counts, ...memory.counts })),
+    flush: alerts.flush
+  }
+  return limited
+})
+
+/**
+ * Creates a store of token buckets in memory, for several hooks. A hook without a
+ * store has one of its own.
+ *
+ * **Details**
+ *
+ * It answers at once. It forgets buckets that are full again. When a limit has
+ * `capacity` keys, 100,000 by default, it forgets the fullest of 16.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when the capacity is not a positive integer.
+ *
+ * **Example** (One limit for two hooks)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { RateLimitHook } from "effect-openfeature"
+ * import { Fixtures } from "effect-openfeature/testing"
+ *
+ * const program = Effect.gen(function*() {
+ *   const store = yield* RateLimitHook.memoryStore()
+ *   const options = { name: "checkout", limit: 1, window: "1 second", store } as const
+ *   const one = yield* RateLimitHook.make(options)
+ *   const other = yield* RateLimitHook.make(options)
+ *   yield* Fixtures.run(one.hook)
+ *   const { details } = yield* Fixtures.run(other.hook)
+ *   return details.errorMessage
+ * })
+ * await Effect.runPromise(Effect.scoped(program)) // => "the rate limit \"checkout\" is exceeded"
+ * ```
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const memoryStore = (capacity: number = defaultCapacity): Effect.Effect<Store> => {
+  Check.positiveInteger("RateLimitHook.memoryStore", "capacity", capacity)
+  return Effect.map(Clock.Clock, (clock) => new Buckets(capacity, clock))
+}
+
+const checked = (owner: string, options: Options): void => {
+  Check.options(owner, options, {
+    limit: Check.positiveInteger,
+    window: Check.positiveDuration,
+    burst: Check.positiveInteger,
+    name: Check.aText,
+    by: LimitKey.rule,
+    ...OverLimit.rules,
+    store: Check.withMethods("take"),
+    capacity: Check.positiveInteger,
+    timeout: Check.positiveDuration,
+    onAlert: Check.aFunction,
+    alertInterval: Check.positiveDuration,
+    maxAlertKeys: Check.positiveInteger,
+    alertCapacity: Check.positiveInteger,
+    printKey: LimitKey.printRule,
+    maxSeries: Check.positiveInteger,
+    closeTimeout: Check.finiteDuration
+  })
+  Check.positiveInteger(owner, "limit", options.limit)
+  Check.positiveDuration(owner, "window", options.window)
+  OverLimit.check(owner, options)
+}
+
+/**
+ * Creates a hook that limits how often flags are evaluated, until the scope closes.
+ *
+ * **When to use**
+ *
+ * Use to keep a component, or a subject, from asking a remote provider more often
+ * than it allows. Use `UsageHook` for a budget of a day or a month.
+ *
+ * **Details**
+ *
+ * Each key has a bucket of `burst` tokens. An evaluation takes one, and `limit`
+ * tokens come back in each `window`, one by one. Without a token, the evaluation
+ * is over the limit, and `onLimited` decides.
+ *
+ * A rejected evaluation has the error code `GENERAL`. Where the provider serves
+ * resolutions (see `ResolutionProvider`), `flagMetadata` has the milliseconds
+ * until the next one passes as `retryAfter`.
+ *
+ * A last answer is only served for the same domain, flag, type and subject. It
+ * needs a provider that serves resolutions.
+ *
+ * An evaluation that an earlier hook has answered, such as a cache, asks no
+ * provider and counts nothing. The store never delays an evaluation by more than
+ * `timeout`. Its failures go to `HookFailures`.
+ *
+ * **Gotchas**
+ *
+ * Put the hook after those that add the targeting key.
+ *
+ * In a process with more than `capacity` busy keys, a forgotten key can make
+ * `burst` evaluations at once. `evicted` tells how many were forgotten.
+ *
+ * Throws a `RangeError` when an option is invalid or unknown, or when `whenDown`
+ * is `"closed"` and `onLimited` is `"report"`.
+ *
+ * **Example** (Limiting each subject)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { RateLimitHook } from "effect-openfeature"
+ * import { Fixtures } from "effect-openfeature/testing"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { counts, hook } = yield* RateLimitHook.make({ limit: 2, window: "1 minute", by: "subject" })
+ *   for (const targetingKey of ["ana", "ana", "ana", "ben"]) {
+ *     yield* Fixtures.run(hook, { context: { context: { targetingKey } } })
+ *   }
+ *   const { passed, rejected } = yield* counts
+ *   return { passed, rejected }
+ * })
+ * await Effect.runPromise(Effect.scoped(program)) // => { passed: 3, rejected: 1 }
+ * ```
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const make = <B = void>(
+  options: Options<B>
+): Effect.Effect<RateLimitHook, never, FeatureHook.StageServices<B> | Scope.Scope> => {
+  checked("RateLimitHook.make", options)
+  return acquire(options)
+}
+
+/**
+ * Creates a rate limit for an application without Effect.
+ *
+ * **Details**
+ *
+ * The same as `make`. Without `onAlert`, it needs no closing.
+ *
+ * **Gotchas**
+ *
+ * Throws like `make`.
+ *
+ * **Example** (Serving the last answer over the limit)
+ *
+ * ```ts
+ * import { InMemoryProvider, OpenFeature } from "@openfeature/server-sdk"
+ * import { OpenFeatureHook, RateLimitHook, ResolutionProvider } from "effect-openfeature"
+ *
+ * const provider = new InMemoryProvider({
+ *   sale: { variants: { on: true, off: false }, defaultVariant: "on", disabled: false }
+ * })
+ * await OpenFeature.setProviderAndWait("limited", ResolutionProvider.make(provider))
+ * const limit = RateLimitHook.start({ limit: 1, window: "1 minute", onLimited: "last" })
+ * const client = OpenFeature.getClient("limited").addHooks(OpenFeatureHook.make(limit.hook))
+ *
+ * const ana = { targetingKey: "ana" }
+ * await client.getBooleanValue("sale", false, ana) // => true
+ * const { reason, value } = await client.getBooleanDetails("sale", false, ana)
+ * value // => true
+ * reason // => "STALE"
+ *
+ * const { errorCode } = await client.getBooleanDetails("sale", false, { targetingKey: "ben" })
+ * errorCode // => "GENERAL"
+ * await limit.close()
+ * ```
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const start = <B extends PromiseLike<unknown> | Effect.Effect<unknown, unknown> | void>(
+  options: Options<B>
+): Running => {
+  checked("RateLimitHook.start", options)
+  const { value: { counts, flush, hook }, ...closing } = Started.start(acquire<void>(options))
+  return { hook, counts: () => Started.runSync(counts), flush: () => Started.runPromise(flush), ...closing }
+}

@@ -1,0 +1,713 @@
+/**
+ * Hooks that keep a budget of evaluations.
+ *
+ * A remote provider may be paid per call, or some flags may cost more than others.
+ * This hook counts what evaluations cost in a window, such as a day, alerts when a
+ * share of the budget is used, and guards the rest.
+ *
+ * @since 0.2.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type { EvaluationDetails } from "../EvaluationDetails.ts"
+import type { EvaluationError } from "../EvaluationError.ts"
+import * as FeatureHook from "../FeatureHook.ts"
+import type { HookContext } from "../HookContext.ts"
+import type * as HookHints from "../HookHints.ts"
+import type * as HookFailures from "../HookFailures.ts"
+import * as Check from "../internal/check.ts"
+import * as Alerts from "../internal/hook/alerts.ts"
+import * as LimitKey from "../internal/hook/limitKey.ts"
+import * as OverLimit from "../internal/hook/overLimit.ts"
+import { StoreCalls } from "../internal/hook/storeCalls.ts"
+import { reached, Usage } from "../internal/hook/usage.ts"
+import { Windows } from "../internal/hook/windows.ts"
+import { boundedCounter } from "../internal/series.ts"
+import * as Services from "../internal/services.ts"
+import * as Started from "../internal/started.ts"
+import { oneLine } from "../internal/text.ts"
+import { isRecord, tryOr } from "../internal/untrusted.ts"
+import * as BackgroundHook from "./BackgroundHook.ts"
+import type { By, Outcome, WhenLimited } from "./RateLimitHook.ts"
+
+/**
+ * A budget, as a store gets it.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Rule {
+  /**
+   * The name and the window of the budget. What is used is counted for each
+   * identity, so a budget may grow within a window.
+   */
+  readonly id: string
+  /** The cost that each key may use in a window. */
+  readonly budget: number
+  /** The window in milliseconds. Windows start at multiples of it since 1970, in UTC. */
+  readonly window: number
+}
+
+/**
+ * What a store of usage says about an evaluation.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Spent {
+  /** Whether the cost was within the budget, or added anyway. */
+  readonly isPassed: boolean
+  /** What was used in this window before. */
+  readonly usedBefore: number
+  /** What is used in this window now. */
+  readonly used: number
+  /** The number of evaluations that were refused in this window, with this one. */
+  readonly refused: number
+  /** When the window started, in milliseconds since 1970. */
+  readonly windowStart: number
+  /** The milliseconds until the next window. */
+  readonly resetsAfter: number
+}
+
+/**
+ * A store of what was used.
+ *
+ * **Details**
+ *
+ * A store that answers with an `Exit`, such as `Effect.succeed`, answers at once,
+ * so the evaluation needs no fiber. `usedBefore` and `used` must be of one atomic
+ * step, so that each threshold is reached by one evaluation.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Store {
+  /**
+   * Adds a cost to what a key has used, unless the budget would be exceeded. With
+   * `isForced`, adds it in any case. A cost of zero asks whether anything is left.
+   * The key can have any length, and data of a user.
+   */
+  readonly spend: (rule: Rule, key: string, cost: number, isForced: boolean) => Effect.Effect<Spent, unknown>
+}
+
+/**
+ * A store for the layers of an application, such as that of `RedisUsageStore`.
+ *
+ * @category services
+ * @since 0.2.0
+ */
+export class UsageStore extends Context.Service<UsageStore, Store>()("effect-openfeature/UsageStore") {}
+
+/**
+ * The options of a budget.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Options<out B = unknown> extends WhenLimited {
+  /** The cost that each key may use in a window. */
+  readonly budget: number
+  /**
+   * The window, such as `"1 day"`. Windows start at multiples of it since 1970, in
+   * UTC: a day at midnight, and a week on a Thursday.
+   */
+  readonly window: Duration.Input
+  /** The name of the budget in metrics, alerts, messages and the store, `"usage"` by default. */
+  readonly name?: string | undefined
+  /** What has a budget of its own, `"all"` by default: all evaluations have one together. */
+  readonly by?: By | undefined
+  /**
+   * What an evaluation costs, 1 by default: a number, a record by flag key (others
+   * cost 1), or a function of the hook context. It is spent before the flag is
+   * resolved.
+   */
+  readonly cost?: number | Readonly<Record<string, number>> | ((context: HookContext) => number) | undefined
+  /**
+   * Returns what an evaluation costs by its result, instead of `cost`, such as
+   * `UsageHook.metadataCost`. It is spent after the flag was resolved, so the last
+   * evaluations in a window can exceed the budget.
+   */
+  readonly resultCost?: ((context: HookContext, details: EvaluationDetails) => number) | undefined
+  /** The shares of the budget that alert when they are reached, `[0.5, 0.8, 1]` by default. At most 16. */
+  readonly thresholds?: ReadonlyArray<number> | undefined
+  /** What happens over the budget, `"report"` by default. */
+  readonly onLimited?: "reject" | "last" | "report" | undefined
+  /** The store of what was used. By default it is in the memory of the hook. */
+  readonly store?: Store | undefined
+  /**
+   * The maximum number of keys in the memory of the hook, 100,000 by default.
+   * When more of them are in use, one that has used less than others is forgotten,
+   * and starts anew.
+   */
+  readonly capacity?: number | undefined
+  /** The maximum number of keys in `report`, 1,000 by default. What further keys use is its `overflow`. */
+  readonly maxKeys?: number | undefined
+  /** The maximum time that an evaluation waits for the store, 50 milliseconds by default. */
+  readonly timeout?: Duration.Input | undefined
+  /**
+   * Runs for each alert, one after the other, in the background. Returns an
+   * effect, a promise, or nothing. None by default.
+   */
+  readonly onAlert?: ((alert: Alert) => B) | undefined
+  /** The maximum number of alerts that wait for `onAlert` or a slow reader, 1,024 by default. Further ones are dropped. */
+  readonly alertCapacity?: number | undefined
+  /**
+   * How the key is written into alerts: `"omit"`, `"raw"`, or a function. By
+   * default it is left out, unless it is the name of a flag or a domain.
+   */
+  readonly printKey?: "omit" | "raw" | ((key: string) => string) | undefined
+  /** The maximum number of series of each counter, 1,000 by default. Further flags share one, so totals stay exact. */
+  readonly maxSeries?: number | undefined
+  /** The maximum time that closing waits for `onAlert`, 3 seconds by default. */
+  readonly closeTimeout?: Duration.Input | undefined
+}
+
+/**
+ * A threshold that was reached. It has nothing of the user, unless `printKey` says so.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Alert {
+  /** The name of the budget. */
+  readonly name: string
+  /** The key, if `printKey` allows it. */
+  readonly key: string | undefined
+  /** The key of the flag whose evaluation reached the threshold. */
+  readonly flagKey: string
+  /** The share of the budget. */
+  readonly threshold: number
+  /** What is used. */
+  readonly used: number
+  /** The budget. */
+  readonly budget: number
+  /** When the window started, in milliseconds since 1970. */
+  readonly windowStart: number
+  /** When it ends. */
+  readonly windowEnd: number
+}
+
+/**
+ * What a key has used.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Used {
+  /** The key, as it is: the report goes to nobody but its caller. */
+  readonly key: string
+  /** What it has used, of all processes that share the store, as this process saw it last. */
+  readonly used: number
+  /** The same as a share of the budget. */
+  readonly share: number
+}
+
+/**
+ * What was used in the present window.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Report {
+  /** When the window started, in milliseconds since 1970. */
+  readonly windowStart: number
+  /** When it ends. */
+  readonly windowEnd: number
+  /** The keys that this process has seen in it, at most `maxKeys`, those that used most first. */
+  readonly keys: ReadonlyArray<Used>
+  /** What further keys have used in this process. */
+  readonly overflow: number
+}
+
+/**
+ * The numbers of a budget so far.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Counts {
+  /** The evaluations that were counted. */
+  readonly counted: number
+  /** What they cost. */
+  readonly cost: number
+  /** The evaluations over the budget. */
+  readonly limited: number
+  /** The evaluations that were rejected. */
+  readonly rejected: number
+  /** The evaluations that were served from the last answer. */
+  readonly served: number
+  /** The evaluations without a key. */
+  readonly unkeyed: number
+  /** The evaluations for which the store, or the key, gave no answer. */
+  readonly unchecked: number
+  /** The alerts. */
+  readonly alerts: number
+  /** The alerts that a slow reader of the stream lost. */
+  readonly dropped: number
+  /** The present number of keys in the memory of the hook. Zero with another store. */
+  readonly keys: number
+  /** The keys that were forgotten within their window, since `capacity` was reached. */
+  readonly evicted: number
+}
+
+/**
+ * A hook that keeps a budget, and what it tells.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface UsageHook {
+  /** The hook for an evaluation. */
+  readonly hook: FeatureHook.FeatureHook<EvaluationError>
+  /** All alerts from the subscription on, until the scope closes. */
+  readonly alerts: Stream.Stream<Alert>
+  /** What was used in the present window. */
+  readonly report: Effect.Effect<Report>
+  /** The present numbers. */
+  readonly counts: Effect.Effect<Counts>
+  /** Waits until `onAlert` has had all alerts. */
+  readonly flush: Effect.Effect<void>
+}
+
+/**
+ * The budget of an application without Effect.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Running {
+  /** The hook for an evaluation. */
+  readonly hook: FeatureHook.FeatureHook<EvaluationError>
+  /** Returns what was used in the present window. */
+  readonly report: () => Report
+  /** Returns the present numbers. */
+  readonly counts: () => Counts
+  /** Waits until `onAlert` has had all alerts. */
+  readonly flush: () => Promise<void>
+  /** Ends the alerts. Closing twice is fine. */
+  readonly close: () => Promise<void>
+  /** Ends the alerts, for `await using`. */
+  readonly [Symbol.asyncDispose]: () => Promise<void>
+}
+
+/**
+ * Adds up what evaluations cost, with Effect's `Metric`. The attributes are
+ * `budget`, the name, and `flag_key`.
+ *
+ * @category metrics
+ * @since 0.2.0
+ */
+export const counter: Metric.Counter<number> = Metric.counter("feature_flag_usage_total", {
+  description: "What evaluations of feature flags cost",
+  incremental: true
+})
+
+/**
+ * Counts evaluations over a budget with Effect's `Metric`.
+ *
+ * **Details**
+ *
+ * The attributes are `budget`, the name, `flag_key`, and `outcome`: `rejected`,
+ * `served`, `passed`, or `unchecked` when the store gave no answer.
+ *
+ * @category metrics
+ * @since 0.2.0
+ */
+export const exceeded: Metric.Counter<number> = Metric.counter("feature_flag_over_budget_total", {
+  description: "Evaluations of feature flags over a budget",
+  incremental: true
+})
+
+const isFinite = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
+
+const numbers = ["usedBefore", "used", "refused", "windowStart", "resetsAfter"] as const
+
+const isSpent = (answer: unknown): answer is Spent =>
+  isRecord(answer) && typeof answer["isPassed"] === "boolean" && numbers.every((name) => isFinite(answer[name]))
+
+const defaultCapacity = 100_000
+
+const costOf = (cost: Options["cost"] = 1): (context: HookContext) => unknown => {
+  if (typeof cost === "function") return cost
+  if (typeof cost === "number") return () => cost
+  return ({ flagKey }) => Object.hasOwn(cost, flagKey) ? cost[flagKey] : 1
+}
+
+class Turn extends OverLimit.Turn {
+  /** The key of an evaluation whose cost is known by its result. */
+  key: string | undefined = undefined
+}
+
+const ruleOf = (name: string, { budget, window }: Pick<Options, "budget" | "window">): Rule => {
+  const millis = Math.max(1, Math.round(Duration.toMillis(window)))
+  return { id: `${millis} ${name}`, budget, window: millis }
+}
+
+const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
+  const { by = "all", maxSeries = 1000, name = "usage", onAlert, resultCost } = options
+  const clock = yield* Clock.Clock
+  const memory = new Windows(options.capacity ?? defaultCapacity, clock)
+  const store = options.store ?? memory
+  const rule = ruleOf(name, options)
+  const keyOf = LimitKey.keyOf(by)
+  const over = new OverLimit.OverLimit(name, options.onLimited ?? "report", options, clock)
+  const calls = new StoreCalls(name, Duration.fromInputUnsafe(options.timeout ?? "50 millis"))
+  const alerts = yield* Alerts.make<Alert, FeatureHook.StageServices<B>>({
+    name,
+    counter: BackgroundHook.counter,
+    onAlert,
+    capacity: options.alertCapacity ?? 1024,
+    closeTimeout: options.closeTimeout
+  })
+  const usage = new Usage(rule, options.maxKeys ?? 1000)
+  const thresholds = Array.from(options.thresholds ?? [0.5, 0.8, 1])
+  const printed = LimitKey.printer(options.printKey, by)
+  const costs = boundedCounter(counter, "budget", name, maxSeries)
+  const outcomes = boundedCounter(exceeded, "budget", name, maxSeries)
+  const counts = { counted: 0, cost: 0, limited: 0, rejected: 0, served: 0, unkeyed: 0, unchecked: 0 }
+  const shown = oneLine(name, 128)
+  const costBefore = costOf(options.cost)
+
+  const count = (flagKey: string, outcome: Outcome | "unchecked"): void => {
+    if (outcome === "rejected" || outcome === "served") counts[outcome]++
+    outcomes(flagKey, outcome).updateUnsafe(1, Services.current())
+  }
+  const alert = (flagKey: string, key: string, spent: Spent): void => {
+    for (const threshold of reached(thresholds, rule.budget, spent)) {
+      const { used, windowStart } = spent
+      const windowEnd = windowStart + rule.window
+      const flag = oneLine(flagKey, 256)
+      const text = printed(key)
+      const { budget } = rule
+      alerts.send(
+        Object.freeze({ name, key: text, flagKey: flag, threshold, used, budget, windowStart, windowEnd }),
+        flag
+      )
+    }
+  }
+  const noteSpent = (flagKey: string, key: string, spent: Spent, cost: number): void => {
+    usage.note(key, spent)
+    alert(flagKey, key, spent)
+    if (!spent.isPassed || cost === 0) return
+    counts.counted++
+    counts.cost += cost
+    costs(flagKey).updateUnsafe(cost, Services.current())
+    if (spent.used <= rule.budget) return
+    counts.limited++
+    count(flagKey, "passed")
+  }
+  const limit = (context: HookContext, turn: Turn, spent: Spent): OverLimit.Verdict => {
+    counts.limited++
+    const { outcome, verdict } = over.decide(context, turn, `the budget "${shown}" is used up`, spent.resetsAfter)
+    count(context.flagKey, outcome)
+    return verdict
+  }
+  const unchecked = (context: HookContext, turn: Turn): OverLimit.Verdict => {
+    counts.unchecked++
+    if (options.whenDown !== "closed") {
+      count(context.flagKey, "unchecked")
+      return undefined
+    }
+    const { outcome, verdict } = over.decide(context, turn, `the budget "${shown}" cannot be checked`, undefined)
+    count(context.flagKey, outcome)
+    return verdict
+  }
+  /** A cost that is none counts as 1, and its author is told. */
+  const checkedCost = (cost: unknown, stage: HookFailures.Stage, flagKey: string): number => {
+    if (isFinite(cost) && cost >= 0) return cost
+    LimitKey.tell(name, stage, flagKey, "gave a cost that is no number >= 0")
+    return 1
+  }
+  const before = (context: HookContext, hints: HookHints.HookHints, turn: Turn): OverLimit.Verdict => {
+    // An answer of an earlier hook asks no provider.
+    if (context.resolution !== undefined) {
+      turn.isOurs = true
+      return undefined
+    }
+    over.begin(context, turn)
+    const key = LimitKey.read(keyOf, context, hints)
+    if (key === undefined) {
+      counts.unkeyed++
+      return undefined
+    }
+    const { flagKey } = context
+    if (typeof key === "string" && resultCost !== undefined) {
+      turn.key = key
+      // Nothing would be refused.
+      if (over.isReport) return undefined
+    }
+    const cost = resultCost === undefined
+      ? checkedCost(tryOr<unknown, undefined>(() => costBefore(context), () => undefined), "before", flagKey)
+      : 0
+    if (cost === 0 && resultCost === undefined) return undefined
+    const asked = typeof key === "string"
+      ? calls.ask(() => store.spend(rule, key, cost, over.isReport))
+      : Effect.failCause(key)
+    return calls.settle(asked, {
+      stage: "before",
+      flagKey,
+      is: isSpent,
+      onAnswer: (spent) => {
+        noteSpent(flagKey, typeof key === "string" ? key : "", spent, cost)
+        return spent.isPassed ? undefined : limit(context, turn, spent)
+      },
+      onDown: () => unchecked(context, turn)
+    })
+  }
+  const spendAfter = (context: HookContext, details: EvaluationDetails, { isOurs, key }: Turn) => {
+    if (resultCost === undefined || key === undefined || isOurs) return undefined
+    const { flagKey } = context
+    const given = tryOr<unknown, undefined>(() => resultCost(context, details), () => undefined)
+    const cost = checkedCost(given, "after", flagKey)
+    if (cost === 0) return undefined
+    return calls.settle(calls.ask(() => store.spend(rule, key, cost, true)), {
+      stage: "after",
+      flagKey,
+      is: isSpent,
+      onAnswer: (spent) => {
+        noteSpent(flagKey, key, spent, cost)
+        return undefined
+      },
+      onDown: () => {
+        counts.unchecked++
+        count(flagKey, "unchecked")
+        return undefined
+      }
+    })
+  }
+  const hook = FeatureHook.make(name, {
+    hookData: () => new Turn(),
+    before,
+    after: over.remembers || resultCost !== undefined
+      ? (context, details, _hints, turn) => {
+        over.remember(context, details, turn)
+        return spendAfter(context, details, turn)
+      }
+      : undefined
+  })
+  const budget: UsageHook = {
+    hook,
+    alerts: alerts.stream,
+    report: Effect.sync(() => usage.report(clock.currentTimeMillisUnsafe())),
+    counts: Effect.sync(() => ({ ...counts, ...alerts.counts, ...memory.counts })),
+    flush: alerts.flush
+  }
+  return budget
+})
+
+/**
+ * Creates a store of what was used in memory, for several hooks. A hook without a
+ * store has one of its own.
+ *
+ * **Details**
+ *
+ * It answers at once. It forgets windows that are over. When a budget has
+ * `capacity` keys, 100,000 by default, it forgets the one of 16 that used least.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when the capacity is not a positive integer.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const memoryStore = (capacity: number = defaultCapacity): Effect.Effect<Store> => {
+  Check.positiveInteger("UsageHook.memoryStore", "capacity", capacity)
+  return Effect.map(Clock.Clock, (clock) => new Windows(capacity, clock))
+}
+
+/**
+ * Returns the cost that a provider gives in the metadata of a flag, for
+ * `resultCost`. A flag without it costs `orElse`, 1 by default.
+ *
+ * **Example** (A cost from the metadata)
+ *
+ * ```ts
+ * import { UsageHook } from "effect-openfeature"
+ * import { Fixtures } from "effect-openfeature/testing"
+ *
+ * const cost = UsageHook.metadataCost("cost")
+ * cost(Fixtures.hookContext(), Fixtures.details({ flagMetadata: { cost: 5 } })) // => 5
+ * cost(Fixtures.hookContext(), Fixtures.details()) // => 1
+ * ```
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const metadataCost =
+  (name: string, orElse = 1): (context: HookContext, details: EvaluationDetails) => number =>
+  (_context, { flagMetadata }) => {
+    const found = Object.hasOwn(flagMetadata, name) ? flagMetadata[name] : undefined
+    return typeof found === "number" ? found : orElse
+  }
+
+const positive: Check.Rule = (owner, name, value) =>
+  isFinite(value) && value > 0 ? value : Check.reject(owner, name, "a finite number > 0", value)
+
+const isCost = (value: unknown): boolean => isFinite(value) && value >= 0
+
+const costRule: Check.Rule = (owner, name, value) => {
+  const isFine = typeof value === "function" || isCost(value) ||
+    (isRecord(value) && Object.values(value).every(isCost))
+  if (!isFine) Check.reject(owner, name, "a number >= 0, a record of numbers >= 0, or a function", value)
+}
+
+const thresholdsRule: Check.Rule = (owner, name, value) => {
+  const isFine = Array.isArray(value) && value.length <= 16 && new Set(value).size === value.length &&
+    value.every((one) => isFinite(one) && one > 0)
+  if (!isFine) Check.reject(owner, name, "a list of at most 16 different numbers > 0", value)
+}
+
+const checked = (owner: string, options: Options): void => {
+  Check.options(owner, options, {
+    budget: positive,
+    window: Check.positiveDuration,
+    name: Check.aText,
+    by: LimitKey.rule,
+    cost: costRule,
+    resultCost: Check.aFunction,
+    thresholds: thresholdsRule,
+    ...OverLimit.rules,
+    store: Check.withMethods("spend"),
+    capacity: Check.positiveInteger,
+    maxKeys: Check.positiveInteger,
+    timeout: Check.positiveDuration,
+    onAlert: Check.aFunction,
+    alertCapacity: Check.positiveInteger,
+    printKey: LimitKey.printRule,
+    maxSeries: Check.positiveInteger,
+    closeTimeout: Check.finiteDuration
+  })
+  positive(owner, "budget", options.budget)
+  Check.positiveDuration(owner, "window", options.window)
+  if (options.cost !== undefined && options.resultCost !== undefined) {
+    throw new RangeError(`${owner}: give cost or resultCost, not both`)
+  }
+  OverLimit.check(owner, { ...options, onLimited: options.onLimited ?? "report" })
+}
+
+/**
+ * Creates a hook that keeps a budget of evaluations, until the scope closes.
+ *
+ * **When to use**
+ *
+ * Use for a provider that is paid per call, or to see who uses how much. Use
+ * `RateLimitHook` to even out bursts.
+ *
+ * **Details**
+ *
+ * Each key has the whole `budget` in each window. The windows are fixed, so at the
+ * end of one and the start of the next, a key can use twice the budget in a short
+ * time.
+ *
+ * Over the budget, `onLimited` decides, as described at `RateLimitHook.make`. The
+ * default only tells. A rejected evaluation costs nothing. An evaluation that fails
+ * later has cost what `cost` says.
+ *
+ * Each of `thresholds` alerts once per window and key: when that share is used. What
+ * does not fit into the rest of the budget reaches the threshold 1. With a store
+ * that is shared, one process alerts.
+ *
+ * An evaluation that an earlier hook has answered, such as a cache, costs nothing.
+ * The store never delays an evaluation by more than `timeout`, in each of two
+ * stages with `resultCost`. Its failures go to `HookFailures`. A cost that is not a
+ * number >= 0 goes there too, and counts as 1.
+ *
+ * **Gotchas**
+ *
+ * The memory of a hook is lost with the process, so its budget starts anew.
+ *
+ * Throws a `RangeError` when an option is invalid or unknown, when both `cost` and
+ * `resultCost` are given, or when `whenDown` is `"closed"` and `onLimited` is
+ * `"report"`.
+ *
+ * **Example** (Telling who uses how much)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { UsageHook } from "effect-openfeature"
+ * import { Fixtures } from "effect-openfeature/testing"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { hook, report } = yield* UsageHook.make({
+ *     budget: 10,
+ *     window: "1 day",
+ *     by: { attribute: "team" },
+ *     cost: { "ranking-model": 4 }
+ *   })
+ *   for (const flagKey of ["ranking-model", "new-checkout"]) {
+ *     yield* Fixtures.run(hook, { context: { flagKey, context: { team: "search" } } })
+ *   }
+ *   return (yield* report).keys
+ * })
+ * await Effect.runPromise(Effect.scoped(program)) // => [{ key: "search", used: 5, share: 0.5 }]
+ * ```
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const make = <B = void>(
+  options: Options<B>
+): Effect.Effect<UsageHook, never, FeatureHook.StageServices<B> | Scope.Scope> => {
+  checked("UsageHook.make", options)
+  return acquire(options)
+}
+
+/**
+ * Creates a budget for an application without Effect.
+ *
+ * **Details**
+ *
+ * The same as `make`. Without `onAlert`, it needs no closing.
+ *
+ * **Gotchas**
+ *
+ * Throws like `make`.
+ *
+ * **Example** (Sending a message when half of the budget is used)
+ *
+ * ```ts
+ * import { InMemoryProvider, OpenFeature } from "@openfeature/server-sdk"
+ * import { OpenFeatureHook, UsageHook } from "effect-openfeature"
+ *
+ * const provider = new InMemoryProvider({
+ *   sale: { variants: { on: true, off: false }, defaultVariant: "on", disabled: false }
+ * })
+ * await OpenFeature.setProviderAndWait("paid", provider)
+ * const messages: Array<string> = []
+ * const usage = UsageHook.start({
+ *   budget: 4,
+ *   window: "1 day",
+ *   onAlert: async ({ budget, used }) => {
+ *     messages.push(`${used} of ${budget}`) // await chat.post(...)
+ *   }
+ * })
+ * const client = OpenFeature.getClient("paid").addHooks(OpenFeatureHook.make(usage.hook))
+ * for (let i = 0; i < 3; i++) await client.getBooleanValue("sale", false)
+ * await usage.flush()
+ * messages // => ["2 of 4"]
+ * usage.counts().cost // => 3
+ * await usage.close()
+ * ```
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const start = <B extends PromiseLike<unknown> | Effect.Effect<unknown, unknown> | void>(
+  options: Options<B>
+): Running => {
+  checked("UsageHook.start", options)
+  const { value: { counts, flush, hook, report }, ...closing } = Started.start(acquire<void>(options))
+  return {
+    hook,
+    report: () => Started.runSync(report),
+    counts: () => Started.runSync(counts),
+    flush: () => Started.runPromise(flush),
+    ...closing
+  }
+}

@@ -1,0 +1,86 @@
+/** Token buckets in memory. A bucket that is full again is as good as forgotten. */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { sha256 } from "../digest.ts"
+import { Ledger } from "../ledger.ts"
+
+export interface Rule {
+  readonly id: string
+  readonly limit: number
+  readonly window: number
+  readonly burst: number
+}
+
+export interface Taken {
+  readonly isPassed: boolean
+  readonly retryAfter: number
+}
+
+/** In microseconds times the limit, so that all sums are exact: one token is the window in microseconds. */
+interface Bucket {
+  readonly key: string
+  credit: number
+  at: number
+}
+
+const passed: Taken = { isPassed: true, retryAfter: 0 }
+
+/** In characters. Of a longer key, the digest is kept. */
+const maxKeyLength = 256
+
+/** A key that takes little memory. */
+export const bounded = (key: string): string => key.length <= maxKeyLength ? key : `\u0000${sha256(key)}`
+
+const refilled = ({ at, credit }: Bucket, { burst, limit, window }: Rule, now: number): number =>
+  // A clock that goes back refills nothing.
+  Math.min(burst * window, credit + Math.max(0, now - at) * limit)
+
+const ledgerOf = (rule: Rule, capacity: number): Ledger<Bucket> =>
+  new Ledger<Bucket>(capacity, (bucket, now) => rule.burst * rule.window - refilled(bucket, rule, now))
+
+export class Buckets {
+  readonly #ledgers = new Map<string, Ledger<Bucket>>()
+  readonly #capacity: number
+  readonly #clock: Clock.Clock
+  /** Most stores have one limit. */
+  #latest: { readonly rule: Rule; readonly ledger: Ledger<Bucket> } | undefined = undefined
+
+  constructor(capacity: number, clock: Clock.Clock) {
+    this.#capacity = capacity
+    this.#clock = clock
+  }
+  get counts(): { readonly keys: number; readonly evicted: number } {
+    const ledgers = Array.from(this.#ledgers.values())
+    return {
+      keys: ledgers.reduce((sum, { size }) => sum + size, 0),
+      evicted: ledgers.reduce((sum, { evicted }) => sum + evicted, 0)
+    }
+  }
+  readonly take = (rule: Rule, key: string): Effect.Effect<Taken> => Effect.succeed(this.takeNow(rule, key))
+  /** Without an effect, which takes longer than the rest. */
+  takeNow(rule: Rule, given: string): Taken {
+    const now = Math.floor(Number(this.#clock.monotonicTimeNanosUnsafe()) / 1000)
+    const key = bounded(given)
+    const ledger = this.#ledgerOf(rule)
+    const found = ledger.get(key, now)
+    if (found === undefined) {
+      ledger.add({ key, credit: (rule.burst - 1) * rule.window, at: now }, now)
+      return passed
+    }
+    found.credit = refilled(found, rule, now)
+    found.at = now
+    if (found.credit < rule.window) {
+      const retryAfter = Math.ceil((rule.window - found.credit) / rule.limit / 1000)
+      return { isPassed: false, retryAfter }
+    }
+    found.credit -= rule.window
+    return passed
+  }
+  #ledgerOf(rule: Rule): Ledger<Bucket> {
+    if (this.#latest?.rule === rule) return this.#latest.ledger
+    const ledger = this.#ledgers.get(rule.id) ?? ledgerOf(rule, this.#capacity)
+    this.#ledgers.set(rule.id, ledger)
+    this.#latest = { rule, ledger }
+    return ledger
+  }
+}

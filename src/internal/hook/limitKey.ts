@@ -1,0 +1,95 @@
+/** What a limit is counted by. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type { HookContext } from "../../HookContext.ts"
+import * as HookFailures from "../../HookFailures.ts"
+import * as HookHints from "../../HookHints.ts"
+import * as Check from "../check.ts"
+import { netstring } from "../hash.ts"
+import * as Services from "../services.ts"
+import { oneLine } from "../text.ts"
+import { isRecord, readOwn, readString, tryOr } from "../untrusted.ts"
+import { attributeOf, domainOf, targetingKeyOf } from "./view.ts"
+
+export type By =
+  | "all"
+  | "domain"
+  | "flag"
+  | "subject"
+  | "subjectAndFlag"
+  | { readonly attribute: string }
+  | { readonly hint: HookHints.Key<string> }
+  | ((context: HookContext, hints: HookHints.HookHints) => string | undefined)
+
+/** Returns `undefined` for an evaluation that belongs to no key. */
+export type KeyOf = (context: HookContext, hints: HookHints.HookHints) => unknown
+
+const named: Readonly<Record<string, KeyOf>> = {
+  all: () => "",
+  domain: (context) => domainOf(context) ?? "",
+  flag: ({ flagKey }) => flagKey,
+  subject: targetingKeyOf,
+  subjectAndFlag: (context) => {
+    const subject = targetingKeyOf(context)
+    return subject === undefined ? undefined : netstring(context.flagKey) + subject
+  }
+}
+
+const textOf = (value: unknown): string | undefined =>
+  typeof value === "string" ? value : typeof value === "number" || typeof value === "boolean" ? `${value}` : undefined
+
+export const keyOf = (by: By): KeyOf => {
+  if (typeof by === "string") return named[by] ?? (() => undefined)
+  if (typeof by === "function") return by
+  if ("attribute" in by) return (context) => textOf(attributeOf(context, by.attribute))
+  return (_context, hints) => textOf(HookHints.getOrUndefined(hints, by.hint))
+}
+
+/** Whether the keys are names that the application has given, and nothing of a user. */
+const isPublic = (by: By): boolean => by === "all" || by === "domain" || by === "flag"
+
+const isHint = (hint: unknown): boolean => isRecord(hint) && readString(hint, "name") !== undefined && "slot" in hint
+
+export const rule: Check.Rule = (owner, name, value) => {
+  if (typeof value === "function" || (typeof value === "string" && Object.hasOwn(named, value))) return
+  const keys = isRecord(value) ? Object.keys(value) : []
+  const attribute = readOwn(value, "attribute")
+  const isFine = keys.length === 1 &&
+    ((typeof attribute === "string" && attribute !== "") || isHint(readOwn(value, "hint")))
+  if (!isFine) {
+    Check.reject(owner, name, `one of ${Object.keys(named).join(", ")}, { attribute }, { hint } or a function`, value)
+  }
+}
+
+/** Returns the key, or why there is none that can be used. */
+export const read = (
+  keyOf: KeyOf,
+  context: HookContext,
+  hints: HookHints.HookHints
+): string | Cause.Cause<unknown> | undefined => {
+  const key = tryOr<unknown, Cause.Cause<never>>(() => keyOf(context, hints), Cause.die)
+  if (key === undefined || typeof key === "string" || Cause.isCause(key)) return key
+  return Cause.die(new Check.Misuse("gave a key that is no text"))
+}
+
+export type Print = "omit" | "raw" | ((key: string) => string)
+
+export const printRule: Check.Rule = (owner, name, value) =>
+  typeof value === "function" || Check.oneOf(owner, name, ["omit", "raw"], value)
+
+/** Writes a key for people. Data of a user is left out, unless the application asks for it. */
+export const printer = (print: Print | undefined, by: By): (key: string) => string | undefined => {
+  const chosen = print ?? (isPublic(by) && by !== "all" ? "raw" : "omit")
+  if (chosen === "omit") return () => undefined
+  if (chosen === "raw") return (key) => oneLine(key, 256)
+  return (key) => {
+    const printed: unknown = tryOr(() => chosen(key), () => undefined)
+    return typeof printed === "string" ? oneLine(printed, 256) : undefined
+  }
+}
+
+/** Tells the author of a function about a result that cannot be used, from a stage that answers at once. */
+export const tell = (hook: string, stage: HookFailures.Stage, flagKey: string, message: string): void => {
+  const cause = Cause.die(new Check.Misuse(message))
+  void Effect.runForkWith(Services.current())(HookFailures.report({ hook, stage, flagKey, cause }))
+}

@@ -1,0 +1,70 @@
+/** Calls of a store that can be slow, hang, fail or hold garbage. None of it reaches the evaluation. */
+import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as HookFailures from "../../HookFailures.ts"
+import { tryOr } from "../untrusted.ts"
+import { effectOf, type Verdict } from "./overLimit.ts"
+
+/** Calls that cannot be interrupted go on after their time. A store that is full of them is not asked again. */
+const maxPending = 1024
+
+export type Asked = Effect.Effect<unknown, unknown>
+
+export interface Handler<A> {
+  readonly stage: HookFailures.Stage
+  readonly flagKey: string
+  /** Whether the answer makes sense. */
+  readonly is: (answer: unknown) => answer is A
+  readonly onAnswer: (answer: A) => Verdict
+  readonly onDown: () => Verdict
+}
+
+export class StoreCalls {
+  readonly #hook: string
+  readonly #timeout: Duration.Duration
+  #pending = 0
+
+  constructor(hook: string, timeout: Duration.Duration) {
+    this.#hook = hook
+    this.#timeout = timeout
+  }
+  /** An `Exit` if the store answers at once, which needs no fiber. */
+  ask(call: () => Asked): Asked {
+    if (this.#pending >= maxPending) return Exit.fail(new Error("too many calls of the store wait"))
+    const asked = tryOr(call, Exit.die)
+    return Effect.isEffect(asked) ? asked : Exit.die(new TypeError("the store gave no effect"))
+  }
+  settle<A>(asked: Asked, handler: Handler<A>): Verdict {
+    if (Exit.isExit(asked)) return this.#settled(handler, asked)
+    return Effect.flatMap(Effect.exit(this.#bounded(asked)), (exit) => effectOf(this.#settled(handler, exit)))
+  }
+  #settled<A>(handler: Handler<A>, exit: Exit.Exit<unknown, unknown>): Verdict {
+    if (Exit.isFailure(exit)) return this.#down(handler, exit.cause)
+    const { value } = exit
+    return tryOr(() => handler.is(value), () => false) && handler.is(value)
+      ? handler.onAnswer(value)
+      : this.#down(handler, Cause.fail(new TypeError("the answer of the store makes no sense")))
+  }
+  #down<A>({ flagKey, onDown, stage }: Handler<A>, cause: Cause.Cause<unknown>): Verdict {
+    return Effect.andThen(
+      HookFailures.report({ hook: this.#hook, stage, flagKey, cause }),
+      Effect.suspend(() => effectOf(onDown()))
+    )
+  }
+  // A call in a region that cannot be interrupted would hold the evaluation for ever, so it is detached.
+  #bounded(asked: Asked): Effect.Effect<unknown, unknown> {
+    return Effect.suspend(() => {
+      this.#pending++
+      const counted = Effect.ensuring(asked, Effect.sync(() => void this.#pending--))
+      return Effect.flatMap(Effect.forkDetach(counted, { startImmediately: true }), (fiber) =>
+        fiber.pollUnsafe() ??
+          Effect.ensuring(
+            Effect.timeout(Effect.interruptible(Fiber.join(fiber)), this.#timeout),
+            Effect.sync(() => fiber.interruptUnsafe())
+          ))
+    })
+  }
+}

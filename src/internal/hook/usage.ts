@@ -1,0 +1,69 @@
+/** What is known about the use of a budget in the present window, and when somebody has to be told. */
+import { bounded } from "./buckets.ts"
+import type { Rule, Spent } from "./windows.ts"
+
+export interface Used {
+  readonly key: string
+  readonly used: number
+  readonly share: number
+}
+
+export interface Report {
+  readonly windowStart: number
+  readonly windowEnd: number
+  readonly keys: ReadonlyArray<Used>
+  readonly overflow: number
+}
+
+/** The thresholds that an evaluation is the first to reach, of all that share the store. */
+export const reached = (
+  thresholds: ReadonlyArray<number>,
+  budget: number,
+  { isPassed, refused, used, usedBefore }: Spent
+): ReadonlyArray<number> => {
+  // What does not fit into the rest of a budget has used it up. That is told once, and not again when the rest is used.
+  if (!isPassed) return refused === 1 && used < budget ? thresholds.filter((threshold) => threshold === 1) : []
+  if (used === usedBefore) return []
+  return thresholds.filter((threshold) => {
+    const at = threshold * budget
+    return usedBefore < at && used >= at && (threshold !== 1 || refused === 0)
+  })
+}
+
+export class Usage {
+  readonly #rule: Rule
+  readonly #maxKeys: number
+  readonly #used = new Map<string, number>()
+  #start = 0
+  #overflow = 0
+
+  constructor(rule: Rule, maxKeys: number) {
+    this.#rule = rule
+    this.#maxKeys = maxKeys
+  }
+  note(given: string, { used, usedBefore, windowStart }: Spent): void {
+    // Answers of a shared store can arrive in another order.
+    if (windowStart < this.#start) return
+    if (windowStart > this.#start) {
+      this.#start = windowStart
+      this.#used.clear()
+      this.#overflow = 0
+    }
+    const key = bounded(given)
+    const known = this.#used.get(key)
+    if (known !== undefined || this.#used.size < this.#maxKeys) this.#used.set(key, Math.max(known ?? 0, used))
+    else this.#overflow += used - usedBefore
+  }
+  report(now: number): Report {
+    const { budget, window } = this.#rule
+    const isOver = now >= this.#start + window
+    const windowStart = isOver ? now - (now % window) : this.#start
+    const used = isOver ? [] : Array.from(this.#used, ([key, used]): Used => ({ key, used, share: used / budget }))
+    return {
+      windowStart,
+      windowEnd: windowStart + window,
+      keys: used.sort((one, other) => other.used - one.used),
+      overflow: isOver ? 0 : this.#overflow
+    }
+  }
+}

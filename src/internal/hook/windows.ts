@@ -1,0 +1,88 @@
+/** What was used in the present window, in memory. What was used in an earlier one is as good as forgotten. */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { Ledger } from "../ledger.ts"
+import { bounded } from "./buckets.ts"
+
+export interface Rule {
+  readonly id: string
+  readonly budget: number
+  readonly window: number
+}
+
+export interface Spent {
+  readonly isPassed: boolean
+  readonly usedBefore: number
+  readonly used: number
+  readonly refused: number
+  readonly windowStart: number
+  readonly resetsAfter: number
+}
+
+interface Window {
+  readonly key: string
+  start: number
+  used: number
+  refused: number
+}
+
+/** Windows are aligned to the epoch. */
+export const startOf = (now: number, window: number): number => now - (now % window)
+
+/** Whether the cost fits. A cost of zero asks whether there is anything left. */
+export const fits = (used: number, cost: number, budget: number): boolean =>
+  cost === 0 ? used < budget : used + cost <= budget
+
+export class Windows {
+  readonly #ledgers = new Map<string, Ledger<Window>>()
+  readonly #capacity: number
+  readonly #clock: Clock.Clock
+
+  constructor(capacity: number, clock: Clock.Clock) {
+    this.#capacity = capacity
+    this.#clock = clock
+  }
+  get counts(): { readonly keys: number; readonly evicted: number } {
+    const ledgers = Array.from(this.#ledgers.values())
+    return {
+      keys: ledgers.reduce((sum, { size }) => sum + size, 0),
+      evicted: ledgers.reduce((sum, { evicted }) => sum + evicted, 0)
+    }
+  }
+  readonly spend = (rule: Rule, given: string, cost: number, isForced: boolean): Effect.Effect<Spent> => {
+    const now = this.#clock.currentTimeMillisUnsafe()
+    const start = startOf(now, rule.window)
+    const key = bounded(given)
+    const ledger = this.#ledgerOf(rule)
+    const found = ledger.get(key, now)
+    const window = found ?? { key, start, used: 0, refused: 0 }
+    // A clock that goes back stays in the later window, and one that goes on starts a new one.
+    if (window.start < start || window.start > start + rule.window) {
+      window.start = start
+      window.used = 0
+      window.refused = 0
+    }
+    const usedBefore = window.used
+    const isPassed = isForced || fits(window.used, cost, rule.budget)
+    if (isPassed) window.used += cost
+    else window.refused++
+    if (found === undefined && window.used + window.refused > 0) ledger.add(window, now)
+    return Effect.succeed({
+      isPassed,
+      usedBefore,
+      used: window.used,
+      refused: window.refused,
+      windowStart: window.start,
+      resetsAfter: window.start + rule.window - now
+    })
+  }
+  #ledgerOf(rule: Rule): Ledger<Window> {
+    const found = this.#ledgers.get(rule.id)
+    if (found !== undefined) return found
+    const worth = ({ start, used }: Window, now: number): number =>
+      start < startOf(now, rule.window) ? 0 : used + Number.MIN_VALUE
+    const made = new Ledger<Window>(this.#capacity, worth)
+    this.#ledgers.set(rule.id, made)
+    return made
+  }
+}

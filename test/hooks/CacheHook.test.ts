@@ -1,0 +1,610 @@
+import * as SDK from "@openfeature/server-sdk"
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Function, Metric } from "effect"
+import { TestClock } from "effect/testing"
+import {
+  CacheHook,
+  EvaluationError,
+  type FeatureFlags,
+  FeatureHook,
+  OpenFeatureHook,
+  ResolutionProvider
+} from "effect-openfeature"
+import { Fixtures, TestProvider } from "effect-openfeature/testing"
+import { Memory } from "../../src/internal/hook/cacheMemory.ts"
+import { client, collectFailures, newDomain, paths, rangeError, turns, unhandledRejections, until } from "../support.ts"
+
+type Flags = FeatureFlags.FeatureFlags["Service"]
+
+const ana = { targetingKey: "ana" }
+const ben = { targetingKey: "ben" }
+
+const details = (flags: Flags, context: Record<string, string> = ana, flagKey = "sale") =>
+  flags.booleanDetails(flagKey, false, { context })
+
+/** A provider that counts, with a cache in front of it. */
+const rig = Effect.fnUntraced(function*(
+  options: Partial<CacheHook.Options> = {},
+  answer: TestProvider.Answer = TestProvider.value(true, { variant: "on", flagMetadata: { version: 7 } }),
+  change: <E, R>(hook: FeatureHook.FeatureHook<E, R>) => FeatureHook.FeatureHook<E, R> = (hook) => hook
+) {
+  const cache = yield* CacheHook.make({ key: ["targetingKey"], ...options })
+  const { flags, provider } = yield* client({ sale: answer }, { hooks: [change(cache.hook)] })
+  return { cache, flags, provider, asked: Effect.map(provider.calls, (calls) => calls.length) }
+})
+
+describe("a cache", () => {
+  for (const [path, change] of paths) {
+    it.effect(`answers what the provider resolved, until its time is over, ${path}`, () =>
+      Effect.gen(function*() {
+        const { asked, cache, flags } = yield* rig({ timeToLive: "1 minute" }, undefined, change)
+        assert.strictEqual((yield* details(flags)).reason, "STATIC")
+        for (let i = 0; i < 2; i++) {
+          assert.deepInclude(yield* details(flags), {
+            value: true,
+            variant: "on",
+            reason: "CACHED",
+            flagMetadata: { version: 7 }
+          })
+        }
+        yield* TestClock.adjust("59999 millis")
+        yield* details(flags)
+        assert.strictEqual(yield* asked, 1)
+        yield* TestClock.adjust("1 millis")
+        yield* details(flags)
+        assert.strictEqual(yield* asked, 2)
+        assert.deepStrictEqual(yield* cache.counts, {
+          hits: 3,
+          stale: 0,
+          shared: 0,
+          misses: 2,
+          bypassed: 0,
+          errors: 0,
+          evicted: 0,
+          size: 1
+        })
+      }))
+
+    it.effect(`serves a stale answer while one evaluation asks the provider, ${path}`, () =>
+      Effect.gen(function*() {
+        const answer = TestProvider.delayed("1 second", TestProvider.value(true))
+        const { asked, cache, flags } = yield* rig({ timeToLive: "1 minute", staleFor: "1 minute" }, answer, change)
+        const evaluate = Effect.forkChild(details(flags), { startImmediately: true })
+        const first = yield* evaluate
+        yield* turns()
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(first)
+        yield* TestClock.adjust("1 minute")
+        const refresh = yield* evaluate
+        yield* turns()
+        for (let i = 0; i < 5; i++) assert.strictEqual((yield* details(flags)).reason, "CACHED")
+        assert.strictEqual(yield* asked, 2)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* Fiber.join(refresh)).reason, "STATIC")
+        yield* details(flags)
+        assert.deepInclude(yield* cache.counts, { hits: 1, stale: 5, misses: 2 })
+      }))
+
+    it.effect(`asks the provider once for many evaluations at the same time, ${path}`, () =>
+      Effect.gen(function*() {
+        const answer = TestProvider.delayed("500 millis", TestProvider.value(true))
+        const { asked, cache, flags } = yield* rig({}, answer, change)
+        const many = Effect.all(Array.from({ length: 20 }, () => details(flags)), { concurrency: "unbounded" })
+        const fiber = yield* Effect.forkChild(many, { startImmediately: true })
+        yield* turns()
+        yield* TestClock.adjust("500 millis")
+        const reasons = (yield* Fiber.join(fiber)).map(({ reason }) => reason)
+        assert.deepStrictEqual(reasons, ["STATIC", ...Array.from({ length: 19 }, () => "CACHED")])
+        assert.strictEqual(yield* asked, 1)
+        assert.deepInclude(yield* cache.counts, { shared: 19, misses: 1 })
+      }))
+
+    it.effect(`waits for another evaluation no longer than its bound, ${path}`, () =>
+      Effect.gen(function*() {
+        const { asked, flags } = yield* rig(
+          { waitTimeout: "300 millis" },
+          TestProvider.delayed("10 seconds", TestProvider.value(true)),
+          change
+        )
+        const many = Effect.all(Array.from({ length: 3 }, () => details(flags)), { concurrency: "unbounded" })
+        const fiber = yield* Effect.forkChild(many, { startImmediately: true })
+        yield* turns()
+        yield* TestClock.adjust("299 millis")
+        yield* turns()
+        assert.strictEqual(yield* asked, 1)
+        yield* TestClock.adjust("1 millis")
+        yield* turns()
+        assert.strictEqual(yield* asked, 3)
+        yield* TestClock.adjust("10 seconds")
+        yield* Fiber.join(fiber)
+      }))
+
+    it.effect(`lets the others go on when the one that asks fails, ${path}`, () =>
+      Effect.gen(function*() {
+        const answer = TestProvider.delayed("100 millis", TestProvider.error("GENERAL", "no"))
+        const { asked, flags } = yield* rig({}, answer, change)
+        const many = Effect.all(Array.from({ length: 4 }, () => details(flags)), { concurrency: "unbounded" })
+        const fiber = yield* Effect.forkChild(many, { startImmediately: true })
+        yield* turns()
+        yield* TestClock.adjust("100 millis")
+        yield* turns()
+        assert.strictEqual(yield* asked, 4)
+        yield* TestClock.adjust("100 millis")
+        assert.isTrue((yield* Fiber.join(fiber)).every(({ errorCode }) => errorCode === "GENERAL"))
+      }))
+
+    it.effect(`lets the others go on when the one that asks is interrupted, ${path}`, () =>
+      Effect.gen(function*() {
+        const { asked, flags, provider } = yield* rig({ waitTimeout: "1 hour" }, TestProvider.never, change)
+        const leader = yield* Effect.forkChild(details(flags), { startImmediately: true })
+        yield* turns()
+        const other = yield* Effect.forkChild(details(flags), { startImmediately: true })
+        yield* turns()
+        assert.strictEqual(yield* asked, 1)
+        yield* provider.set("sale", TestProvider.value(true))
+        leader.interruptUnsafe()
+        // The client gives the provider that hangs a while to end.
+        yield* turns()
+        yield* TestClock.adjust("30 seconds")
+        yield* until(() => other.pollUnsafe() !== undefined)
+        assert.isTrue((yield* Fiber.join(other)).value)
+        assert.strictEqual(yield* asked, 2)
+      }))
+
+    it.effect(`lets the others go on when another hook rejects what the provider gave, ${path}`, () =>
+      Effect.gen(function*() {
+        const cache = yield* CacheHook.make({ key: ["targetingKey"], waitTimeout: "1 hour" })
+        let rejects = true
+        const guard = FeatureHook.make("guard", { after: () => rejects ? Effect.fail("no") : Effect.void })
+        const answer = TestProvider.delayed("1 second", TestProvider.value(true))
+        // The later stages run in reverse, so the guard comes before the cache.
+        const { flags, provider } = yield* client({ sale: answer }, { hooks: [change(cache.hook), guard] })
+        const many = Effect.all([details(flags), details(flags)], { concurrency: "unbounded" })
+        const fiber = yield* Effect.forkChild(many, { startImmediately: true })
+        yield* turns()
+        yield* TestClock.adjust("1 second")
+        yield* turns()
+        assert.strictEqual((yield* provider.calls).length, 2)
+        rejects = false
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual((yield* Fiber.join(fiber)).map(({ errorCode }) => errorCode), ["GENERAL", undefined])
+      }))
+
+    it.effect(`keeps no answer of another hook, ${path}`, () =>
+      Effect.gen(function*() {
+        for (const order of ["before", "after"] as const) {
+          const cache = yield* CacheHook.make({ key: ["targetingKey"] })
+          const override = FeatureHook.make("override", {
+            before: ({ context }) =>
+              context.targetingKey === "ana" && context["vip"] === "yes" ? { resolution: { value: false } } : undefined
+          })
+          const hooks = order === "before" ? [override, change(cache.hook)] : [change(cache.hook), override]
+          const { flags } = yield* client({ sale: TestProvider.value(true) }, { hooks })
+          assert.isFalse((yield* details(flags, { ...ana, vip: "yes" })).value, order)
+          assert.isTrue((yield* details(flags)).value, order)
+          assert.isTrue((yield* details(flags)).value, order)
+          assert.deepInclude(yield* cache.counts, { hits: 1, size: 1 })
+        }
+      }))
+
+    it.effect(`keeps errors and defaults only if it is asked to, ${path}`, () =>
+      Effect.gen(function*() {
+        const cases = [
+          [TestProvider.value(true, { reason: "DEFAULT" }), {}, 2],
+          [TestProvider.value(true, { reason: "ERROR" }), {}, 2],
+          [TestProvider.value(true, { reason: "DEFAULT" }), { reasons: { DEFAULT: "1 second" } }, 1],
+          [TestProvider.error("FLAG_NOT_FOUND", "secret"), {}, 2],
+          [TestProvider.error("FLAG_NOT_FOUND", "secret"), { errors: { PARSE_ERROR: "1 second" } }, 2],
+          [TestProvider.error("FLAG_NOT_FOUND", "secret"), { errors: { FLAG_NOT_FOUND: "1 second" } }, 1]
+        ] as const
+        for (const [index, [answer, options, times]] of cases.entries()) {
+          const { asked, flags } = yield* rig({ timeToLive: () => "1 minute", ...options }, answer, change)
+          yield* details(flags)
+          const { errorCode, errorMessage = "" } = yield* details(flags)
+          assert.strictEqual(yield* asked, times, `case ${index}`)
+          if (index < 3) continue
+          assert.strictEqual(errorCode, "FLAG_NOT_FOUND")
+          if (times === 1) assert.notInclude(errorMessage, "secret")
+        }
+      }))
+
+    it.effect(`decides on the time by reason, or by the answer, ${path}`, () =>
+      Effect.gen(function*() {
+        const answer = TestProvider.value(true, { variant: "short" })
+        const { asked, flags, provider } = yield* rig(
+          {
+            reasons: { TARGETING_MATCH: "10 seconds" },
+            timeToLive: ({ variant }) => variant === "short" ? "1 second" : undefined
+          },
+          answer,
+          change
+        )
+        yield* details(flags)
+        yield* TestClock.adjust("999 millis")
+        yield* details(flags)
+        assert.strictEqual(yield* asked, 1)
+        yield* TestClock.adjust("1 millis")
+        yield* provider.set("sale", TestProvider.value(true, { variant: "short", reason: "TARGETING_MATCH" }))
+        yield* details(flags)
+        yield* TestClock.adjust("9999 millis")
+        yield* details(flags)
+        assert.strictEqual(yield* asked, 2)
+        yield* TestClock.adjust("1 millis")
+        yield* provider.set("sale", TestProvider.value(true, { variant: "other" }))
+        yield* details(flags)
+        yield* details(flags)
+        assert.strictEqual(yield* asked, 4)
+      }))
+
+    it.effect(`tells subjects, flags, types and domains apart, ${path}`, () =>
+      Effect.gen(function*() {
+        const cache = yield* CacheHook.make({ key: ["targetingKey", "plan"] })
+        const hook = change(cache.hook)
+        let asked = 0
+        const evaluate = (context: Fixtures.HookContextOptions) =>
+          Effect.map(
+            Fixtures.run(hook, {
+              context,
+              details: { value: context.flagValueType === "string" ? `${++asked}` : ++asked > 0, variant: `${asked}` }
+            }),
+            ({ details }) => details.variant
+          )
+        const different: ReadonlyArray<Fixtures.HookContextOptions> = [
+          { context: {} },
+          { context: { targetingKey: "undefined" } },
+          { context: { targetingKey: "" } },
+          { context: ana },
+          { context: ben },
+          { context: { ...ana, plan: "pro" } },
+          { context: { ...ana, plan: null } },
+          { context: { ...ana, plan: "undefined" } },
+          { context: { ...ana, plan: "null" } },
+          { context: { ...ana, plan: 1 } },
+          { context: { ...ana, plan: "1" } },
+          { context: { ...ana, plan: true } },
+          { context: { ...ana, plan: "true" } },
+          { context: { plan: "ana" } },
+          { context: ana, flagKey: "other" },
+          { context: ana, domain: "other" },
+          { context: ana, providerName: "other" },
+          { context: ana, flagValueType: "string", defaultValue: "" }
+        ]
+        for (const one of [...different, ...different]) yield* evaluate(one)
+        const variants = yield* Effect.all(different.map(evaluate))
+        assert.strictEqual(new Set(variants).size, different.length)
+        assert.deepInclude(yield* cache.counts, { misses: different.length, hits: 2 * different.length })
+        // An attribute that the key does not name makes no difference, and neither does the order.
+        assert.strictEqual(yield* evaluate({ context: { other: 1, plan: "pro", ...ana } }), variants[5])
+      }))
+
+    it.effect(`shares answers among subjects only if it is told to, ${path}`, () =>
+      Effect.gen(function*() {
+        const { asked, flags } = yield* rig({ key: { shared: [] } }, undefined, change)
+        yield* details(flags, ana)
+        yield* details(flags, ben)
+        assert.strictEqual(yield* asked, 1)
+        const whole = yield* rig({ key: "context" }, undefined, change)
+        for (const context of [ana, ben, { ...ana, plan: "pro" }, ana]) yield* details(whole.flags, context)
+        assert.strictEqual(yield* whole.asked, 3)
+      }))
+
+    it.effect(`leaves a flag alone when a later hook changes its key, and gives nobody the wrong answer, ${path}`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const cache = yield* CacheHook.make({ key: ["targetingKey"] })
+          let user: string | undefined = undefined
+          const identify = FeatureHook.make("identify", {
+            before: () => user === undefined ? undefined : { context: { targetingKey: user } }
+          })
+          const hooks = [change(cache.hook), identify]
+          const { flags, provider } = yield* client({ sale: TestProvider.value(true) }, { hooks })
+          yield* details(flags, {})
+          assert.strictEqual((yield* details(flags, {})).reason, "CACHED")
+          user = "ana"
+          const { errorCode, value } = yield* details(flags, {})
+          assert.deepStrictEqual([errorCode, value], ["GENERAL", false])
+          for (let i = 0; i < 3; i++) assert.strictEqual((yield* details(flags, {})).reason, "STATIC")
+          assert.strictEqual((yield* provider.calls).length, 4)
+          assert.deepInclude(yield* cache.counts, { bypassed: 3 })
+          assert.strictEqual(failures.filter(({ hook }) => hook === "cache").length, 1)
+        })
+      ))
+  }
+
+  it.effect("has no key for what is no data, for what throws, and for what is too large", () =>
+    collectFailures(() =>
+      Effect.gen(function*() {
+        const cache = yield* CacheHook.make({ key: ["targetingKey", "plan"] })
+        class Plan {}
+        const cyclic: Array<unknown> = []
+        cyclic.push(cyclic)
+        const hostile = new Proxy({}, {
+          ownKeys: () => {
+            throw new Error("no")
+          }
+        })
+        const holes = Array.from<unknown>({ length: 3 })
+        Reflect.deleteProperty(holes, 1)
+        const plans: ReadonlyArray<unknown> = [
+          new Plan(),
+          new Map(),
+          () => 1,
+          Symbol("a"),
+          { [Symbol("a")]: 1 },
+          cyclic,
+          hostile,
+          holes,
+          "x".repeat(200_000),
+          Array.from({ length: 2000 }, () => 1)
+        ]
+        const { flags, provider } = yield* client({ sale: TestProvider.value(true) }, { hooks: [cache.hook] })
+        for (const plan of plans) {
+          for (let i = 0; i < 2; i++) {
+            const context: { targetingKey: string } = Function.cast({ ...ana, plan })
+            assert.isTrue((yield* details(flags, context)).value)
+          }
+        }
+        assert.strictEqual((yield* provider.calls).length, 2 * plans.length)
+        assert.deepInclude(yield* cache.counts, { hits: 0, bypassed: 2 * plans.length })
+      })
+    ))
+
+  it.effect("takes long keys without keeping them", () =>
+    Effect.gen(function*() {
+      const { asked, flags } = yield* rig()
+      const long = "x".repeat(50_000)
+      for (const key of [`${long}a`, `${long}b`, `${long}a`]) yield* details(flags, { targetingKey: key })
+      assert.strictEqual(yield* asked, 2)
+    }))
+
+  it.effect("forgets the least recently used answer when it is full", () =>
+    Effect.gen(function*() {
+      const { asked, cache, flags } = yield* rig({ capacity: 2 })
+      for (const targetingKey of ["a", "b", "a", "c", "a", "b"]) yield* details(flags, { targetingKey })
+      assert.strictEqual(yield* asked, 4)
+      assert.deepInclude(yield* cache.counts, { hits: 2, evicted: 2, size: 2 })
+    }))
+
+  it.effect("removes a stale answer when the new one is not to be stored, and keeps it when the provider fails", () =>
+    Effect.gen(function*() {
+      let time: string | undefined = "1 second"
+      const { asked, flags, provider } = yield* rig({
+        timeToLive: () => Function.cast(time),
+        staleFor: "1 hour",
+        waitTimeout: "2 seconds"
+      })
+      yield* details(flags)
+      yield* TestClock.adjust("1 second")
+      yield* provider.set("sale", TestProvider.error("GENERAL", "no"))
+      assert.strictEqual((yield* details(flags)).errorCode, "GENERAL")
+      for (let i = 0; i < 3; i++) assert.strictEqual((yield* details(flags)).reason, "CACHED")
+      assert.strictEqual(yield* asked, 2)
+      time = undefined
+      yield* provider.set("sale", TestProvider.value(true))
+      yield* TestClock.adjust("2 seconds")
+      for (let i = 0; i < 3; i++) assert.strictEqual((yield* details(flags)).reason, "STATIC")
+    }))
+
+  it.effect("counts in metrics", () =>
+    Effect.gen(function*() {
+      const { flags } = yield* rig({ key: ["targetingKey"] })
+      for (let i = 0; i < 3; i++) yield* details(flags)
+      const of = (result: string) =>
+        Effect.map(
+          Metric.value(Metric.withAttributes(CacheHook.counter, { flag_key: "sale", result })),
+          ({ count }) => count
+        )
+      assert.deepStrictEqual(yield* Effect.all([of("miss"), of("hit")]), [1, 2])
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
+
+  it("refuses a key that ignores the subject without saying so, and wrong options", () => {
+    const message = (options: unknown) => rangeError(() => CacheHook.make(Function.cast(options)))
+    assert.include(message({}), "CacheHook.make: key must be")
+    assert.include(message({ key: ["plan"] }), "CacheHook.make: key must name \"targetingKey\"")
+    assert.include(message({ key: [] }), "{ shared: [\"plan\"] }")
+    assert.include(message({ key: { shard: [] } }), "did you mean \"shared\"?")
+    assert.include(message({ key: "context", errors: { PROVIDER_NOT_READY: "1 second" } }), "CacheHook.make: errors")
+    assert.include(message({ key: "context", errors: { NOT_FOUND: "1 second" } }), "CacheHook.make: errors")
+    assert.include(message({ key: "context", reasons: { STATIC: 0 } }), "CacheHook.make: reasons.STATIC")
+    assert.include(message({ key: "context", store: new Memory(1), capacity: 1 }), "store or capacity")
+  })
+})
+
+describe("an invalidation", () => {
+  it.effect("by an event of the provider forgets the flags that it names, or all of the domain", () =>
+    Effect.gen(function*() {
+      const cache = yield* CacheHook.make({ key: ["targetingKey"] })
+      const flagsOf = { sale: TestProvider.value(true), other: TestProvider.value(true) }
+      const { flags, provider } = yield* client(flagsOf, { hooks: [cache.hook] })
+      yield* cache.watch(flags.client)
+      const reasons = Effect.all([
+        Effect.map(details(flags), ({ reason }) => reason),
+        Effect.map(details(flags, ana, "other"), ({ reason }) => reason)
+      ])
+      yield* reasons
+      assert.deepStrictEqual(yield* reasons, ["CACHED", "CACHED"])
+      const changed = SDK.ServerProviderEvents.ConfigurationChanged
+      yield* provider.emit(changed, { flagsChanged: ["sale"] })
+      assert.deepStrictEqual(yield* reasons, ["STATIC", "CACHED"])
+      yield* provider.emit(changed, { flagsChanged: ["unknown"] })
+      assert.deepStrictEqual(yield* reasons, ["CACHED", "CACHED"])
+      yield* provider.emit(changed)
+      assert.deepStrictEqual(yield* reasons, ["STATIC", "STATIC"])
+      yield* provider.emit(changed, { flagsChanged: [] })
+      assert.deepStrictEqual(yield* reasons, ["STATIC", "STATIC"])
+      yield* cache.invalidate({ flagKey: "other" })
+      assert.deepStrictEqual(yield* reasons, ["CACHED", "STATIC"])
+      yield* cache.invalidate()
+      assert.deepStrictEqual(yield* reasons, ["STATIC", "STATIC"])
+    }))
+
+  it.effect("ends with the scope of the watch", () =>
+    Effect.gen(function*() {
+      const { cache, flags, provider } = yield* rig()
+      yield* Effect.scoped(cache.watch(flags.client))
+      yield* details(flags)
+      yield* provider.emit(SDK.ServerProviderEvents.ConfigurationChanged)
+      assert.strictEqual((yield* details(flags)).reason, "CACHED")
+    }))
+
+  it.effect("during an evaluation keeps its answer out, and lets later ones ask anew", () =>
+    Effect.gen(function*() {
+      const old = yield* Deferred.make<void>()
+      const { cache, flags, provider } = yield* rig(
+        { waitTimeout: "1 hour" },
+        Effect.andThen(Deferred.await(old), TestProvider.value(true, { variant: "old" }))
+      )
+      const first = yield* Effect.forkChild(details(flags), { startImmediately: true })
+      yield* turns()
+      yield* cache.invalidate({ flagKey: "sale" })
+      yield* provider.set("sale", TestProvider.value(true, { variant: "new" }))
+      // It does not wait for what began before.
+      assert.strictEqual((yield* details(flags)).variant, "new")
+      yield* Deferred.succeed(old, undefined)
+      assert.strictEqual((yield* Fiber.join(first)).variant, "old")
+      assert.deepInclude(yield* details(flags), { variant: "new", reason: "CACHED" })
+    }))
+
+  it.effect("is made again when the store is down", () =>
+    collectFailures((failures) =>
+      Effect.gen(function*() {
+        const memory = new Memory(10)
+        let isDown = true
+        const store: CacheHook.Store = {
+          get: (key, claim) => memory.get(key, claim),
+          set: (key, answer, storing) => memory.set(key, answer, storing),
+          remove: (key) => memory.remove(key),
+          invalidate: (flags) => isDown ? Effect.fail("down") : memory.invalidate(flags)
+        }
+        const { cache, flags, provider } = yield* rig({ store })
+        yield* cache.watch(flags.client)
+        yield* details(flags)
+        yield* provider.emit(SDK.ServerProviderEvents.ConfigurationChanged)
+        assert.strictEqual((yield* details(flags)).reason, "CACHED")
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(cache.invalidate())))
+        isDown = false
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* details(flags)).reason, "STATIC")
+        assert.isAbove(failures.length, 0)
+      })
+    ))
+})
+
+describe("a store that", () => {
+  const bad = {
+    hangs: () => Effect.never,
+    "cannot be interrupted": () => Effect.uninterruptible(Effect.never),
+    fails: () => Effect.fail("no"),
+    "fails later": () => Effect.andThen(Effect.yieldNow, Effect.fail("no")),
+    dies: () => Effect.die(new Error("no")),
+    throws: () => {
+      throw new Error("no")
+    },
+    "gives nothing": () => Exit.succeed(undefined),
+    "gives no effect": () => undefined,
+    "gives a wrong type": () =>
+      Exit.succeed({ answer: { value: "text" }, isStale: false, isClaimed: false, version: 1 }),
+    "is interrupted": () => Effect.interrupt
+  }
+  for (const [name, run] of Object.entries(bad)) {
+    it.effect(`${name} delays no evaluation beyond the bound, and fails none`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const store: CacheHook.Store = Function.cast({ get: run, set: run, remove: run, invalidate: run })
+          const { asked, cache, flags } = yield* rig({ store, timeout: "50 millis" })
+          const rejections = yield* unhandledRejections(Effect.gen(function*() {
+            for (let i = 0; i < 3; i++) {
+              const fiber = yield* Effect.forkChild(details(flags), { startImmediately: true })
+              yield* turns()
+              yield* TestClock.adjust("50 millis")
+              yield* until(() => fiber.pollUnsafe() !== undefined)
+              assert.isTrue((yield* Fiber.join(fiber)).value)
+            }
+          }))
+          yield* TestClock.adjust("1 second")
+          assert.deepStrictEqual(rejections, [])
+          assert.strictEqual(yield* asked, 3)
+          const { errors, misses } = yield* cache.counts
+          assert.strictEqual(misses, 3)
+          assert.isAtLeast(errors, 3)
+          assert.isAtLeast(failures.length, 3)
+          assert.isTrue(failures.every(({ flagKey, hook }) => hook === "cache" && flagKey === "sale"))
+        })
+      ))
+  }
+
+  it.effect("takes long to store delays no evaluation", () =>
+    Effect.gen(function*() {
+      const memory = new Memory(10)
+      const store: CacheHook.Store = {
+        get: (key, claim) => memory.get(key, claim),
+        set: (key, answer, storing) => Effect.delay(memory.set(key, answer, storing), "10 millis"),
+        remove: (key) => memory.remove(key),
+        invalidate: (flags) => memory.invalidate(flags)
+      }
+      const { flags } = yield* rig({ store })
+      assert.strictEqual((yield* details(flags)).reason, "STATIC")
+      yield* TestClock.adjust("10 millis")
+    }))
+})
+
+describe("a client of the SDK", () => {
+  it("is served by a cache, and hears of changes", async () => {
+    const flag = { variants: { on: true, off: false }, defaultVariant: "on", disabled: false } as const
+    const provider = new SDK.InMemoryProvider({ sale: flag })
+    const domain = newDomain()
+    await SDK.OpenFeature.setProviderAndWait(domain, ResolutionProvider.make(provider))
+    const cache = CacheHook.makeUnsafe({ key: ["targetingKey"] })
+    const client = SDK.OpenFeature.getClient(domain).addHooks(OpenFeatureHook.make(cache.hook))
+    const stop = cache.watch(client)
+    await client.getBooleanValue("sale", false, ana)
+    assert.strictEqual((await client.getBooleanDetails("sale", false, ana)).reason, "CACHED")
+    provider.putConfiguration({ sale: { ...flag, defaultVariant: "off" } })
+    assert.isFalse(await client.getBooleanValue("sale", true, ana))
+    assert.isFalse(await client.getBooleanValue("sale", true, ana))
+    stop()
+    await cache.invalidate()
+    await client.getBooleanValue("sale", true, ana)
+    assert.deepStrictEqual(cache.counts(), {
+      hits: 2,
+      stale: 0,
+      shared: 0,
+      misses: 3,
+      bypassed: 0,
+      errors: 0,
+      evicted: 0,
+      size: 1
+    })
+  })
+
+  it.effect("does not wait for itself when a hook evaluates the flag that it is asked for", () =>
+    collectFailures(() =>
+      Effect.gen(function*() {
+        const cache = yield* CacheHook.make({ key: ["targetingKey"], waitTimeout: "1 hour" })
+        const nested: { flags?: Flags } = {}
+        const again = FeatureHook.make("again", {
+          before: () => nested.flags === undefined ? Effect.void : Effect.asVoid(details(nested.flags))
+        })
+        const { flags } = yield* client({ sale: TestProvider.value(true) }, { hooks: [cache.hook, again] })
+        nested.flags = flags
+        yield* details(flags)
+        nested.flags = Function.cast(undefined)
+        assert.strictEqual((yield* details(flags)).reason, "CACHED")
+      })
+    ))
+})
+
+const rejection = new EvaluationError.EvaluationError({ code: "INVALID_CONTEXT", message: "no" })
+
+describe("an error of another hook", () => {
+  it.effect("is not kept", () =>
+    Effect.gen(function*() {
+      const cache = yield* CacheHook.make({ key: ["targetingKey"] })
+      let rejects = true
+      const guard = FeatureHook.make("guard", { before: () => rejects ? Effect.fail(rejection) : Effect.void })
+      const { flags } = yield* client({ sale: TestProvider.value(true) }, { hooks: [cache.hook, guard] })
+      assert.strictEqual((yield* details(flags)).errorCode, "INVALID_CONTEXT")
+      rejects = false
+      assert.strictEqual((yield* details(flags)).reason, "STATIC")
+    }))
+})
