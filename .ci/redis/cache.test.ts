@@ -16,10 +16,10 @@ let redis: Process | undefined = given === undefined ? await startRedis(port) : 
 const connection = redisConnection(given ?? `redis://127.0.0.1:${port}`)
 
 const running: Array<RedisCacheStore.Running> = []
-const start = async (options: RedisCacheStore.Options = {}): Promise<RedisCacheStore.Running> => {
-  const store = await RedisCacheStore.start(connection, options)
-  running.push(store)
-  return store
+const start = async (options: RedisCacheStore.Options = {}): Promise<CacheHook.Store> => {
+  const started = await RedisCacheStore.start(connection, options)
+  running.push(started)
+  return started.store
 }
 
 afterAll(async () => {

@@ -29,23 +29,28 @@ const provider = new RemoteProvider({
 })
 await OpenFeature.setProviderAndWait(ResolutionProvider.make(provider))
 
+const [limits, budgets, answered] = await Promise.all([
+  RedisRateLimitStore.start(redis, { prefix: `${prefix}limit:` }),
+  RedisUsageStore.start(redis, { prefix: `${prefix}usage:` }),
+  RedisCacheStore.start(redis, { prefix: `${prefix}cache:` })
+])
 const rateLimit = RateLimitHook.start({
   ...limit,
   by: "subject",
-  store: await RedisRateLimitStore.start(redis, { prefix: `${prefix}limit:` }),
+  store: limits.store,
   timeout: "1 second"
 })
 const alerts: Array<number> = []
 const usage = UsageHook.start({
   ...budget,
-  store: await RedisUsageStore.start(redis, { prefix: `${prefix}usage:` }),
+  store: budgets.store,
   onAlert: ({ threshold }) => void alerts.push(threshold),
   timeout: "1 second"
 })
 const cache = CacheHook.makeUnsafe({
   key: ["targetingKey"],
   timeToLive: "1 minute",
-  store: await RedisCacheStore.start(redis, { prefix: `${prefix}cache:` }),
+  store: answered.store,
   timeout: "1 second"
 })
 const client = OpenFeature.getClient()

@@ -5,6 +5,7 @@
  */
 import { type Client, type EventDetails, ProviderEvents } from "@openfeature/server-sdk"
 import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
@@ -19,7 +20,7 @@ import * as Check from "../internal/check.ts"
 import { Cache, type Result, Turn } from "../internal/hook/cache.ts"
 import { Keys, type Names } from "../internal/hook/cacheKey.ts"
 import { Memory } from "../internal/hook/cacheMemory.ts"
-import type * as CacheStore from "../internal/hook/cacheStore.ts"
+import type * as Stores from "../internal/hook/cacheStore.ts"
 import { providerCodes } from "../internal/hook/part.ts"
 import { type Attributes, maxLabelLength, Series, SeriesLookup } from "../internal/series.ts"
 import * as Services from "../internal/services.ts"
@@ -39,7 +40,15 @@ import { isRecord } from "../internal/untrusted.ts"
  * @category stores
  * @since 0.2.0
  */
-export interface Store extends CacheStore.Store {}
+export interface Store extends Stores.Store {}
+
+/**
+ * A store for the layers of an application, such as that of `RedisCacheStore`.
+ *
+ * @category services
+ * @since 0.2.0
+ */
+export class CacheStore extends Context.Service<CacheStore, Store>()("effect-openfeature/CacheStore") {}
 
 /**
  * What an answer is stored under.
@@ -47,7 +56,7 @@ export interface Store extends CacheStore.Store {}
  * @category stores
  * @since 0.2.0
  */
-export interface Key extends CacheStore.Key {}
+export interface Key extends Stores.Key {}
 
 /**
  * The flags whose answers are outdated. Without a name, all of them.
@@ -55,7 +64,7 @@ export interface Key extends CacheStore.Key {}
  * @category stores
  * @since 0.2.0
  */
-export interface Flags extends CacheStore.Scope {}
+export interface Flags extends Stores.Scope {}
 
 /**
  * What a store knows about a key.
@@ -63,7 +72,7 @@ export interface Flags extends CacheStore.Scope {}
  * @category stores
  * @since 0.2.0
  */
-export interface Lookup extends CacheStore.Lookup {}
+export interface Lookup extends Stores.Lookup {}
 
 /**
  * How an answer is stored.
@@ -71,7 +80,7 @@ export interface Lookup extends CacheStore.Lookup {}
  * @category stores
  * @since 0.2.0
  */
-export interface Storing extends CacheStore.Storing {}
+export interface Storing extends Stores.Storing {}
 
 /**
  * The attributes of the evaluation context that an answer depends on.

@@ -3,18 +3,17 @@
  *
  * @since 0.2.0
  */
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Redis } from "effect/persistence"
 import { type ResolutionDetails, resolutionFrom } from "../EvaluationDetails.ts"
-import type * as CacheHook from "../hooks/CacheHook.ts"
+import * as CacheHook from "../hooks/CacheHook.ts"
 import * as Check from "../internal/check.ts"
 import { canonical } from "../internal/hook/cacheKey.ts"
 import { randomUUID, sha256 } from "../internal/node.ts"
-import * as Started from "../internal/started.ts"
 import { tryOr } from "../internal/untrusted.ts"
+import * as Shared from "./internal/shared.ts"
 
 /**
  * The options of a store.
@@ -30,22 +29,14 @@ export interface Options {
 }
 
 /**
- * A store in Redis, as a service.
- *
- * @category services
- * @since 0.2.0
- */
-export class RedisCacheStore
-  extends Context.Service<RedisCacheStore, CacheHook.Store>()("effect-openfeature/RedisCacheStore")
-{}
-
-/**
  * The store of an application without Effect.
  *
  * @category models
  * @since 0.2.0
  */
-export interface Running extends CacheHook.Store {
+export interface Running {
+  /** The store, for the option `store` of `CacheHook.makeUnsafe`. */
+  readonly store: CacheHook.Store
   /** Ends the connection. Closing twice is fine. */
   readonly close: () => Promise<void>
   /** Ends the connection, for `await using`. */
@@ -255,7 +246,7 @@ export const make = (options: Options = {}): Effect.Effect<CacheHook.Store, neve
 }
 
 /**
- * Provides a store in Redis as the service `RedisCacheStore`.
+ * Provides a store in Redis as `CacheHook.CacheStore`.
  *
  * **Gotchas**
  *
@@ -264,9 +255,9 @@ export const make = (options: Options = {}): Effect.Effect<CacheHook.Store, neve
  * @category layers
  * @since 0.2.0
  */
-export const layer = (options: Options = {}): Layer.Layer<RedisCacheStore, never, Redis.Redis> => {
+export const layer = (options: Options = {}): Layer.Layer<CacheHook.CacheStore, never, Redis.Redis> => {
   checked("RedisCacheStore.layer", options)
-  return Layer.effect(RedisCacheStore, create(options))
+  return Layer.effect(CacheHook.CacheStore, create(options))
 }
 
 /**
@@ -291,21 +282,15 @@ export const layer = (options: Options = {}): Layer.Layer<RedisCacheStore, never
  *
  * // NodeRedis.layer({ url, disableOfflineQueue: true }) of @effect/platform-node
  * const cacheIn = async (redis: Layer.Layer<Redis.Redis, unknown>) => {
- *   const store = await RedisCacheStore.start(redis)
- *   return { cache: CacheHook.makeUnsafe({ key: ["targetingKey"], store }), close: store.close }
+ *   const { close, store } = await RedisCacheStore.start(redis)
+ *   return { cache: CacheHook.makeUnsafe({ key: ["targetingKey"], store }), close }
  * }
  * ```
  *
  * @category constructors
  * @since 0.2.0
  */
-export const start = async (
-  redis: Layer.Layer<Redis.Redis, unknown>,
-  options: Options = {}
-): Promise<Running> => {
+export const start = <E>(redis: Layer.Layer<Redis.Redis, E>, options: Options = {}): Promise<Running> => {
   checked("RedisCacheStore.start", options)
-  const { value: store, ...closing } = await Started.startPromise(
-    Effect.flatMap(Layer.build(redis), (services) => Effect.provideContext(create(options), services))
-  )
-  return { ...store, ...closing }
+  return Shared.start(redis, create(options))
 }
