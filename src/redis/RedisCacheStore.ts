@@ -16,7 +16,7 @@ import { tryOr } from "../internal/untrusted.ts"
 import * as Shared from "./internal/shared.ts"
 
 /**
- * The options of a store.
+ * The options of a store of answers.
  *
  * @category models
  * @since 0.2.0
