@@ -292,5 +292,5 @@ export const layer = (options: Options = {}): Layer.Layer<CacheHook.CacheStore, 
  */
 export const start = <E>(redis: Layer.Layer<Redis.Redis, E>, options: Options = {}): Promise<Running> => {
   checked("RedisCacheStore.start", options)
-  return Shared.start(redis, create(options))
+  return Shared.start("RedisCacheStore.start", redis, create(options))
 }
