@@ -420,7 +420,7 @@ export const make = (options: Options): Source => {
       const found = typeof token === "string" ? check(token) : "Malformed"
       if (typeof found === "string") return refuse(found)
       if (found.subject !== undefined && found.subject !== targetingKeyOf(context)) return undefined
-      return allow === undefined || allow(context) ? found.table.find(context) : undefined
+      return allow === undefined || allow(context) === true ? found.table.find(context) : undefined
     },
     entries: () => entries
   }

@@ -131,6 +131,16 @@ for (const [path, change] of paths) {
         )
       }))
 
+    it.effect("overrides nothing when the filter gives neither true nor false", () =>
+      Effect.gen(function*() {
+        const token = OverrideToken.sign(key, claims)
+        for (const given of [Promise.resolve(false), "false", 1, {}]) {
+          const source = sourceOf({ allow: () => Function.cast(given) })
+          const { flags } = yield* client({ sale: TestProvider.value(false) }, { hooks: [change(hookOf(source))] })
+          assert.isFalse(yield* withToken(token)(flags.boolean("sale", false)))
+        }
+      }))
+
     it.effect("overrides the flags that are allowed, and lists them", () =>
       Effect.gen(function*() {
         const source = sourceOf({ allow: FlagFilter.prefix("ban") })
