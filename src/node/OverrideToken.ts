@@ -420,7 +420,9 @@ export const make = (options: Options): Source => {
       const found = typeof token === "string" ? check(token) : "Malformed"
       if (typeof found === "string") return refuse(found)
       if (found.subject !== undefined && found.subject !== targetingKeyOf(context)) return undefined
-      return allow === undefined || allow(context) === true ? found.table.find(context) : undefined
+      // Code without types can give a promise, which is truthy.
+      const isAllowed: unknown = allow === undefined || allow(context)
+      return isAllowed === true ? found.table.find(context) : undefined
     },
     entries: () => entries
   }
