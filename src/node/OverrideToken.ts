@@ -180,8 +180,8 @@ const requests = new AsyncLocalStorage<string | undefined>()
  *
  * **Details**
  *
- * A token in the hints takes precedence. `undefined` and an empty text are no token,
- * and an outer one does not hold either.
+ * A token in the hints takes precedence. `undefined`, `null` and an empty text are no
+ * token, and an outer one does not hold either.
  *
  * **Example** (Running a request with its token)
  *
@@ -195,7 +195,7 @@ const requests = new AsyncLocalStorage<string | undefined>()
  * @category running
  * @since 0.2.0
  */
-export const run = <A>(token: string | undefined, use: () => A): A => requests.run(token, use)
+export const run = <A>(token: string | undefined | null, use: () => A): A => requests.run(token ?? undefined, use)
 
 /**
  * Signs a token.

@@ -119,6 +119,20 @@ for (const [path, change] of paths) {
         )
       }))
 
+    it.live("is none when the Fetch API finds no header", () =>
+      Effect.gen(function*() {
+        const refused: Array<unknown> = []
+        const source = sourceOf({ onRefused: (refusal) => void refused.push(refusal) })
+        const { flags } = yield* client({}, { hooks: [change(hookOf(source))] })
+        const { headers } = new Request("http://localhost/")
+        const request = () => Effect.runPromise(flags.number("limit", 0))
+        assert.strictEqual(
+          yield* Effect.promise(() => OverrideToken.run(headers.get("x-flag-overrides"), request)),
+          0
+        )
+        assert.deepStrictEqual(refused, [])
+      }).pipe(Effect.provide(logsTo([]))))
+
     it.effect("has an effect for its subject alone", () =>
       Effect.gen(function*() {
         const { flags } = yield* client({ sale: TestProvider.value(false) }, { hooks: [change(hookOf(sourceOf()))] })
