@@ -144,7 +144,9 @@ class Watched {
   constructor(path: string, policy: File.Policy, logger: SDK.Logger | undefined) {
     this.#path = path
     this.#policy = policy
-    this.#log = SdkLogger.to(logger)
+    const to = SdkLogger.to(logger)
+    // A logger that throws must not end the watching.
+    this.#log = (line) => Effect.catchCause(to(line), () => Effect.void)
   }
   /** Returns whether the overrides are new. Fails if the file cannot be used. */
   readonly load: Effect.Effect<boolean, File.OverrideFileError> = Effect.suspend(() =>
@@ -219,10 +221,15 @@ const acquire = Effect.fnUntraced(function*(path: string, options: Options) {
   const { allowSymbolicLink = false, allowWorldWritable = false, debounce = "100 millis", maxSize = 2 ** 20 } = options
   const watched = new Watched(path, { maxSize, allowSymbolicLink, allowWorldWritable }, options.logger)
   const changes = yield* Queue.sliding<void>(1)
-  if (options.watch !== false) yield* changesIn(dirname(path), changes)
   yield* options.optional === true
     ? Effect.catchIf(watched.load, ({ reason }) => reason === "Missing", () => Effect.succeed(false))
     : watched.load
+  if (options.watch !== false) {
+    // A program that cannot start can try again and again in a scope that stays.
+    yield* changesIn(dirname(path), changes)
+    // The file can have changed since it was read.
+    Queue.offerUnsafe(changes, undefined)
+  }
   const pause = Effect.sleep(options.pollInterval ?? "5 seconds")
   // An editor writes several times. What it reports until then is one change.
   const settled = Effect.andThen(Effect.sleep(debounce), Queue.clear(changes))

@@ -180,8 +180,8 @@ const requests = new AsyncLocalStorage<string | undefined>()
  *
  * **Details**
  *
- * A token in the hints takes precedence. `undefined` and an empty text are no token,
- * and an outer one does not hold either.
+ * A token in the hints takes precedence. `undefined`, `null` and an empty text are no
+ * token, and an outer one does not hold either.
  *
  * **Example** (Running a request with its token)
  *
@@ -195,7 +195,7 @@ const requests = new AsyncLocalStorage<string | undefined>()
  * @category running
  * @since 0.2.0
  */
-export const run = <A>(token: string | undefined, use: () => A): A => requests.run(token, use)
+export const run = <A>(token: string | undefined | null, use: () => A): A => requests.run(token ?? undefined, use)
 
 /**
  * Signs a token.
@@ -420,7 +420,9 @@ export const make = (options: Options): Source => {
       const found = typeof token === "string" ? check(token) : "Malformed"
       if (typeof found === "string") return refuse(found)
       if (found.subject !== undefined && found.subject !== targetingKeyOf(context)) return undefined
-      return allow === undefined || allow(context) ? found.table.find(context) : undefined
+      // Code without types can give a promise, which is truthy.
+      const isAllowed: unknown = allow === undefined || allow(context)
+      return isAllowed === true ? found.table.find(context) : undefined
     },
     entries: () => entries
   }

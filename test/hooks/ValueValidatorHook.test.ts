@@ -243,7 +243,7 @@ describe("a schema of another library", () => {
       assert.isBelow(String(deep).length, 300)
     }))
 
-  it.effect("that answers later, or throws, rejects and is told", () =>
+  it.effect("that answers later, throws, or gives no result, rejects and is told", () =>
     collectFailures((failures) =>
       Effect.gen(function*() {
         const rejections = yield* unhandledRejections(Effect.gen(function*() {
@@ -251,17 +251,21 @@ describe("a schema of another library", () => {
           const throwing = standard(() => {
             throw new Error("canary")
           })
-          for (const schema of [later, throwing]) {
+          const hidden = standard(() => ({
+            get issues() {
+              throw new Error("canary")
+            }
+          }))
+          const silent = [undefined, null, true, "canary"].map((given) => standard(() => given))
+          for (const schema of [later, throwing, hidden, ...silent]) {
             const outcome = yield* resolve(ValueValidatorHook.make({ rules: [{ schema }] }), 1)
             assert.match(String(outcome), /^GENERAL: /)
             assert.notInclude(String(outcome), "canary")
           }
         }))
         assert.deepStrictEqual(rejections, [])
-        assert.deepStrictEqual(failures.map(({ hook, stage }) => `${hook}.${stage}`), [
-          "value-validator.after",
-          "value-validator.after"
-        ])
+        const told = failures.map(({ hook, stage }) => `${hook}.${stage}`)
+        assert.deepStrictEqual(told, Array.from({ length: 7 }, () => "value-validator.after"))
       })
     ))
 })

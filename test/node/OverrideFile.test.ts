@@ -3,6 +3,7 @@ import { Effect, Exit, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { OverrideHook } from "effect-openfeature"
 import { OverrideFile } from "effect-openfeature/node"
+import { createHook } from "node:async_hooks"
 import { execFileSync } from "node:child_process"
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -99,6 +100,40 @@ describe("overrides of a file", () => {
         yield* eventually(() => JSON.stringify(listOf(file)) === `[["a",${index + 2}]]`)
       }
     }).pipe(Effect.provide(logsTo([]))))
+
+  it.effect("follow the file when the logger throws", () =>
+    Effect.gen(function*() {
+      const path = yield* pathWith("{\"a\":1}")
+      const fail = () => {
+        throw new Error("the disk is full")
+      }
+      const logger = { error: fail, warn: fail, info: fail, debug: fail }
+      const file = yield* OverrideFile.make(path, { ...polled, logger })
+      for (const content of ["{\"a\":2}", "{\"a\":", "{\"a\":3}"]) {
+        replace(path, content)
+        yield* turns()
+        yield* TestClock.adjust("1 second")
+        yield* turns(100)
+      }
+      yield* eventually(() => JSON.stringify(listOf(file)) === "[[\"a\",3]]")
+      replace(path, "{\"a\":4}")
+      yield* file.reload
+      assert.deepStrictEqual(listOf(file), [["a", 4]])
+    }))
+
+  it.effect("that cannot be used at the start are not watched", () =>
+    Effect.gen(function*() {
+      const path = join(yield* newFolder, "overrides.json")
+      let watchers = 0
+      const counting = createHook({ init: (_, type) => void (watchers += Number(type === "FSEVENTWRAP")) })
+      yield* Effect.acquireRelease(Effect.sync(() => counting.enable()), () => Effect.sync(() => counting.disable()))
+      // A program can try again and again in a scope that stays.
+      for (let i = 0; i < 3; i++) yield* Effect.flip(OverrideFile.make(path))
+      assert.strictEqual(watchers, 0)
+      writeFileSync(path, "{}")
+      yield* OverrideFile.make(path)
+      assert.strictEqual(watchers, 1)
+    }))
 
   const broken: ReadonlyArray<readonly [name: string, reason: string, breakIt: (path: string) => void]> = [
     ["torn", "Invalid", (path) => replace(path, `{"banner":"${secret}`)],

@@ -119,6 +119,20 @@ for (const [path, change] of paths) {
         )
       }))
 
+    it.live("is none when the Fetch API finds no header", () =>
+      Effect.gen(function*() {
+        const refused: Array<unknown> = []
+        const source = sourceOf({ onRefused: (refusal) => void refused.push(refusal) })
+        const { flags } = yield* client({}, { hooks: [change(hookOf(source))] })
+        const { headers } = new Request("http://localhost/")
+        const request = () => Effect.runPromise(flags.number("limit", 0))
+        assert.strictEqual(
+          yield* Effect.promise(() => OverrideToken.run(headers.get("x-flag-overrides"), request)),
+          0
+        )
+        assert.deepStrictEqual(refused, [])
+      }).pipe(Effect.provide(logsTo([]))))
+
     it.effect("has an effect for its subject alone", () =>
       Effect.gen(function*() {
         const { flags } = yield* client({ sale: TestProvider.value(false) }, { hooks: [change(hookOf(sourceOf()))] })
@@ -129,6 +143,16 @@ for (const [path, change] of paths) {
           yield* Effect.all([of({ targetingKey: "ana" }), of({ targetingKey: "eve" }), of({})]),
           [true, false, false]
         )
+      }))
+
+    it.effect("overrides nothing when the filter gives neither true nor false", () =>
+      Effect.gen(function*() {
+        const token = OverrideToken.sign(key, claims)
+        for (const given of [Promise.resolve(false), "false", 1, {}]) {
+          const source = sourceOf({ allow: () => Function.cast(given) })
+          const { flags } = yield* client({ sale: TestProvider.value(false) }, { hooks: [change(hookOf(source))] })
+          assert.isFalse(yield* withToken(token)(flags.boolean("sale", false)))
+        }
       }))
 
     it.effect("overrides the flags that are allowed, and lists them", () =>

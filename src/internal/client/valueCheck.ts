@@ -45,7 +45,9 @@ export const standard = (schema: StandardSchemaV1): ValueCheck => (value, contex
     ignoreRejection(result)
     throw new Check.Misuse("has a schema that answers later, which is too late")
   }
-  const issues = read(result, "issues")
+  // What cannot be read says nothing about the value.
+  if (!isRecord(result)) throw new Check.Misuse("has a schema that gave no result")
+  const { issues } = result
   if (!issues) return undefined
   return misfit(described, true, printPath(read(read(issues, 0), "path"), context.defaultValue))
 }

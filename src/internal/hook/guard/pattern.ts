@@ -40,7 +40,9 @@ const acceptor = (source: string, flags: string): (char: string) => boolean => {
 
 const anAtom =
   /\\(?:[dwsDWStnrfv0]|x[\da-fA-F]{2}|u[\da-fA-F]{4}|u\{[\da-fA-F]+\}|[pP]\{[\w=]+\}|[^a-zA-Z\d])|\[(?:\\.|[^\]\\])*\]|[^\\()|*+?^$]/uy
-const aQuantifier = /(?:[*+?]|\{(\d{1,3})(?:(,)(\d{0,3}))?\})\??/y
+// Without the flag u, an expression consists of UTF-16 code units.
+const anAtomOfUnits = new RegExp(anAtom.source, "y")
+const aQuantifier = /(?:[*+?]|\{(\d+)(?:(,)(\d*))?\})\??/y
 
 class Compiler {
   readonly states: Array<State> = []
@@ -88,7 +90,7 @@ class Compiler {
     return node
   }
   #atom(): Node | undefined {
-    const source = this.#take(anAtom)?.[0]
+    const source = this.#take(this.#flags.includes("u") ? anAtom : anAtomOfUnits)?.[0]
     if (source === undefined) {
       return this.#source[this.#at] === "\\" ? unsupported("it has references or word boundaries") : undefined
     }

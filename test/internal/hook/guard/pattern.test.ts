@@ -54,6 +54,14 @@ describe("an expression of a guard", () => {
     assert.isTrue(matcher(/\/a{b}/)("/a{b}"))
   })
 
+  it("without the flag u matches the two halves of a character", () => {
+    for (const [expression, text] of [[/💥/, "💥"], [/a💥+b/, "a💥b"], [/💥|b/, "💥"], [/../, "💥"]] as const) {
+      assert.isTrue(matcher(expression)(text), String(expression))
+    }
+    assert.isFalse(matcher(/a💥+b/)("a💥💥b"))
+    assert.isTrue(matcher(/a💥+b/u)("a💥💥b"))
+  })
+
   it("takes no exponential time, and matches no text that is too long", () => {
     const text = "a".repeat(maxTextLength - 1)
     for (const expression of [/(a+)+b/, /(a|a)*b/, /(a|aa)+b/, /(?:a*)*b/, /(.*)*(.*)*(.*)*b/, /a?a?a?a?a?a?a*a*a*b/]) {
@@ -79,6 +87,8 @@ describe("an expression of a guard", () => {
       /a/m,
       new RegExp("[a&&b]", "v"),
       /a{600}/,
+      /a{1000}/,
+      /a{0,1000}/,
       /(?:a{100}){100}/,
       /(?:(?:){999}){999}/,
       new RegExp("a".repeat(1001))
