@@ -124,8 +124,8 @@ export interface Options {
     | undefined
   /**
    * Other times for some reasons, such as `{ STATIC: "1 hour" }`. Answers with the
-   * reasons `DEFAULT` and `ERROR` are stored only if they are named here. None by
-   * default.
+   * reasons `DEFAULT`, `DISABLED` and `ERROR` are stored only if they are named here,
+   * since providers give the default value of the caller for them. None by default.
    */
   readonly reasons?: Readonly<Record<string, Duration.Input>> | undefined
   /**
@@ -315,6 +315,9 @@ const millisOf = (time: Duration.Input): number => Duration.toMillis(Duration.fr
 const byName = (times: Readonly<Record<string, Duration.Input>> = {}): ReadonlyMap<string, number> =>
   new Map(Object.entries(times).map(([name, time]) => [name, millisOf(time)]))
 
+// Providers give the default value of the caller for them, and other callers can have another one.
+const unstored: ReadonlySet<string> = new Set(["DEFAULT", "DISABLED", "ERROR"])
+
 const timeToLiveOf = ({ reasons, timeToLive = "1 minute" }: Options) => {
   const byReason = byName(reasons)
   const always = typeof timeToLive === "function" ? undefined : millisOf(timeToLive)
@@ -322,7 +325,7 @@ const timeToLiveOf = ({ reasons, timeToLive = "1 minute" }: Options) => {
     const { reason } = details
     const found = reason === undefined ? undefined : byReason.get(reason)
     if (found !== undefined) return found
-    if (reason === "DEFAULT" || reason === "ERROR") return 0
+    if (reason !== undefined && unstored.has(reason)) return 0
     if (always !== undefined || typeof timeToLive !== "function") return always ?? 0
     const time = timeToLive(details, context)
     return time === undefined ? 0 : millisOf(time)

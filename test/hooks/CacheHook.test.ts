@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import {
   CacheHook,
   EvaluationError,
-  type FeatureFlags,
+  FeatureFlags,
   FeatureHook,
   OpenFeatureHook,
   ResolutionProvider
@@ -192,6 +192,7 @@ describe("a cache", () => {
         const cases = [
           [TestProvider.value(true, { reason: "DEFAULT" }), {}, 2],
           [TestProvider.value(true, { reason: "ERROR" }), {}, 2],
+          [TestProvider.value(true, { reason: "DISABLED" }), {}, 2],
           [TestProvider.value(true, { reason: "DEFAULT" }), { reasons: { DEFAULT: "1 second" } }, 1],
           [TestProvider.error("FLAG_NOT_FOUND", "secret"), {}, 2],
           [TestProvider.error("FLAG_NOT_FOUND", "secret"), { errors: { PARSE_ERROR: "1 second" } }, 2],
@@ -202,9 +203,23 @@ describe("a cache", () => {
           yield* details(flags)
           const { errorCode, errorMessage = "" } = yield* details(flags)
           assert.strictEqual(yield* asked, times, `case ${index}`)
-          if (index < 3) continue
+          if (index < 4) continue
           assert.strictEqual(errorCode, "FLAG_NOT_FOUND")
           if (times === 1) assert.notInclude(errorMessage, "secret")
+        }
+      }))
+
+    it.effect(`gives no caller the default value of another one, ${path}`, () =>
+      Effect.gen(function*() {
+        const cache = yield* CacheHook.make({ key: ["targetingKey"] })
+        const off = { variants: { on: true }, defaultVariant: "on", disabled: true } as const
+        const flags = yield* FeatureFlags.make({
+          domain: newDomain(),
+          provider: Effect.sync(() => new SDK.InMemoryProvider({ sale: off })),
+          hooks: [change(cache.hook)]
+        })
+        for (const value of [false, true]) {
+          assert.strictEqual(yield* flags.boolean("sale", value, { context: ana }), value)
         }
       }))
 
