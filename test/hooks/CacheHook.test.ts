@@ -151,6 +151,20 @@ describe("a cache", () => {
         assert.strictEqual(yield* asked, 2)
       }))
 
+    it.effect(`keeps no error of an evaluation that was interrupted, ${path}`, () =>
+      Effect.gen(function*() {
+        const options = { errors: { GENERAL: "1 hour" }, timeToLive: "1 day" } as const
+        const { flags, provider } = yield* rig(options, TestProvider.never, change)
+        const fiber = yield* Effect.forkChild(details(flags), { startImmediately: true })
+        yield* turns()
+        fiber.interruptUnsafe()
+        yield* turns()
+        yield* TestClock.adjust("30 seconds")
+        yield* until(() => fiber.pollUnsafe() !== undefined)
+        yield* provider.set("sale", TestProvider.value(true))
+        assert.isTrue((yield* details(flags)).value)
+      }))
+
     it.effect(`lets the others go on when another hook rejects what the provider gave, ${path}`, () =>
       Effect.gen(function*() {
         const cache = yield* CacheHook.make({ key: ["targetingKey"], waitTimeout: "1 hour" })
