@@ -4,6 +4,7 @@ import { Deferred, Effect, type Exit, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { expectTypeOf } from "vitest"
 import {
+  CacheHook,
   type EvaluationContext,
   EvaluationError,
   FeatureFlags,
@@ -164,6 +165,29 @@ describe("a transaction of the Effect client", () => {
         }))
         assert.deepStrictEqual(value, ["ana", "ana", "ben", "ben", "ana", "ana", "ben", "ben"].map((u) => `for ${u}`))
         assert.strictEqual((yield* provider.calls).length, 4)
+      }))
+
+    it.effect(`a cache stores no value that an evaluation shares with one of another key, ${path}`, () =>
+      Effect.gen(function*() {
+        const cache = yield* CacheHook.make({ key: ["targetingKey", "plan"] })
+        let count = 0
+        const plan = FeatureHook.make("plan", { before: () => ({ context: { plan: count++ === 0 ? "free" : "pro" } }) })
+        const gate = yield* Deferred.make<void>()
+        const provider = yield* TestProvider.make({
+          flags: (_, context) => Effect.andThen(Deferred.await(gate), TestProvider.value(`for ${context["plan"]}`))
+        })
+        const flags = yield* FeatureFlags.make({
+          domain: newDomain(),
+          hooks: [plan, change(cache.hook)],
+          provider: Effect.succeed(provider)
+        })
+        const evaluate = flags.string("a", "none", { context: { targetingKey: "ana" } })
+        const both = FeatureFlags.transaction(Effect.all([evaluate, evaluate], { concurrency: 2 }))
+        const fiber = yield* Effect.forkChild(both, { startImmediately: true })
+        yield* turns()
+        yield* Deferred.succeed(gate, undefined)
+        assert.deepStrictEqual((yield* Fiber.join(fiber)).value, ["for free", "for free"])
+        assert.strictEqual(yield* evaluate, "for pro")
       }))
 
     it.effect(`asks again after an error, and keeps it if asked to, ${path}`, () =>

@@ -94,8 +94,8 @@ export class Ticket {
   readonly #override: ResolutionDetails | undefined
   /** The evaluation context as a text, if the value can be kept. */
   readonly #base: string | undefined
-  /** What holds ahead of all hooks, if the provider serves it. */
-  readonly resolution: ResolutionDetails | undefined
+  /** What holds ahead of all hooks, if the provider serves it. After the provider, what it has served. */
+  resolution: ResolutionDetails | undefined
   #source: Source | undefined = undefined
   #flight: { readonly key: string; readonly flight: Flight } | undefined = undefined
   #isKept = true
@@ -137,6 +137,7 @@ export class Ticket {
     const { cache } = this.#transaction
     const { type } = this.#question
     if (this.#override !== undefined) return this.#serve("override", this.#override)
+    this.resolution = undefined
     this.#source = isOfHook ? "hook" : "provider"
     if (cache === undefined) return ask()
     const key = this.#keyOf(subjectOf(context))
@@ -147,16 +148,23 @@ export class Ticket {
     if (running !== undefined) {
       this.#source = "cache"
       this.#flight = { key, flight: running }
-      return running.then((landed) => shared(type, landed))
+      return running.then((landed) => {
+        this.resolution = landed.shared
+        return shared(type, landed)
+      })
     }
     if (cache.isFull) return this.#alone(ask)
     const flight = cache.start(key, type, ask)
     this.#flight = { key, flight }
-    return flight.then((landed) => given(type, landed))
+    return flight.then((landed) => {
+      if (landed.isOlder) this.resolution = landed.shared
+      return given(type, landed)
+    })
   }
 
   #serve<A>(source: Source, resolution: ResolutionDetails): Promise<SDK.ResolutionDetails<A>> {
     this.#source = source
+    this.resolution = resolution
     return serve(this.#question.type, resolution)
   }
 

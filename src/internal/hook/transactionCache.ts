@@ -16,6 +16,8 @@ interface Landed {
   readonly shared: ResolutionDetails | undefined
   /** Whether the evaluation that asked gets `shared` too: it is of an earlier request, or a failure that is kept. */
   readonly isForAll: boolean
+  /** Whether `shared` is of an earlier request. */
+  readonly isOlder: boolean
 }
 
 export class TransactionCache {
@@ -80,11 +82,11 @@ export class TransactionCache {
   ): Landed {
     const older = this.#known.get(key)
     this.abandon(key, flight)
-    if (older !== undefined) return { given, shared: older, isForAll: true }
+    if (older !== undefined) return { given, shared: older, isForAll: true, isOlder: true }
     if (shared !== undefined && this.#keeps(shared, type) && this.#known.size < this.#capacity) {
       this.#known.set(key, shared)
     }
-    return { given, shared, isForAll: given === undefined }
+    return { given, shared, isForAll: given === undefined, isOlder: false }
   }
 
   #keeps({ errorCode, value }: ResolutionDetails, type: SDK.FlagValueType): boolean {
