@@ -190,6 +190,28 @@ describe("a transaction of the Effect client", () => {
         assert.strictEqual(yield* evaluate, "for pro")
       }))
 
+    it.effect(`gives nobody the cached answer of another subject that the cache has rejected, ${path}`, () =>
+      collectFailures(() =>
+        Effect.gen(function*() {
+          const cache = yield* CacheHook.make({ key: ["targetingKey"] })
+          let user = "ana"
+          const identify = FeatureHook.make("identify", { before: () => ({ context: { targetingKey: user } }) })
+          const provider = yield* TestProvider.make({
+            flags: (_, { targetingKey }) => TestProvider.value(`for ${targetingKey}`)
+          })
+          const flags = yield* FeatureFlags.make({
+            domain: newDomain(),
+            hooks: [change(cache.hook), identify],
+            provider: Effect.succeed(provider)
+          })
+          const evaluate = flags.string("a", "none", { context: { targetingKey: "ana" } })
+          yield* evaluate
+          user = "ben"
+          const { value } = yield* FeatureFlags.transaction(Effect.all([evaluate, evaluate, evaluate]))
+          assert.deepStrictEqual(value, ["none", "for ben", "for ben"])
+        })
+      ))
+
     it.effect(`asks again after an error, and keeps it if asked to, ${path}`, () =>
       Effect.gen(function*() {
         for (const keepErrors of [false, true]) {

@@ -98,6 +98,7 @@ export class Ticket {
   resolution: ResolutionDetails | undefined
   #source: Source | undefined = undefined
   #flight: { readonly key: string; readonly flight: Flight } | undefined = undefined
+  #ofHook: { readonly key: string; readonly resolution: ResolutionDetails } | undefined = undefined
   #isKept = true
   #hasEnded = false
 
@@ -158,6 +159,7 @@ export class Ticket {
     this.#flight = { key, flight }
     return flight.then((landed) => {
       if (landed.isOlder) this.resolution = landed.shared
+      else if (isOfHook && landed.shared !== undefined) this.#ofHook = { key, resolution: landed.shared }
       return given(type, landed)
     })
   }
@@ -183,6 +185,9 @@ export class Ticket {
     if (this.#hasEnded) return undefined
     this.#hasEnded = true
     const isFine = details.errorCode === undefined
+    if (!isFine && this.#ofHook !== undefined) {
+      this.#transaction.cache?.forget(this.#ofHook.key, this.#ofHook.resolution)
+    }
     const isMissed = isFine && this.#source === undefined
     this.#transaction.note(this.#question, details, this.#source ?? (isFine ? "provider" : "none"), this.#isKept)
     const isWanted = this.#override !== undefined || this.#transaction.cache !== undefined

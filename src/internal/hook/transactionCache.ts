@@ -1,4 +1,4 @@
-/** What providers gave in a transaction. A value that holds is never replaced or forgotten. */
+/** What providers gave in a transaction. A value that holds is never replaced. */
 import type * as SDK from "@openfeature/server-sdk"
 import { cast } from "effect/Function"
 import { type ResolutionDetails, resolutionFrom } from "../../EvaluationDetails.ts"
@@ -71,6 +71,11 @@ export class TransactionCache {
   /** Lets later evaluations ask anew. Of several requests, the first to end with a value holds. */
   abandon(key: string, flight: Flight): void {
     if (this.#flights.get(key) === flight) this.#flights.delete(key)
+  }
+
+  /** A hook gave what another hook has rejected. It can be for another subject, as a cache finds out afterwards. */
+  forget(key: string, resolution: ResolutionDetails): void {
+    if (this.#known.get(key) === resolution) this.#known.delete(key)
   }
 
   #land(
