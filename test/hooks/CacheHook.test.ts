@@ -354,6 +354,8 @@ describe("a cache", () => {
         })
         const holes = Array.from<unknown>({ length: 3 })
         Reflect.deleteProperty(holes, 1)
+        const named = Object.assign([...holes], { other: 1 })
+        Reflect.deleteProperty(named, 1)
         const plans: ReadonlyArray<unknown> = [
           new Plan(),
           new Map(),
@@ -363,6 +365,7 @@ describe("a cache", () => {
           cyclic,
           hostile,
           holes,
+          named,
           "x".repeat(200_000),
           Array.from({ length: 2000 }, () => 1)
         ]
