@@ -15,7 +15,17 @@ import {
 } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
 import { untyped } from "./faults/harness.ts"
-import { client, collectFailures, deferred, newDomain, paths, plainClient, rangeError, turns } from "./support.ts"
+import {
+  client,
+  collectFailures,
+  deferred,
+  newDomain,
+  paths,
+  plainClient,
+  rangeError,
+  turns,
+  until
+} from "./support.ts"
 
 /** A provider whose every answer differs from the one before. */
 const counting = () => {
@@ -738,6 +748,31 @@ describe("a transaction of plain code", () => {
           "c provider 1"
         ])
         assert.strictEqual(yield* Effect.promise(() => evaluate("a")), "a 3")
+      }))
+
+    it.effect(`no longer joins a request that does not end, ${path}`, () =>
+      Effect.gen(function*() {
+        const provider = yield* TestProvider.make({ flags: { a: TestProvider.never } })
+        const domain = newDomain()
+        yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, ResolutionProvider.make(provider)))
+        const plain = SDK.OpenFeature.getClient(domain)
+        plain.addHooks(OpenFeatureHook.make(FlagTransaction.hook, change(idle)))
+        const evaluate = () => plain.getStringValue("a", "none")
+        const gate = yield* Deferred.make<void>()
+        const running = yield* Effect.promise(() =>
+          FlagTransaction.run({}, async () => {
+            void evaluate()
+            await Effect.runPromise(Deferred.await(gate))
+            return Promise.all([evaluate(), evaluate()])
+          })
+        ).pipe(Effect.forkChild({ startImmediately: true }))
+        yield* turns()
+        yield* provider.set("a", TestProvider.value("late"))
+        yield* TestClock.adjust("5 seconds")
+        yield* Deferred.succeed(gate, undefined)
+        yield* until(() => running.pollUnsafe() !== undefined)
+        assert.deepStrictEqual((yield* Fiber.join(running)).value, ["late", "late"])
+        assert.strictEqual((yield* provider.calls).length, 2)
       }))
 
     it.effect(`gives the record when the function fails, and ignores what onEnd throws, ${path}`, () =>
