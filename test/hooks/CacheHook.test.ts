@@ -522,6 +522,40 @@ describe("an invalidation", () => {
     ))
 })
 
+describe("many invalidations of a store that is down", () => {
+  it.effect("become one of all flags", () =>
+    collectFailures(() =>
+      Effect.gen(function*() {
+        let isDown = true
+        let running = 0
+        let most = 0
+        const scopes: Array<CacheHook.Flags> = []
+        const hanging = Effect.suspend(() => {
+          most = Math.max(most, ++running)
+          return Effect.ensuring(Effect.never, Effect.sync(() => void running--))
+        })
+        const store: CacheHook.Store = {
+          get: () => Exit.fail("down"),
+          set: () => Exit.void,
+          remove: () => Exit.void,
+          invalidate: (scope) => isDown ? hanging : Effect.sync(() => void scopes.push(scope))
+        }
+        const { cache, flags, provider } = yield* rig({ store })
+        yield* cache.watch(flags.client)
+        for (let event = 0; event < 12; event++) {
+          const flagsChanged = Array.from({ length: 100 }, (_, index) => `flag ${event} ${index}`)
+          yield* provider.emit(SDK.ServerProviderEvents.ConfigurationChanged, { flagsChanged })
+        }
+        assert.strictEqual(most, 1001)
+        isDown = false
+        yield* TestClock.adjust("1 minute")
+        const { domain } = flags.client.metadata
+        assert.isTrue(scopes.some((scope) => scope.flagKey === undefined && scope.domain === domain))
+        assert.strictEqual(scopes.filter(({ flagKey }) => flagKey !== undefined).length, 1000)
+      })
+    ))
+})
+
 describe("a store that", () => {
   const bad = {
     hangs: () => Effect.never,
