@@ -184,7 +184,8 @@ describe("a transaction of the Effect client", () => {
         const plan = FeatureHook.make("plan", { before: () => ({ context: { plan: count++ === 0 ? "free" : "pro" } }) })
         const gate = yield* Deferred.make<void>()
         const provider = yield* TestProvider.make({
-          flags: (_, context) => Effect.andThen(Deferred.await(gate), TestProvider.value(`for ${context["plan"]}`))
+          flags: (_, { plan }) =>
+            Effect.andThen(Deferred.await(gate), TestProvider.value(plan === "free" ? "for free" : "for pro"))
         })
         const flags = yield* FeatureFlags.make({
           domain: newDomain(),
