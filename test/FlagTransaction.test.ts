@@ -4,6 +4,7 @@ import { Deferred, Effect, type Exit, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { expectTypeOf } from "vitest"
 import {
+  CacheHook,
   type EvaluationContext,
   EvaluationError,
   FeatureFlags,
@@ -14,7 +15,17 @@ import {
 } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
 import { untyped } from "./faults/harness.ts"
-import { client, collectFailures, deferred, newDomain, paths, plainClient, rangeError, turns } from "./support.ts"
+import {
+  client,
+  collectFailures,
+  deferred,
+  newDomain,
+  paths,
+  plainClient,
+  rangeError,
+  turns,
+  until
+} from "./support.ts"
 
 /** A provider whose every answer differs from the one before. */
 const counting = () => {
@@ -165,6 +176,52 @@ describe("a transaction of the Effect client", () => {
         assert.deepStrictEqual(value, ["ana", "ana", "ben", "ben", "ana", "ana", "ben", "ben"].map((u) => `for ${u}`))
         assert.strictEqual((yield* provider.calls).length, 4)
       }))
+
+    it.effect(`a cache stores no value that an evaluation shares with one of another key, ${path}`, () =>
+      Effect.gen(function*() {
+        const cache = yield* CacheHook.make({ key: ["targetingKey", "plan"] })
+        let count = 0
+        const plan = FeatureHook.make("plan", { before: () => ({ context: { plan: count++ === 0 ? "free" : "pro" } }) })
+        const gate = yield* Deferred.make<void>()
+        const provider = yield* TestProvider.make({
+          flags: (_, { plan }) =>
+            Effect.andThen(Deferred.await(gate), TestProvider.value(plan === "free" ? "for free" : "for pro"))
+        })
+        const flags = yield* FeatureFlags.make({
+          domain: newDomain(),
+          hooks: [plan, change(cache.hook)],
+          provider: Effect.succeed(provider)
+        })
+        const evaluate = flags.string("a", "none", { context: { targetingKey: "ana" } })
+        const both = FeatureFlags.transaction(Effect.all([evaluate, evaluate], { concurrency: 2 }))
+        const fiber = yield* Effect.forkChild(both, { startImmediately: true })
+        yield* turns()
+        yield* Deferred.succeed(gate, undefined)
+        assert.deepStrictEqual((yield* Fiber.join(fiber)).value, ["for free", "for free"])
+        assert.strictEqual(yield* evaluate, "for pro")
+      }))
+
+    it.effect(`gives nobody the cached answer of another subject that the cache has rejected, ${path}`, () =>
+      collectFailures(() =>
+        Effect.gen(function*() {
+          const cache = yield* CacheHook.make({ key: ["targetingKey"] })
+          let user = "ana"
+          const identify = FeatureHook.make("identify", { before: () => ({ context: { targetingKey: user } }) })
+          const provider = yield* TestProvider.make({
+            flags: (_, { targetingKey }) => TestProvider.value(`for ${targetingKey}`)
+          })
+          const flags = yield* FeatureFlags.make({
+            domain: newDomain(),
+            hooks: [change(cache.hook), identify],
+            provider: Effect.succeed(provider)
+          })
+          const evaluate = flags.string("a", "none", { context: { targetingKey: "ana" } })
+          yield* evaluate
+          user = "ben"
+          const { value } = yield* FeatureFlags.transaction(Effect.all([evaluate, evaluate, evaluate]))
+          assert.deepStrictEqual(value, ["none", "for ben", "for ben"])
+        })
+      ))
 
     it.effect(`asks again after an error, and keeps it if asked to, ${path}`, () =>
       Effect.gen(function*() {
@@ -692,6 +749,31 @@ describe("a transaction of plain code", () => {
           "c provider 1"
         ])
         assert.strictEqual(yield* Effect.promise(() => evaluate("a")), "a 3")
+      }))
+
+    it.effect(`no longer joins a request that does not end, ${path}`, () =>
+      Effect.gen(function*() {
+        const provider = yield* TestProvider.make({ flags: { a: TestProvider.never } })
+        const domain = newDomain()
+        yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, ResolutionProvider.make(provider)))
+        const plain = SDK.OpenFeature.getClient(domain)
+        plain.addHooks(OpenFeatureHook.make(FlagTransaction.hook, change(idle)))
+        const evaluate = () => plain.getStringValue("a", "none")
+        const gate = yield* Deferred.make<void>()
+        const running = yield* Effect.promise(() =>
+          FlagTransaction.run({}, async () => {
+            void evaluate()
+            await Effect.runPromise(Deferred.await(gate))
+            return Promise.all([evaluate(), evaluate()])
+          })
+        ).pipe(Effect.forkChild({ startImmediately: true }))
+        yield* turns()
+        yield* provider.set("a", TestProvider.value("late"))
+        yield* TestClock.adjust("5 seconds")
+        yield* Deferred.succeed(gate, undefined)
+        yield* until(() => running.pollUnsafe() !== undefined)
+        assert.deepStrictEqual((yield* Fiber.join(running)).value, ["late", "late"])
+        assert.strictEqual((yield* provider.calls).length, 2)
       }))
 
     it.effect(`gives the record when the function fails, and ignores what onEnd throws, ${path}`, () =>

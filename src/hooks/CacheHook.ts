@@ -124,8 +124,8 @@ export interface Options {
     | undefined
   /**
    * Other times for some reasons, such as `{ STATIC: "1 hour" }`. Answers with the
-   * reasons `DEFAULT` and `ERROR` are stored only if they are named here. None by
-   * default.
+   * reasons `DEFAULT`, `DISABLED` and `ERROR` are stored only if they are named here,
+   * since providers give the default value of the caller for them. None by default.
    */
   readonly reasons?: Readonly<Record<string, Duration.Input>> | undefined
   /**
@@ -315,6 +315,9 @@ const millisOf = (time: Duration.Input): number => Duration.toMillis(Duration.fr
 const byName = (times: Readonly<Record<string, Duration.Input>> = {}): ReadonlyMap<string, number> =>
   new Map(Object.entries(times).map(([name, time]) => [name, millisOf(time)]))
 
+// Providers give the default value of the caller for them, and other callers can have another one.
+const unstored: ReadonlySet<string> = new Set(["DEFAULT", "DISABLED", "ERROR"])
+
 const timeToLiveOf = ({ reasons, timeToLive = "1 minute" }: Options) => {
   const byReason = byName(reasons)
   const always = typeof timeToLive === "function" ? undefined : millisOf(timeToLive)
@@ -322,7 +325,7 @@ const timeToLiveOf = ({ reasons, timeToLive = "1 minute" }: Options) => {
     const { reason } = details
     const found = reason === undefined ? undefined : byReason.get(reason)
     if (found !== undefined) return found
-    if (reason === "DEFAULT" || reason === "ERROR") return 0
+    if (reason !== undefined && unstored.has(reason)) return 0
     if (always !== undefined || typeof timeToLive !== "function") return always ?? 0
     const time = timeToLive(details, context)
     return time === undefined ? 0 : millisOf(time)
@@ -412,6 +415,30 @@ const persistently = (invalidate: Effect.Effect<void, unknown>): Effect.Effect<v
   )
 }
 
+// A store that is down collects them. One of all flags then takes the place of many.
+const boundedly = (invalidate: (flags: Flags) => Effect.Effect<void, unknown>) => {
+  let pending = 0
+  /** The domains of which all flags are being invalidated, and whether that has to be done again. */
+  const whole = new Map<string | undefined, boolean>()
+  const all = (domain: string | undefined): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      whole.set(domain, false)
+      const next = Effect.suspend(() => whole.get(domain) === true ? all(domain) : Effect.void)
+      return Effect.andThen(persistently(invalidate({ domain })), next)
+    })
+  return (flags: Flags): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const { domain } = flags
+      if (pending < maxFlags) {
+        pending++
+        return Effect.ensuring(persistently(invalidate(flags)), Effect.sync(() => void pending--))
+      }
+      const isRunning = whole.has(domain)
+      whole.set(domain, true)
+      return isRunning ? Effect.void : Effect.ensuring(all(domain), Effect.sync(() => whole.delete(domain)))
+    })
+}
+
 /**
  * Creates a hook that answers from a cache what the provider resolved before.
  *
@@ -479,10 +506,11 @@ export const make = (options: Options): Effect.Effect<CacheHook> => {
   checked("CacheHook.make", options)
   return Effect.sync(() => {
     const { counts, hook, invalidate } = create(options)
+    const follow = boundedly(invalidate)
     const watch = Effect.fnUntraced(function*(client: Client) {
       const run = Effect.runForkWith(Services.lasting(yield* Effect.context()))
       yield* Effect.acquireRelease(
-        Effect.sync(() => listen(client, (flags) => run(persistently(invalidate(flags))))),
+        Effect.sync(() => listen(client, (flags) => run(follow(flags)))),
         (stop) => Effect.sync(stop)
       )
     })
@@ -530,10 +558,11 @@ export const make = (options: Options): Effect.Effect<CacheHook> => {
 export const makeUnsafe = (options: Options): Plain => {
   checked("CacheHook.makeUnsafe", options)
   const { counts, hook, invalidate } = create(options)
+  const follow = boundedly(invalidate)
   return {
     hook,
     counts,
     invalidate: (flags = {}) => Started.runPromise(invalidate(flags)),
-    watch: (client) => listen(client, (flags) => void Started.runPromise(persistently(invalidate(flags))))
+    watch: (client) => listen(client, (flags) => void Started.runPromise(follow(flags)))
   }
 }

@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import {
   CacheHook,
   EvaluationError,
-  type FeatureFlags,
+  FeatureFlags,
   FeatureHook,
   OpenFeatureHook,
   ResolutionProvider
@@ -151,6 +151,20 @@ describe("a cache", () => {
         assert.strictEqual(yield* asked, 2)
       }))
 
+    it.effect(`keeps no error of an evaluation that was interrupted, ${path}`, () =>
+      Effect.gen(function*() {
+        const options = { errors: { GENERAL: "1 hour" }, timeToLive: "1 day" } as const
+        const { flags, provider } = yield* rig(options, TestProvider.never, change)
+        const fiber = yield* Effect.forkChild(details(flags), { startImmediately: true })
+        yield* turns()
+        fiber.interruptUnsafe()
+        yield* turns()
+        yield* TestClock.adjust("30 seconds")
+        yield* until(() => fiber.pollUnsafe() !== undefined)
+        yield* provider.set("sale", TestProvider.value(true))
+        assert.isTrue((yield* details(flags)).value)
+      }))
+
     it.effect(`lets the others go on when another hook rejects what the provider gave, ${path}`, () =>
       Effect.gen(function*() {
         const cache = yield* CacheHook.make({ key: ["targetingKey"], waitTimeout: "1 hour" })
@@ -192,6 +206,7 @@ describe("a cache", () => {
         const cases = [
           [TestProvider.value(true, { reason: "DEFAULT" }), {}, 2],
           [TestProvider.value(true, { reason: "ERROR" }), {}, 2],
+          [TestProvider.value(true, { reason: "DISABLED" }), {}, 2],
           [TestProvider.value(true, { reason: "DEFAULT" }), { reasons: { DEFAULT: "1 second" } }, 1],
           [TestProvider.error("FLAG_NOT_FOUND", "secret"), {}, 2],
           [TestProvider.error("FLAG_NOT_FOUND", "secret"), { errors: { PARSE_ERROR: "1 second" } }, 2],
@@ -202,9 +217,23 @@ describe("a cache", () => {
           yield* details(flags)
           const { errorCode, errorMessage = "" } = yield* details(flags)
           assert.strictEqual(yield* asked, times, `case ${index}`)
-          if (index < 3) continue
+          if (index < 4) continue
           assert.strictEqual(errorCode, "FLAG_NOT_FOUND")
           if (times === 1) assert.notInclude(errorMessage, "secret")
+        }
+      }))
+
+    it.effect(`gives no caller the default value of another one, ${path}`, () =>
+      Effect.gen(function*() {
+        const cache = yield* CacheHook.make({ key: ["targetingKey"] })
+        const off = { variants: { on: true }, defaultVariant: "on", disabled: true } as const
+        const flags = yield* FeatureFlags.make({
+          domain: newDomain(),
+          provider: Effect.sync(() => new SDK.InMemoryProvider({ sale: off })),
+          hooks: [change(cache.hook)]
+        })
+        for (const value of [false, true]) {
+          assert.strictEqual(yield* flags.boolean("sale", value, { context: ana }), value)
         }
       }))
 
@@ -325,6 +354,8 @@ describe("a cache", () => {
         })
         const holes = Array.from<unknown>({ length: 3 })
         Reflect.deleteProperty(holes, 1)
+        const named = Object.assign([...holes], { other: 1 })
+        Reflect.deleteProperty(named, 1)
         const plans: ReadonlyArray<unknown> = [
           new Plan(),
           new Map(),
@@ -334,6 +365,7 @@ describe("a cache", () => {
           cyclic,
           hostile,
           holes,
+          named,
           "x".repeat(200_000),
           Array.from({ length: 2000 }, () => 1)
         ]
@@ -486,6 +518,40 @@ describe("an invalidation", () => {
         yield* TestClock.adjust("1 second")
         assert.strictEqual((yield* details(flags)).reason, "STATIC")
         assert.isAbove(failures.length, 0)
+      })
+    ))
+})
+
+describe("many invalidations of a store that is down", () => {
+  it.effect("become one of all flags", () =>
+    collectFailures(() =>
+      Effect.gen(function*() {
+        let isDown = true
+        let running = 0
+        let most = 0
+        const scopes: Array<CacheHook.Flags> = []
+        const hanging = Effect.suspend(() => {
+          most = Math.max(most, ++running)
+          return Effect.ensuring(Effect.never, Effect.sync(() => void running--))
+        })
+        const store: CacheHook.Store = {
+          get: () => Exit.fail("down"),
+          set: () => Exit.void,
+          remove: () => Exit.void,
+          invalidate: (scope) => isDown ? hanging : Effect.sync(() => void scopes.push(scope))
+        }
+        const { cache, flags, provider } = yield* rig({ store })
+        yield* cache.watch(flags.client)
+        for (let event = 0; event < 12; event++) {
+          const flagsChanged = Array.from({ length: 100 }, (_, index) => `flag ${event} ${index}`)
+          yield* provider.emit(SDK.ServerProviderEvents.ConfigurationChanged, { flagsChanged })
+        }
+        assert.strictEqual(most, 1001)
+        isDown = false
+        yield* TestClock.adjust("1 minute")
+        const { domain } = flags.client.metadata
+        assert.isTrue(scopes.some((scope) => scope.flagKey === undefined && scope.domain === domain))
+        assert.strictEqual(scopes.filter(({ flagKey }) => flagKey !== undefined).length, 1000)
       })
     ))
 })

@@ -10,7 +10,7 @@ import { sourceOf } from "../bridge/sdkHook.ts"
 import { isServer } from "../hook/server.ts"
 import type { Ticket, Transaction } from "../hook/transaction.ts"
 import { type Begun, Evaluation, toSdkHints } from "../runner/evaluation.ts"
-import { general } from "../runner/failure.ts"
+import { interrupted } from "../runner/failure.ts"
 import { Run } from "../runner/run.ts"
 import type { Stack } from "../runner/stack.ts"
 import { printValue } from "../text.ts"
@@ -164,6 +164,6 @@ const giveUp = Effect.fnUntraced(function*(
 ) {
   evaluation.interrupt()
   yield* waitFor(Effect.tryPromise(() => resolution), interruptTimeout)
-  const error = general("the evaluation was interrupted", { flagKey })
+  const error = interrupted({ flagKey })
   yield* waitFor(Effect.tryPromise(() => finish(error)), interruptTimeout)
 })

@@ -16,6 +16,7 @@ import * as Services from "../services.ts"
 import { isRecord, tryOr } from "../untrusted.ts"
 import type { Keys, Made } from "./cacheKey.ts"
 import type { Key, Lookup, Store } from "./cacheStore.ts"
+import { isInterruption } from "./interruption.ts"
 import type { Contribution } from "./part.ts"
 import { Nesting } from "./registration.ts"
 
@@ -131,7 +132,9 @@ export class Cache {
   error(context: HookContext, error: EvaluationError.EvaluationError, turn: Turn): void {
     const { key } = turn
     if (key === undefined || turn.isAnswered) return
-    const timeToLive = this.#timeOf(context, "error", () => this.#settings.errorTime(error))
+    const timeToLive = isInterruption(error)
+      ? 0
+      : this.#timeOf(context, "error", () => this.#settings.errorTime(error))
     if (timeToLive > 0 && context.resolution === undefined && this.#settings.keys.isStill(context, key)) {
       const errorMessage = "the flag could not be resolved before, and the error was cached"
       this.#keep(context, "error", turn, key, timeToLive, { errorCode: error.code, errorMessage, reason: "ERROR" })

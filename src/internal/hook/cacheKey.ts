@@ -72,7 +72,7 @@ class Writer {
     if (texts.length !== length || names.length !== length + (isArray ? 1 : 0)) return false
     this.text += `${isArray ? "a" : "o"}${length}:`
     return isArray
-      ? value.every((one) => this.write(one, depth))
+      ? texts.every((name, index) => name === String(index) && this.write(value[index], depth))
       : texts.sort().every((name) => this.write(name, depth) && this.write(Reflect.get(value, name), depth))
   }
 }

@@ -94,10 +94,11 @@ export class Ticket {
   readonly #override: ResolutionDetails | undefined
   /** The evaluation context as a text, if the value can be kept. */
   readonly #base: string | undefined
-  /** What holds ahead of all hooks, if the provider serves it. */
-  readonly resolution: ResolutionDetails | undefined
+  /** What holds ahead of all hooks, if the provider serves it. After the provider, what it has served. */
+  resolution: ResolutionDetails | undefined
   #source: Source | undefined = undefined
   #flight: { readonly key: string; readonly flight: Flight } | undefined = undefined
+  #ofHook: { readonly key: string; readonly resolution: ResolutionDetails } | undefined = undefined
   #isKept = true
   #hasEnded = false
 
@@ -137,6 +138,7 @@ export class Ticket {
     const { cache } = this.#transaction
     const { type } = this.#question
     if (this.#override !== undefined) return this.#serve("override", this.#override)
+    this.resolution = undefined
     this.#source = isOfHook ? "hook" : "provider"
     if (cache === undefined) return ask()
     const key = this.#keyOf(subjectOf(context))
@@ -147,16 +149,24 @@ export class Ticket {
     if (running !== undefined) {
       this.#source = "cache"
       this.#flight = { key, flight: running }
-      return running.then((landed) => shared(type, landed))
+      return running.then((landed) => {
+        this.resolution = landed.shared
+        return shared(type, landed)
+      })
     }
     if (cache.isFull) return this.#alone(ask)
     const flight = cache.start(key, type, ask)
     this.#flight = { key, flight }
-    return flight.then((landed) => given(type, landed))
+    return flight.then((landed) => {
+      if (landed.isOlder) this.resolution = landed.shared
+      else if (isOfHook && landed.shared !== undefined) this.#ofHook = { key, resolution: landed.shared }
+      return given(type, landed)
+    })
   }
 
   #serve<A>(source: Source, resolution: ResolutionDetails): Promise<SDK.ResolutionDetails<A>> {
     this.#source = source
+    this.resolution = resolution
     return serve(this.#question.type, resolution)
   }
 
@@ -175,6 +185,9 @@ export class Ticket {
     if (this.#hasEnded) return undefined
     this.#hasEnded = true
     const isFine = details.errorCode === undefined
+    if (!isFine && this.#ofHook !== undefined) {
+      this.#transaction.cache?.forget(this.#ofHook.key, this.#ofHook.resolution)
+    }
     const isMissed = isFine && this.#source === undefined
     this.#transaction.note(this.#question, details, this.#source ?? (isFine ? "provider" : "none"), this.#isKept)
     const isWanted = this.#override !== undefined || this.#transaction.cache !== undefined

@@ -1,8 +1,9 @@
-/** What providers gave in a transaction. A value that holds is never replaced or forgotten. */
+/** What providers gave in a transaction. A value that holds is never replaced. */
 import type * as SDK from "@openfeature/server-sdk"
 import { cast } from "effect/Function"
 import { type ResolutionDetails, resolutionFrom } from "../../EvaluationDetails.ts"
 import * as EvaluationError from "../../EvaluationError.ts"
+import * as Services from "../services.ts"
 import { tryOr } from "../untrusted.ts"
 import { serve } from "./serve.ts"
 
@@ -16,12 +17,25 @@ interface Landed {
   readonly shared: ResolutionDetails | undefined
   /** Whether the evaluation that asked gets `shared` too: it is of an earlier request, or a failure that is kept. */
   readonly isForAll: boolean
+  /** Whether `shared` is of an earlier request. */
+  readonly isOlder: boolean
 }
+
+interface Underway {
+  readonly flight: Flight
+  /** In milliseconds of the monotonic clock. */
+  readonly joinableUntil: number
+}
+
+/** A request that takes longer may never end, and plain code has no interruption. Others ask anew then. */
+const maxWait = 5000
 
 export class TransactionCache {
   readonly #known = new Map<string, ResolutionDetails>()
-  readonly #flights = new Map<string, Flight>()
+  readonly #flights = new Map<string, Underway>()
   readonly #keepsErrors: boolean
+  // The SDK calls the provider outside of all fibers.
+  readonly #clock = Services.clock()
   #capacity: number
   #users = 0
 
@@ -34,7 +48,8 @@ export class TransactionCache {
     return this.#known.get(key)
   }
   flight(key: string): Flight | undefined {
-    return this.#flights.get(key)
+    const found = this.#flights.get(key)
+    return found === undefined || this.#now() >= found.joinableUntil ? undefined : found.flight
   }
   get isFull(): boolean {
     return this.#known.size + this.#flights.size >= this.#capacity
@@ -51,6 +66,10 @@ export class TransactionCache {
     this.#flights.clear()
   }
 
+  #now(): number {
+    return Number(this.#clock.monotonicTimeNanosUnsafe()) / 1e6
+  }
+
   start(key: string, type: SDK.FlagValueType, ask: () => Promise<unknown>): Flight {
     // A provider can throw at once.
     const asking = async () => ask()
@@ -62,13 +81,18 @@ export class TransactionCache {
         return landed
       }
     )
-    this.#flights.set(key, flight)
+    this.#flights.set(key, { flight, joinableUntil: this.#now() + maxWait })
     return flight
   }
 
   /** Lets later evaluations ask anew. Of several requests, the first to end with a value holds. */
   abandon(key: string, flight: Flight): void {
-    if (this.#flights.get(key) === flight) this.#flights.delete(key)
+    if (this.#flights.get(key)?.flight === flight) this.#flights.delete(key)
+  }
+
+  /** A hook gave what another hook has rejected. It can be for another subject, as a cache finds out afterwards. */
+  forget(key: string, resolution: ResolutionDetails): void {
+    if (this.#known.get(key) === resolution) this.#known.delete(key)
   }
 
   #land(
@@ -80,11 +104,11 @@ export class TransactionCache {
   ): Landed {
     const older = this.#known.get(key)
     this.abandon(key, flight)
-    if (older !== undefined) return { given, shared: older, isForAll: true }
+    if (older !== undefined) return { given, shared: older, isForAll: true, isOlder: true }
     if (shared !== undefined && this.#keeps(shared, type) && this.#known.size < this.#capacity) {
       this.#known.set(key, shared)
     }
-    return { given, shared, isForAll: given === undefined }
+    return { given, shared, isForAll: given === undefined, isOlder: false }
   }
 
   #keeps({ errorCode, value }: ResolutionDetails, type: SDK.FlagValueType): boolean {

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import * as HookFailures from "../../HookFailures.ts"
+import { noteInterruption } from "../hook/interruption.ts"
 import { sdkErrorOf } from "../hook/part.ts"
 import { oneLine } from "../text.ts"
 import { tryOr } from "../untrusted.ts"
@@ -25,8 +26,8 @@ export const general = (
 ): EvaluationError.EvaluationError =>
   Object.freeze(new EvaluationError.EvaluationError({ code: "GENERAL", message, flagKey, cause }))
 
-export const interrupted = (view: HookContext): EvaluationError.EvaluationError =>
-  general("the evaluation was interrupted", view)
+export const interrupted = (view: Pick<HookContext, "flagKey">): EvaluationError.EvaluationError =>
+  noteInterruption(general("the evaluation was interrupted", view))
 
 /** Throws to reject the evaluation if the stage is a `before` or `after`, unless its policy says otherwise. */
 export const settle = (host: Host, stage: HookFailures.Stage, entry: Entry, cause: Cause.Cause<unknown>): void => {
