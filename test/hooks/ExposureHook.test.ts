@@ -638,6 +638,11 @@ describe("a store", () => {
     }],
     ["hangs", { reserve: () => Effect.never, confirm: () => Effect.never, release: () => Effect.never }],
     ["hangs and cannot be interrupted", { reserve: () => Effect.uninterruptible(Effect.never) }],
+    ["gives promises that reject", {
+      reserve: () => Promise.reject(new Error("down")) as never,
+      confirm: () => Promise.reject(new Error("down")) as never,
+      release: () => Promise.reject(new Error("down")) as never
+    }],
     ["holds garbage", { reserve: () => Effect.succeed([{ state: "?" as never }]) }],
     ["gives nothing", { reserve: () => Effect.succeed(null as never) }]
   ]

@@ -11,7 +11,18 @@ import {
 } from "effect-openfeature"
 import { Fixtures, TestProvider } from "effect-openfeature/testing"
 import * as SDK from "@openfeature/server-sdk"
-import { client, collectFailures, newDomain, paths, plainClient, random, rangeError, scale, turns } from "../support.ts"
+import {
+  client,
+  collectFailures,
+  newDomain,
+  paths,
+  plainClient,
+  random,
+  rangeError,
+  scale,
+  turns,
+  unhandledRejections
+} from "../support.ts"
 import { limitOf, rateLimitContract, strangeKeys } from "./limitContract.ts"
 
 rateLimitContract("memory", {
@@ -171,6 +182,22 @@ describe("a rate limit", () => {
         })
       ))
   }
+
+  it.effect("takes a promise that rejects for no answer, and leaves it to nobody else", () =>
+    collectFailures((failures) =>
+      Effect.gen(function*() {
+        const rejected = <A>() => Function.cast<Promise<never>, A>(Promise.reject(new Error("no connection")))
+        const found = yield* unhandledRejections(Effect.gen(function*() {
+          const wrong: ReadonlyArray<Partial<RateLimitHook.Options>> = [{ store: { take: rejected } }, { by: rejected }]
+          for (const options of wrong) {
+            const { hook } = yield* RateLimitHook.make({ ...options, ...minute })
+            assert.isUndefined((yield* evaluate(hook)).errorCode)
+          }
+        }))
+        assert.deepStrictEqual(found, [])
+        assert.strictEqual(failures.length, 2)
+      })
+    ))
 
   it.effect("agrees with a simple reference in any history", () =>
     Effect.gen(function*() {

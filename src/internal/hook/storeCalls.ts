@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as HookFailures from "../../HookFailures.ts"
-import { tryOr } from "../untrusted.ts"
+import { ignoreRejection, tryOr } from "../untrusted.ts"
 import { effectOf, type Verdict } from "./overLimit.ts"
 
 /** Calls that cannot be interrupted go on after their time. A store that is full of them is not asked again. */
@@ -35,7 +35,9 @@ export class StoreCalls {
   ask(call: () => Asked): Asked {
     if (this.#pending >= maxPending) return Exit.fail(new Error("too many calls of the store wait"))
     const asked = tryOr(call, Exit.die)
-    return Effect.isEffect(asked) ? asked : Exit.die(new TypeError("the store gave no effect"))
+    if (Effect.isEffect(asked)) return asked
+    ignoreRejection(asked)
+    return Exit.die(new TypeError("the store gave no effect"))
   }
   settle<A>(asked: Asked, handler: Handler<A>): Verdict {
     if (Exit.isExit(asked)) return this.#settled(handler, asked)
