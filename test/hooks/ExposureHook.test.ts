@@ -672,6 +672,29 @@ describe("a store", () => {
     }
   }
 
+  for (const remaining of [-1, Number.NaN]) {
+    it.effect(`that tells a remaining time of ${remaining} suppresses nothing later`, () =>
+      Effect.gen(function*() {
+        let asked = 0
+        const exposures = yield* ExposureHook.make({
+          send: () => {},
+          maxWait: 0,
+          store: storeThat({
+            reserve: (keys) =>
+              Effect.sync(() => {
+                asked++
+                return keys.map(() => asked === 1 ? { state: "exposed", remaining } : { state: "reserved" })
+              })
+          })
+        })
+        for (let i = 0; i < 2; i++) {
+          yield* evaluate(exposures.hook)
+          yield* exposures.flush
+        }
+        assert.deepInclude(yield* exposures.counts, { suppressed: 1, delivered: 1 })
+      }))
+  }
+
   it.effect("is asked in the background only, with digests", () =>
     Effect.gen(function*() {
       const asked: Array<string> = []
