@@ -36,7 +36,7 @@ local kind = redis.call("TYPE", KEYS[1]).ok
 if kind == "hash" then
   local bucket = redis.call("HMGET", KEYS[1], "credit", "at")
   local known, at = tonumber(bucket[1]), tonumber(bucket[2])
-  if known and at and known >= 0 and known <= full then
+  if known and at and at == at and known >= 0 and known <= full then
     credit = math.min(full, known + math.max(0, now - at) * limit)
     isAhead = at > now
   end
