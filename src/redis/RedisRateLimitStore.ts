@@ -70,8 +70,8 @@ const parse = (answer: unknown): Taken => {
  * **Details**
  *
  * Each evaluation is one script, which is atomic and has the clock of Redis, so the
- * clocks of the processes do not matter. A key in Redis has the prefix, the numbers
- * of the limit, and a SHA-256 of its name and of the key, so no data of a user is
+ * clocks of the processes do not matter. A key in Redis has the prefix and a SHA-256
+ * of the name and the numbers of the limit, and of the key, so no data of a user is
  * readable in it. Redis forgets a bucket when it is full again.
  *
  * Processes share a limit that has the same prefix, name, `limit`, `window` and
