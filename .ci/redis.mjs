@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { environment, must, need, root } from "./support.mjs"
 
 need("redis-server")
-const [example] = process.argv.slice(2).filter((argument) => !argument.startsWith("--"))
+const example = process.argv.slice(2).find((argument) => !argument.startsWith("--"))
 const folder = join(root, "examples", example ?? "durable-queue")
 // These packages ask for a newer Node, though they run on this one. What they have as peers is in the project.
 must("npm", ["ci", "--prefer-offline", "--legacy-peer-deps", "--no-audit", "--no-fund", "--loglevel=error"], {

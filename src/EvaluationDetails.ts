@@ -117,8 +117,11 @@ export const withValue = <A>(
  */
 export const shown = (
   details: {
+    /** The key of the flag. */
     readonly flagKey: string
+    /** The value of the caller. */
     readonly value: unknown
+    /** What the provider says about the flag. */
     readonly flagMetadata?: EvaluationDetails["flagMetadata"] | undefined
   }
 ): EvaluationDetails =>

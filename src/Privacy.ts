@@ -236,6 +236,7 @@ export const fromChecked = (options: Options): Privacy => {
  * @since 0.1.0
  */
 export const hmac = (secret: Redacted.Redacted): (targetingKey: string) => string => {
+  if (!Redacted.isRedacted(secret)) throw new RangeError("Privacy.hmac: write Redacted.make(secret)")
   const key = Redacted.value(secret)
   if (new TextEncoder().encode(key).length < 16) {
     throw new RangeError("Privacy.hmac: the secret must have at least 16 bytes")

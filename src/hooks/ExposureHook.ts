@@ -174,7 +174,8 @@ export interface Settings extends Omit<Privacy.Options, "targetingKey"> {
   readonly maxWait?: Duration.Input | undefined
   /**
    * Sends a batch again when the sink fails, as long as the schedule continues. By
-   * default a batch is sent once. A defect, such as a thrown error, is final.
+   * default a batch is sent once. A failed effect and a rejected promise are
+   * tried again. A defect, such as an error that is thrown at once, is final.
    */
   readonly retry?: Schedule.Schedule<unknown> | undefined
   /** The maximum number of exposures that wait for a batch, 10,000 by default. */

@@ -508,7 +508,7 @@ const checked = (owner: string, options: Options): void => {
  * **When to use**
  *
  * Use to keep a component, or a subject, from asking a remote provider more often
- * than it allows. Use `UsageHook` for a budget of a day or a month.
+ * than it allows. Use `UsageHook` for a budget of a day or 30 days.
  *
  * **Details**
  *

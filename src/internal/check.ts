@@ -13,7 +13,13 @@ export type Rule = (owner: string, name: string, value: unknown) => unknown
 export type Rules<Options> = { readonly [Name in keyof Options]-?: Rule }
 
 export const reject = (owner: string, name: string, expected: string, value: unknown, advice = ""): never => {
-  throw new RangeError(`${owner}: ${name} must be ${expected}, got ${printValue(value, 100)}${advice}`)
+  throw new RangeError(`${owner}: ${name} must be ${expected}, got ${shown(value)}${advice}`)
+}
+
+// A message goes into logs, and an object that is in the wrong place can hold a password or an API key.
+const shown = (value: unknown): string => {
+  if (typeof value !== "object" || value === null) return printValue(value, 100)
+  return tryOr(() => Array.isArray(value), () => false) ? "[…]" : "{…}"
 }
 
 /**

@@ -16,7 +16,7 @@ import { tryOr } from "../internal/untrusted.ts"
 import * as Shared from "./internal/shared.ts"
 
 /**
- * The options of a store.
+ * The options of a store of answers.
  *
  * @category models
  * @since 0.2.0
@@ -292,5 +292,5 @@ export const layer = (options: Options = {}): Layer.Layer<CacheHook.CacheStore, 
  */
 export const start = <E>(redis: Layer.Layer<Redis.Redis, E>, options: Options = {}): Promise<Running> => {
   checked("RedisCacheStore.start", options)
-  return Shared.start(redis, create(options))
+  return Shared.start("RedisCacheStore.start", redis, create(options))
 }

@@ -19,7 +19,7 @@ import { sha256Hex } from "../internal/node.ts"
 import * as Started from "../internal/started.ts"
 
 /**
- * The options of a store.
+ * The options of a store of exposures.
  *
  * @category models
  * @since 0.2.0

@@ -141,4 +141,4 @@ export interface Running {
  * @since 0.2.0
  */
 export const start = <E>(redis: Layer.Layer<Redis.Redis, E>, options: Options = {}): Promise<Running> =>
-  Shared.start(redis, make(options))
+  Shared.start("RedisRateLimitStore.start", redis, make(options))

@@ -153,4 +153,4 @@ export interface Running {
  * @since 0.2.0
  */
 export const start = <E>(redis: Layer.Layer<Redis.Redis, E>, options: Options = {}): Promise<Running> =>
-  Shared.start(redis, make(options))
+  Shared.start("RedisUsageStore.start", redis, make(options))

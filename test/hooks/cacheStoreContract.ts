@@ -10,7 +10,7 @@ export const keyOf = (flagKey: string, text = flagKey, domain: string | undefine
   text
 })
 
-export const answerOf = (variant: string): EvaluationDetails.ResolutionDetails => ({
+const answerOf = (variant: string): EvaluationDetails.ResolutionDetails => ({
   value: true,
   variant,
   reason: "CACHED",

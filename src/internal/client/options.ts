@@ -1,7 +1,7 @@
 /** The options of a client, checked and with their defaults. */
 import * as SDK from "@openfeature/server-sdk"
 import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as EvaluationContext from "../../EvaluationContext.ts"
 import * as FeatureHook from "../../FeatureHook.ts"
 import * as Check from "../check.ts"
@@ -35,7 +35,9 @@ export const checked = (owner: string, options: Options) => {
     version: Check.aText,
     context: Check.aRecord,
     hooks: Check.aList,
-    provider: Check.anEffect,
+    provider: (owner, name, value) => {
+      if (!Effect.isEffect(value)) Check.reject(owner, name, "an effect", value, "; write Effect.succeed(provider)")
+    },
     initializeTimeout: Check.finiteDuration,
     onProviderError: Check.among("fail", "ignore"),
     shutdownTimeout: Check.finiteDuration,

@@ -27,11 +27,10 @@ interface Window {
 }
 
 /** Windows are aligned to the epoch. */
-export const startOf = (now: number, window: number): number => now - (now % window)
+const startOf = (now: number, window: number): number => now - (now % window)
 
 /** Whether the cost fits. A cost of zero asks whether there is anything left. */
-export const fits = (used: number, cost: number, budget: number): boolean =>
-  cost === 0 ? used < budget : used + cost <= budget
+const fits = (used: number, cost: number, budget: number): boolean => cost === 0 ? used < budget : used + cost <= budget
 
 export class Windows {
   readonly #ledgers = new Map<string, Ledger<Window>>()

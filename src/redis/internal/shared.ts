@@ -23,9 +23,11 @@ export const numbers = (answer: unknown, length: number): ReadonlyArray<number> 
 
 /** Connects for an application without Effect. */
 export const start = async <A, E>(
+  owner: string,
   redis: Layer.Layer<Redis.Redis, E>,
   make: Effect.Effect<A, never, Redis.Redis>
 ): Promise<{ readonly store: A } & Omit<Started.Started<A>, "value">> => {
+  if (!Layer.isLayer(redis)) Check.reject(owner, "redis", "a layer with Effect's Redis service", redis)
   const { value, ...closing } = await Started.startPromise(
     Effect.flatMap(Layer.build(redis), (services) => Effect.provideContext(make, Context.pick(Redis.Redis)(services)))
   )
