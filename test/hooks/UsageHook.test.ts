@@ -226,6 +226,17 @@ describe("a budget", () => {
       })
     ))
 
+  it.effect("reports again after a clock that was far ahead went back", () =>
+    Effect.gen(function*() {
+      const { hook, report } = yield* UsageHook.make({ budget: 100, window: "1 day" })
+      for (const day of [0, 365, 1]) {
+        yield* TestClock.setTime(day * 86_400_000)
+        yield* evaluate(hook)
+        const { keys, windowStart } = yield* report
+        assert.deepStrictEqual([windowStart, keys], [day * 86_400_000, [{ key: "", used: 1, share: 0.01 }]])
+      }
+    }))
+
   it.effect("takes a promise for no cost, and leaves its rejection to nobody else", () =>
     collectFailures((failures) =>
       Effect.gen(function*() {
