@@ -251,8 +251,8 @@ describe.skipIf(given !== undefined)("Redis that", () => {
               `Redis ${name}: slowest evaluation ${before.toFixed(1)} ms before, ${during.toFixed(1)} ms meanwhile, ` +
                 `${errors} failures of the store`
             )
-            // Evaluations share two processors with all else that runs here.
-            assert.isBelow(during, 150)
+            // Without the bound it would be as long as the outage, of a second. What it was is printed.
+            assert.isBelow(during, 500)
           })
         ),
       40_000

@@ -232,8 +232,8 @@ describe.skipIf(given !== undefined)("Redis that", () => {
       assert.isTrue(await isBack())
       const text = (times: ReadonlyArray<number>) => times.map((time) => time.toFixed(1)).join(" and ")
       console.log(`Redis ${name}: slowest evaluation ${text(before)} ms before, ${text(during)} ms meanwhile`)
-      // Evaluations share two processors with all else that runs here.
-      for (const time of during) assert.isBelow(time, 250)
+      // Without the bound it would be as long as the outage, of two seconds. What it was is printed.
+      for (const time of during) assert.isBelow(time, 500)
       await open.close()
       await closed.close()
     }, 40_000)

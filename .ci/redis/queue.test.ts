@@ -48,8 +48,8 @@ const outages: ReadonlyArray<readonly [string, () => Promise<void>, () => Promis
 
 describe.skipIf(given !== undefined)("Redis that", () => {
   for (const [name, begin, end] of outages) {
-    // Evaluations share two processors with all else that runs here.
-    for (const [guarantee, bound] of [["buffered", 50], ["stored", 250]] as const) {
+    // Without the bound it would be as long as the outage. What it was is printed.
+    for (const [guarantee, bound] of [["buffered", 150], ["stored", 500]] as const) {
       it(`${name} delays no evaluation beyond the bound, with the guarantee "${guarantee}"`, async () => {
         const options = { name: `${name}-${guarantee}`, guarantee, timeout: "200 millis", capacity: 10_000 } as const
         const queue = AuditQueue.start(store, options)
