@@ -201,7 +201,7 @@ describe("a rate limit", () => {
   it.effect("takes a promise that rejects for no answer, and leaves it to nobody else", () =>
     collectFailures((failures) =>
       Effect.gen(function*() {
-        const rejected = <A>() => Function.cast<Promise<never>, A>(Promise.reject(new Error("no connection")))
+        const rejected = () => Function.cast<Promise<never>, never>(Promise.reject(new Error("no connection")))
         const found = yield* unhandledRejections(Effect.gen(function*() {
           const wrong: ReadonlyArray<Partial<RateLimitHook.Options>> = [{ store: { take: rejected } }, { by: rejected }]
           for (const options of wrong) {
