@@ -145,11 +145,13 @@ describe("a key in Redis", () => {
       ["RPUSH", "KEY", "1"],
       ["HSET", "KEY", "credit", "x", "at", "y"],
       ["HSET", "KEY", "credit", "nan", "at", "nan"],
+      ["HSET", "KEY", "credit", "0", "at", "nan"],
       ["HSET", "KEY", "credit", "-5", "at", "1"],
       ["HSET", "KEY", "credit", "1e300", "at", "1"],
       ["HSET", "KEY", "start", "1", "used", "x", "refused", "y"],
       ["HSET", "KEY", "start", "1e300", "used", "5", "refused", "0"],
       ["HSET", "KEY", "start", "nan", "used", "inf", "refused", "0"],
+      ["HSET", "KEY", "start", "1814400000000", "used", "1", "refused", "nan"],
       ["HSET", "KEY", "other", "1"]
     ]
     for (const command of garbage) {

@@ -31,7 +31,7 @@ import { boundedCounter } from "../internal/series.ts"
 import * as Services from "../internal/services.ts"
 import * as Started from "../internal/started.ts"
 import { oneLine } from "../internal/text.ts"
-import { isRecord, tryOr } from "../internal/untrusted.ts"
+import { ignoreRejection, isRecord, tryOr } from "../internal/untrusted.ts"
 import * as BackgroundHook from "./BackgroundHook.ts"
 import type { By, Outcome, WhenLimited } from "./RateLimitHook.ts"
 
@@ -420,6 +420,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   /** A cost that is none counts as 1, and its author is told. */
   const checkedCost = (cost: unknown, stage: HookFailures.Stage, flagKey: string): number => {
     if (isFinite(cost) && cost >= 0) return cost
+    ignoreRejection(cost)
     LimitKey.tell(name, stage, flagKey, "gave a cost that is no number >= 0")
     return 1
   }

@@ -36,7 +36,7 @@ local kind = redis.call("TYPE", KEYS[1]).ok
 if kind == "hash" then
   local bucket = redis.call("HMGET", KEYS[1], "credit", "at")
   local known, at = tonumber(bucket[1]), tonumber(bucket[2])
-  if known and at and known >= 0 and known <= full then
+  if known and at and at == at and known >= 0 and known <= full then
     credit = math.min(full, known + math.max(0, now - at) * limit)
     isAhead = at > now
   end
@@ -70,8 +70,8 @@ const parse = (answer: unknown): Taken => {
  * **Details**
  *
  * Each evaluation is one script, which is atomic and has the clock of Redis, so the
- * clocks of the processes do not matter. A key in Redis has the prefix, the numbers
- * of the limit, and a SHA-256 of its name and of the key, so no data of a user is
+ * clocks of the processes do not matter. A key in Redis has the prefix and a SHA-256
+ * of the name and the numbers of the limit, and of the key, so no data of a user is
  * readable in it. Redis forgets a bucket when it is full again.
  *
  * Processes share a limit that has the same prefix, name, `limit`, `window` and

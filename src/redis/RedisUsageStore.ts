@@ -20,7 +20,8 @@ export interface Options {
   readonly prefix?: string | undefined
 }
 
-// A clock that goes back stays in the later window. What makes no sense is a new window.
+// A clock that goes back stays in the later window. What makes no sense is a new window. A sum that is no finite number
+// would be such.
 const script = Redis.script(
   (key: string, { budget, window }: Rule, cost: number, isForced: boolean) => [
     key,
@@ -36,13 +37,13 @@ local budget, window, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV
 local time = redis.call("TIME")
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local start = now - now % window
-local used, refused = 0, 0
+local used, refused, most = 0, 0, 1.7976931348623157e308
 local kind = redis.call("TYPE", KEYS[1]).ok
 if kind == "hash" then
   local known = redis.call("HMGET", KEYS[1], "start", "used", "refused")
   local knownStart, knownUsed, knownRefused = tonumber(known[1]), tonumber(known[2]), tonumber(known[3])
   if knownStart and knownUsed and knownRefused and knownUsed >= 0 and knownUsed < math.huge and
-    knownStart >= start and knownStart <= start + window then
+    knownRefused >= 0 and knownRefused < math.huge and knownStart >= start and knownStart <= start + window then
     start, used, refused = knownStart, knownUsed, knownRefused
   end
 end
@@ -51,7 +52,7 @@ local passed = ARGV[4] == "1"
 if not passed then
   if cost == 0 then passed = used < budget else passed = used + cost <= budget end
 end
-if passed then used = used + cost else refused = refused + 1 end
+if passed then used = math.min(used + cost, most) else refused = refused + 1 end
 if not passed or cost > 0 then
   if kind ~= "hash" and kind ~= "none" then redis.call("DEL", KEYS[1]) end
   redis.call(

@@ -638,6 +638,11 @@ describe("a store", () => {
     }],
     ["hangs", { reserve: () => Effect.never, confirm: () => Effect.never, release: () => Effect.never }],
     ["hangs and cannot be interrupted", { reserve: () => Effect.uninterruptible(Effect.never) }],
+    ["gives promises that reject", {
+      reserve: () => Promise.reject(new Error("down")) as never,
+      confirm: () => Promise.reject(new Error("down")) as never,
+      release: () => Promise.reject(new Error("down")) as never
+    }],
     ["holds garbage", { reserve: () => Effect.succeed([{ state: "?" as never }]) }],
     ["gives nothing", { reserve: () => Effect.succeed(null as never) }]
   ]
@@ -665,6 +670,29 @@ describe("a store", () => {
           })
         ))
     }
+  }
+
+  for (const remaining of [-1, Number.NaN]) {
+    it.effect(`that tells a remaining time of ${remaining} suppresses nothing later`, () =>
+      Effect.gen(function*() {
+        let asked = 0
+        const exposures = yield* ExposureHook.make({
+          send: () => {},
+          maxWait: 0,
+          store: storeThat({
+            reserve: (keys) =>
+              Effect.sync(() => {
+                asked++
+                return keys.map(() => asked === 1 ? { state: "exposed", remaining } : { state: "reserved" })
+              })
+          })
+        })
+        for (let i = 0; i < 2; i++) {
+          yield* evaluate(exposures.hook)
+          yield* exposures.flush
+        }
+        assert.deepInclude(yield* exposures.counts, { suppressed: 1, delivered: 1 })
+      }))
   }
 
   it.effect("is asked in the background only, with digests", () =>

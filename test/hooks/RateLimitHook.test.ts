@@ -11,7 +11,18 @@ import {
 } from "effect-openfeature"
 import { Fixtures, TestProvider } from "effect-openfeature/testing"
 import * as SDK from "@openfeature/server-sdk"
-import { client, collectFailures, newDomain, paths, plainClient, random, rangeError, scale, turns } from "../support.ts"
+import {
+  client,
+  collectFailures,
+  newDomain,
+  paths,
+  plainClient,
+  random,
+  rangeError,
+  scale,
+  turns,
+  unhandledRejections
+} from "../support.ts"
 import { limitOf, rateLimitContract, strangeKeys } from "./limitContract.ts"
 
 rateLimitContract("memory", {
@@ -172,6 +183,37 @@ describe("a rate limit", () => {
       ))
   }
 
+  it.effect("holds in a burst of any size, with a store that answers later", () =>
+    Effect.gen(function*() {
+      const memory = yield* RateLimitHook.memoryStore()
+      const take: RateLimitHook.Store["take"] = (rule, key) => Effect.delay(memory.take(rule, key), "10 millis")
+      const { counts, hook } = yield* RateLimitHook.make({ ...minute, store: { take } })
+      const burst = yield* Effect.forkChild(
+        Effect.forEach(Array.from({ length: 3000 }), () => evaluate(hook), { concurrency: "unbounded", discard: true })
+      )
+      yield* turns()
+      yield* TestClock.adjust("10 millis")
+      yield* Fiber.join(burst)
+      const { passed, rejected, unchecked } = yield* counts
+      assert.deepStrictEqual({ passed, rejected, unchecked }, { passed: 2, rejected: 2998, unchecked: 0 })
+    }))
+
+  it.effect("takes a promise that rejects for no answer, and leaves it to nobody else", () =>
+    collectFailures((failures) =>
+      Effect.gen(function*() {
+        const rejected = () => Function.cast<Promise<never>, never>(Promise.reject(new Error("no connection")))
+        const found = yield* unhandledRejections(Effect.gen(function*() {
+          const wrong: ReadonlyArray<Partial<RateLimitHook.Options>> = [{ store: { take: rejected } }, { by: rejected }]
+          for (const options of wrong) {
+            const { hook } = yield* RateLimitHook.make({ ...options, ...minute })
+            assert.isUndefined((yield* evaluate(hook)).errorCode)
+          }
+        }))
+        assert.deepStrictEqual(found, [])
+        assert.strictEqual(failures.length, 2)
+      })
+    ))
+
   it.effect("agrees with a simple reference in any history", () =>
     Effect.gen(function*() {
       const { below, chance, oneOf } = random(seedOf())
@@ -250,7 +292,7 @@ describe("a rate limit", () => {
       }
     }))
 
-  it.effect("asks a store that is full of calls no more, and again when they have ended", () =>
+  it.effect("asks a store that is full of calls past their time no more, and again when they have ended", () =>
     collectFailures(() =>
       Effect.gen(function*() {
         const open = yield* Deferred.make<void>()
@@ -266,13 +308,13 @@ describe("a rate limit", () => {
           Array.from({ length: 1500 }),
           () => Effect.forkChild(Fixtures.run(hook), { startImmediately: true })
         )
-        assert.strictEqual(asked, 1024)
         yield* turns()
         yield* TestClock.adjust("50 millis")
         yield* Fiber.awaitAll(fibers)
         assert.strictEqual((yield* counts).unchecked, 1500)
         yield* Fixtures.run(hook)
         assert.strictEqual((yield* counts).unchecked, 1501)
+        assert.strictEqual(asked, 1500)
         yield* Deferred.succeed(open, undefined)
         yield* turns()
         yield* Fixtures.run(hook)

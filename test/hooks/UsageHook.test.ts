@@ -4,7 +4,16 @@ import { Effect, Fiber, Function, Metric, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { FeatureHook, OpenFeatureHook, UsageHook } from "effect-openfeature"
 import { Fixtures, TestProvider } from "effect-openfeature/testing"
-import { collectFailures, newDomain, paths, plainClient, random, rangeError, scale } from "../support.ts"
+import {
+  collectFailures,
+  newDomain,
+  paths,
+  plainClient,
+  random,
+  rangeError,
+  scale,
+  unhandledRejections
+} from "../support.ts"
 import { budgetOf, usageContract } from "./limitContract.ts"
 
 usageContract("memory", {
@@ -214,6 +223,33 @@ describe("a budget", () => {
           }
         }
         assert.strictEqual(failures.length, 8)
+      })
+    ))
+
+  it.effect("reports again after a clock that was far ahead went back", () =>
+    Effect.gen(function*() {
+      const { hook, report } = yield* UsageHook.make({ budget: 100, window: "1 day" })
+      for (const day of [0, 365, 1]) {
+        yield* TestClock.setTime(day * 86_400_000)
+        yield* evaluate(hook)
+        const { keys, windowStart } = yield* report
+        assert.deepStrictEqual([windowStart, keys], [day * 86_400_000, [{ key: "", used: 1, share: 0.01 }]])
+      }
+    }))
+
+  it.effect("takes a promise for no cost, and leaves its rejection to nobody else", () =>
+    collectFailures((failures) =>
+      Effect.gen(function*() {
+        const cost = () => Function.cast<Promise<number>, number>(Promise.reject(new Error("no")))
+        const found = yield* unhandledRejections(Effect.gen(function*() {
+          for (const options of [{ cost }, { resultCost: cost }]) {
+            const { counts, hook } = yield* UsageHook.make({ budget: 100, window: "1 day", ...options })
+            yield* evaluate(hook)
+            assert.strictEqual((yield* counts).cost, 1)
+          }
+        }))
+        assert.deepStrictEqual(found, [])
+        assert.strictEqual(failures.length, 2)
       })
     ))
 

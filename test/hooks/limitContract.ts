@@ -127,6 +127,15 @@ export const usageContract = (kind: string, { pass, store, test }: Place<UsageHo
         ])
       }))
 
+    test("keeps costs that are beyond all numbers", () =>
+      Effect.gen(function*() {
+        const { spend } = yield* store
+        const rule = budgetOf(10, 3_600_000_000)
+        for (let i = 0; i < 4; i++) yield* spend(rule, "a", 1e308, true)
+        const { isPassed, refused, used } = yield* spend(rule, "a", 0, false)
+        assert.deepStrictEqual([isPassed, used, refused], [false, Number.MAX_VALUE, 1])
+      }))
+
     test("starts anew in each window, which is aligned to the epoch", () =>
       Effect.gen(function*() {
         const { spend } = yield* store

@@ -131,6 +131,20 @@ describe("checking a hook", () => {
     assert.include(await messageOf(rule("transparency").check(guard)), "INVALID_CONTEXT")
   })
 
+  it("leaves out numbers that differ from run to run", async () => {
+    let evaluations = 0
+    const counting = () => FeatureHook.make("counting", { before: () => ({ context: { evaluation: ++evaluations } }) })
+    const limiting = () =>
+      FeatureHook.make("limiting", {
+        before: () => ({ resolution: { errorCode: "GENERAL", flagMetadata: { retryAfter: ++evaluations } } })
+      })
+    for (const name of ["isolation", "paths"] as const) {
+      await rule(name).check(counting, { mayContribute: ["context"] })
+      await rule(name).check(limiting, { mayReject: true })
+    }
+    assert.isAbove(evaluations, 0)
+  })
+
   it("finds what only a promise of the option emitted tells", async () => {
     const sent: Array<unknown> = []
     const hook = () => FeatureHook.make("sends", { after: (_context, { value }) => void sent.push({ value }) })

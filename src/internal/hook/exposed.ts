@@ -150,8 +150,9 @@ export class Exposed<A> {
   }
 
   #after(millis: number): bigint {
-    if (!(millis >= 0 && millis < Number.MAX_SAFE_INTEGER)) return never
-    return this.#clock.monotonicTimeNanosUnsafe() + BigInt(Math.floor(millis * 1e6))
+    if (millis >= Number.MAX_SAFE_INTEGER) return never
+    // What makes no sense must not suppress exposures for ever.
+    return this.#clock.monotonicTimeNanosUnsafe() + (millis >= 0 ? BigInt(Math.floor(millis * 1e6)) : 0n)
   }
 
   #mark(key: string, until: bigint): void {

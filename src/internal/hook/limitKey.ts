@@ -8,7 +8,7 @@ import * as Check from "../check.ts"
 import { netstring } from "../hash.ts"
 import * as Services from "../services.ts"
 import { oneLine } from "../text.ts"
-import { isRecord, readOwn, readString, tryOr } from "../untrusted.ts"
+import { ignoreRejection, isRecord, readOwn, readString, tryOr } from "../untrusted.ts"
 import { attributeOf, domainOf, targetingKeyOf } from "./view.ts"
 
 export type By =
@@ -69,6 +69,7 @@ export const read = (
 ): string | Cause.Cause<unknown> | undefined => {
   const key = tryOr<unknown, Cause.Cause<never>>(() => keyOf(context, hints), Cause.die)
   if (key === undefined || typeof key === "string" || Cause.isCause(key)) return key
+  ignoreRejection(key)
   return Cause.die(new Check.Misuse("gave a key that is no text"))
 }
 

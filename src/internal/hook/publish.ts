@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import { cast } from "effect/Function"
 import type * as Schedule from "effect/Schedule"
 import * as HookFailures from "../../HookFailures.ts"
-import { read, readString } from "../untrusted.ts"
+import { ignoreRejection, read, readString } from "../untrusted.ts"
 import type { Sighting } from "./exposed.ts"
 import type { Store } from "./exposureStore.ts"
 import * as Part from "./part.ts"
@@ -81,10 +81,17 @@ const isOurs = <A>(sighting: Sighting<A>, reservation: unknown): boolean => {
   return false
 }
 
+// Code without types can give a promise.
+const asEffect = <C>(asked: Effect.Effect<C, unknown>): Effect.Effect<C, unknown> => {
+  if (Effect.isEffect(asked)) return asked
+  ignoreRejection(asked)
+  return Exit.die(new TypeError("the store gave no effect"))
+}
+
 // Detached, since the store may not end when it is interrupted, and since a reservation is released also when its
 // batch is given up.
 const bounded = <C>(question: () => Effect.Effect<C, unknown>, limit: Duration.Duration): Effect.Effect<C, unknown> =>
   Effect.flatMap(
-    Effect.forkDetach(Effect.timeout(Effect.suspend(question), limit), { startImmediately: true }),
+    Effect.forkDetach(Effect.timeout(Effect.suspend(() => asEffect(question())), limit), { startImmediately: true }),
     (fiber) => Effect.timeout(Effect.interruptible(Fiber.join(fiber)), limit)
   )

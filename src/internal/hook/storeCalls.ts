@@ -5,11 +5,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as HookFailures from "../../HookFailures.ts"
-import { tryOr } from "../untrusted.ts"
+import { ignoreRejection, tryOr } from "../untrusted.ts"
 import { effectOf, type Verdict } from "./overLimit.ts"
 
 /** Calls that cannot be interrupted go on after their time. A store that is full of them is not asked again. */
-const maxPending = 1024
+const maxLeft = 1024
 
 export type Asked = Effect.Effect<unknown, unknown>
 
@@ -25,7 +25,7 @@ export interface Handler<A> {
 export class StoreCalls {
   readonly #hook: string
   readonly #timeout: Duration.Duration
-  #pending = 0
+  #left = 0
 
   constructor(hook: string, timeout: Duration.Duration) {
     this.#hook = hook
@@ -33,9 +33,11 @@ export class StoreCalls {
   }
   /** An `Exit` if the store answers at once, which needs no fiber. */
   ask(call: () => Asked): Asked {
-    if (this.#pending >= maxPending) return Exit.fail(new Error("too many calls of the store wait"))
+    if (this.#left >= maxLeft) return Exit.fail(new Error("too many calls of the store go on after their time"))
     const asked = tryOr(call, Exit.die)
-    return Effect.isEffect(asked) ? asked : Exit.die(new TypeError("the store gave no effect"))
+    if (Effect.isEffect(asked)) return asked
+    ignoreRejection(asked)
+    return Exit.die(new TypeError("the store gave no effect"))
   }
   settle<A>(asked: Asked, handler: Handler<A>): Verdict {
     if (Exit.isExit(asked)) return this.#settled(handler, asked)
@@ -56,15 +58,17 @@ export class StoreCalls {
   }
   // A call in a region that cannot be interrupted would hold the evaluation for ever, so it is detached.
   #bounded(asked: Asked): Effect.Effect<unknown, unknown> {
-    return Effect.suspend(() => {
-      this.#pending++
-      const counted = Effect.ensuring(asked, Effect.sync(() => void this.#pending--))
-      return Effect.flatMap(Effect.forkDetach(counted, { startImmediately: true }), (fiber) =>
-        fiber.pollUnsafe() ??
-          Effect.ensuring(
-            Effect.timeout(Effect.interruptible(Fiber.join(fiber)), this.#timeout),
-            Effect.sync(() => fiber.interruptUnsafe())
-          ))
-    })
+    return Effect.flatMap(Effect.forkDetach(asked, { startImmediately: true }), (fiber) =>
+      fiber.pollUnsafe() ??
+        Effect.ensuring(
+          Effect.timeout(Effect.interruptible(Fiber.join(fiber)), this.#timeout),
+          Effect.sync(() => this.#leave(fiber))
+        ))
+  }
+  #leave(fiber: Fiber.Fiber<unknown, unknown>): void {
+    if (fiber.pollUnsafe() !== undefined) return
+    this.#left++
+    fiber.addObserver(() => void this.#left--)
+    fiber.interruptUnsafe()
   }
 }

@@ -42,9 +42,9 @@ export class Usage {
     this.#maxKeys = maxKeys
   }
   note(given: string, { used, usedBefore, windowStart }: Spent): void {
-    // Answers of a shared store can arrive in another order.
-    if (windowStart < this.#start) return
-    if (windowStart > this.#start) {
+    // Answers of a shared store can arrive in another order, and a clock that was far ahead can go back.
+    if (windowStart < this.#start && this.#start <= windowStart + this.#rule.window) return
+    if (windowStart !== this.#start) {
       this.#start = windowStart
       this.#used.clear()
       this.#overflow = 0

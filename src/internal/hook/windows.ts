@@ -63,7 +63,8 @@ export class Windows {
     }
     const usedBefore = window.used
     const isPassed = isForced || fits(window.used, cost, rule.budget)
-    if (isPassed) window.used += cost
+    // Beyond all numbers, nothing would count any more.
+    if (isPassed) window.used = Math.min(window.used + cost, Number.MAX_VALUE)
     else window.refused++
     if (found === undefined && window.used + window.refused > 0) ledger.add(window, now)
     return Effect.succeed({

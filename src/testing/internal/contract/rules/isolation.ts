@@ -2,11 +2,11 @@ import * as Effect from "effect/Effect"
 import * as HookHints from "../../../../HookHints.ts"
 import { type Bench, type Judge, tried } from "../bench.ts"
 import { late, success } from "../requests.ts"
-import { difference, textOf } from "../text.ts"
+import { difference, masked, textOf } from "../text.ts"
 import type { Request } from "../lab.ts"
 import { type Client, clients, type Hung } from "../world.ts"
 
-/** Texts without digits, which comparing leaves alone. */
+/** Texts without digits, which comparing leaves out. */
 const requestOf = (name: string, turns: number): Request =>
   late({
     flagKey: `flag-of-${name}`,
@@ -30,7 +30,7 @@ const observed = (
   Effect.map(
     tried(bench, { client }, (world) => {
       const one = (request: Request) =>
-        Effect.map(world.evaluation(request), (outcome) => `${request.flagKey}: ${textOf(outcome)}`)
+        Effect.map(world.evaluation(request), (outcome) => `${request.flagKey}: ${masked(textOf(outcome))}`)
       return world.run("evaluating concurrently", Effect.forEach(all(), one, { concurrency }))
     }),
     ([outcomes, { sink }]) => [

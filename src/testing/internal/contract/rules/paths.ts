@@ -3,7 +3,7 @@ import * as FeatureHook from "../../../../FeatureHook.ts"
 import { type Judge, tried } from "../bench.ts"
 import { late, requests } from "../requests.ts"
 import type { Channel } from "../sink.ts"
-import { difference, textOf } from "../text.ts"
+import { difference, masked, textOf } from "../text.ts"
 import type { Request } from "../lab.ts"
 import { clients, featureHookOf, type Outcome, type Subject } from "../world.ts"
 
@@ -25,7 +25,7 @@ const unlike: ReadonlyArray<Channel> = ["logger of the SDK"]
 
 /** What a run contributed and recorded. The details are the business of the rule of transparency. */
 const textsOf = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<string> =>
-  outcomes.map(({ context, hints }) => `contribution: ${textOf([context, hints])}`)
+  outcomes.map(({ context, hints }) => `contribution: ${masked(textOf([context, hints]))}`)
 
 /** Every way of running the hook does the same as the first. */
 export const paths: Judge = (bench) =>
