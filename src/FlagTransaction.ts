@@ -219,6 +219,8 @@ export const within = <A, E, R, R2 = never>(
  *
  * Rejects when the function throws or rejects; `onEnd` gets the record then too.
  *
+ * Without the hook nothing is overridden and kept, and the record has no evaluations.
+ *
  * Throws a `RangeError` when an option is invalid or unknown, and outside of
  * Node.js.
  *

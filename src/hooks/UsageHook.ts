@@ -133,7 +133,7 @@ export interface Options<out B = unknown> extends WhenLimited {
    * evaluations in a window can exceed the budget.
    */
   readonly resultCost?: ((context: HookContext, details: EvaluationDetails) => number) | undefined
-  /** The shares of the budget that alert when they are reached, `[0.5, 0.8, 1]` by default. At most 16. */
+  /** The shares of the budget that alert when they are reached, `[0.5, 0.8, 1]` by default. At most 16, up to 10. */
   readonly thresholds?: ReadonlyArray<number> | undefined
   /** What happens over the budget, `"report"` by default. */
   readonly onLimited?: "reject" | "last" | "report" | undefined
@@ -558,10 +558,20 @@ const costRule: Check.Rule = (owner, name, value) => {
   if (!isFine) Check.reject(owner, name, "a number >= 0, a record of numbers >= 0, or a function", value)
 }
 
+// A larger one is meant as a percentage.
+const maxThreshold = 10
+
 const thresholdsRule: Check.Rule = (owner, name, value) => {
   const isFine = Array.isArray(value) && value.length <= 16 && new Set(value).size === value.length &&
-    value.every((one) => isFinite(one) && one > 0)
-  if (!isFine) Check.reject(owner, name, "a list of at most 16 different numbers > 0", value)
+    value.every((one) => isFinite(one) && one > 0 && one <= maxThreshold)
+  if (!isFine) {
+    Check.reject(
+      owner,
+      name,
+      `a list of at most 16 different shares of the budget, such as 0.8, up to ${maxThreshold}`,
+      value
+    )
+  }
 }
 
 const checked = (owner: string, options: Options): void => {

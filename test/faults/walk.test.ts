@@ -66,6 +66,7 @@ const wrong = {
     true,
     {},
     [0],
+    [80],
     [Number.NaN],
     ["1"],
     [1, 1],
