@@ -324,20 +324,5 @@ const acquire = Effect.fnUntraced(function*<R>(hook: FeatureHook.FeatureHook<nev
  */
 export const start = (hook: FeatureHook.FeatureHook, options: Options = {}): Running => {
   checked(hook, options)
-  return started(acquire(hook, options))
-}
-
-/**
- * The same for other hooks with work in the background.
- *
- * @internal
- */
-export const started = (acquired: Effect.Effect<BackgroundHook, never, Scope.Scope>): Running => {
-  const { value: { counts, flush, hook }, ...closing } = Started.start(acquired)
-  return {
-    hook,
-    counts: () => Started.runSync(counts),
-    flush: () => Started.runPromise(flush),
-    ...closing
-  }
+  return Started.counting(Started.start(acquire(hook, options)))
 }

@@ -17,6 +17,7 @@ import type { HookHints } from "../HookHints.ts"
 import * as Check from "../internal/check.ts"
 import * as Delivery from "../internal/hook/delivery.ts"
 import * as Work from "../internal/hook/work.ts"
+import * as Started from "../internal/started.ts"
 import { oneLine } from "../internal/text.ts"
 import * as BackgroundHook from "./BackgroundHook.ts"
 
@@ -197,5 +198,5 @@ export const start = <A, B extends PromiseLike<unknown> | Effect.Effect<unknown,
   options: Options<A, B>
 ): BackgroundHook.Running => {
   checked("BatchHook.start", name, options)
-  return BackgroundHook.started(make<A, void>(name, options))
+  return Started.counting(Started.start(make<A, void>(name, options)))
 }

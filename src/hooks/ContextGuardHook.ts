@@ -14,15 +14,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Severity } from "effect/LogLevel"
 import * as Metric from "effect/Metric"
-import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import { EvaluationError } from "../EvaluationError.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import { globMatcher } from "../FlagFilter.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as Check from "../internal/check.ts"
-import * as Delivery from "../internal/hook/delivery.ts"
+import * as Alerts from "../internal/hook/alerts.ts"
 import { type Finding, Guard, type Verdict } from "../internal/hook/guard/guard.ts"
 import * as Pattern from "../internal/hook/guard/pattern.ts"
 import * as Rules from "../internal/hook/guard/rules.ts"
@@ -320,20 +319,17 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const { capacity = 1024, closeTimeout, interval = "1 minute", logLevel = "Warn", maxCauses = 1024 } = options
   const { mode = "strict", onViolation } = options
   const clock = yield* Clock.Clock
-  const violations = yield* Effect.acquireRelease(PubSub.dropping<Violation>(capacity), PubSub.shutdown)
-  const delivery = onViolation && (yield* Delivery.make<Violation, FeatureHook.StageServices<B>>({
+  const alerts = yield* Alerts.make<Violation, FeatureHook.StageServices<B>>({
     name: hookName,
     counter: BackgroundHook.counter,
-    send: ([violation]) => violation && onViolation(violation),
-    maxSize: 1,
-    maxWait: 0,
+    onAlert: onViolation,
     capacity,
     closeTimeout
-  }))
+  })
   const guard = new Guard(settingsOf(options), mode)
   const limiter = new Limiter(interval, maxCauses)
   const log = SdkLogger.to(options.logger)
-  const counts = { violations: 0, refused: 0, cleaned: 0, dropped: 0 }
+  const counts = { violations: 0, refused: 0, cleaned: 0 }
   const series = new Map<string, Metric.Counter<number>>()
 
   const count = ({ action, rule }: Finding): void => {
@@ -356,11 +352,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const tell = (context: HookContext, { findings }: Verdict): Effect.Effect<void> | undefined => {
     findings.forEach(count)
     const told = findings.slice(0, maxReports).flatMap((finding) => report(context, finding) ?? [])
-    for (const violation of told) {
-      // A closed guard has no readers that could miss it.
-      if (!PubSub.isShutdownUnsafe(violations) && !PubSub.publishUnsafe(violations, violation)) counts.dropped++
-      delivery?.offer(violation, violation.flagKey)
-    }
+    for (const violation of told) alerts.send(violation, violation.flagKey)
     if (logLevel === false || told.length === 0) return undefined
     return log(Effect.forEach(told, (violation) => line(violation, logLevel), { discard: true }))
   }
@@ -380,9 +372,9 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   })
   const made: ContextGuard = {
     hook,
-    violations: Stream.fromPubSub(violations),
-    counts: Effect.sync(() => ({ ...counts })),
-    flush: delivery?.flush ?? Effect.void
+    violations: alerts.stream,
+    counts: Effect.sync(() => ({ ...counts, dropped: alerts.counts.dropped })),
+    flush: alerts.flush
   }
   return made
 })
@@ -554,11 +546,5 @@ export const start = <B extends PromiseLike<unknown> | Effect.Effect<unknown, un
   options: Options<B> = {}
 ): Running => {
   checked("ContextGuardHook.start", options)
-  const { value: { counts, flush, hook }, ...closing } = Started.start(acquire<void>(options))
-  return {
-    hook,
-    counts: () => Started.runSync(counts),
-    flush: () => Started.runPromise(flush),
-    ...closing
-  }
+  return Started.counting(Started.start(acquire<void>(options)))
 }

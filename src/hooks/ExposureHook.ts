@@ -58,31 +58,7 @@ export type Value = Sightings.Value
  * @category models
  * @since 0.2.0
  */
-export interface Exposure {
-  /**
-   * A digest of the name of the hook, the domain, the flag, the variant and the
-   * subject. Repeated exposures have the same, so a sink can count by it.
-   */
-  readonly id: string
-  /** When the flag was evaluated, as ISO 8601 in UTC. */
-  readonly time: string
-  /** The subject, as `targetingKey` writes it. */
-  readonly subject: string
-  /** The key of the flag. */
-  readonly flagKey: string
-  /** The variant. None if the provider has no names for variants. */
-  readonly variant?: Value | undefined
-  /** The flag value, if `values` is set. */
-  readonly value?: Value | undefined
-  /** Why the flag has this value. None if the provider does not tell. */
-  readonly reason?: string | undefined
-  /** The domain of the client. None for the default domain. */
-  readonly domain?: string | undefined
-  /** The attributes that `context` names. None by default. */
-  readonly attributes?: Readonly<Record<string, Value>> | undefined
-  /** The flag metadata that `metadata` names. None by default. */
-  readonly metadata?: Readonly<Record<string, Value>> | undefined
-}
+export interface Exposure extends Sightings.Exposure {}
 
 /**
  * An evaluation, as a `subject` and a `filter` see it. A hook context is one, too.
@@ -90,12 +66,7 @@ export interface Exposure {
  * @category models
  * @since 0.2.0
  */
-export interface Evaluation {
-  /** The key of the flag. */
-  readonly flagKey: string
-  /** The evaluation context. */
-  readonly context: EvaluationContext
-}
+export interface Evaluation extends Sightings.Evaluation {}
 
 /**
  * What a reservation of an exposure is.
@@ -934,5 +905,6 @@ export const startCounts = <B extends PromiseLike<unknown> | Effect.Effect<unkno
   options: CountOptions<B>
 ): BackgroundHook.Running => {
   checkedCounts("ExposureHook.startCounts", options)
-  return BackgroundHook.started(acquireCounts<void>({ ...options, send: (totals) => cast(options.send(totals)) }))
+  const acquired = acquireCounts<void>({ ...options, send: (totals) => cast(options.send(totals)) })
+  return Started.counting(Started.start(acquired))
 }

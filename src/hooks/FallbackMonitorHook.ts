@@ -13,15 +13,14 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Severity } from "effect/LogLevel"
 import * as Metric from "effect/Metric"
-import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import type { ErrorCode } from "../EvaluationError.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as Check from "../internal/check.ts"
-import * as Delivery from "../internal/hook/delivery.ts"
+import * as Alerts from "../internal/hook/alerts.ts"
 import { domainOf, providerNameOf } from "../internal/hook/view.ts"
 import { Limiter } from "../internal/limiter.ts"
 import { type Attributes, maxLabelLength, Series, SeriesLookup } from "../internal/series.ts"
@@ -214,20 +213,17 @@ const acquire = Effect.fnUntraced(function*<B>(
 ) {
   const name = "fallback-monitor"
   const clock = yield* Clock.Clock
-  const alerts = yield* Effect.acquireRelease(PubSub.dropping<Fallback>(capacity), PubSub.shutdown)
-  const delivery = onFallback && (yield* Delivery.make<Fallback, FeatureHook.StageServices<B>>({
+  const alerts = yield* Alerts.make<Fallback, FeatureHook.StageServices<B>>({
     name,
     counter: BackgroundHook.counter,
-    send: ([fallback]) => fallback && onFallback(fallback),
-    maxSize: 1,
-    maxWait: 0,
+    onAlert: onFallback,
     capacity,
     closeTimeout
-  }))
+  })
   const limiter = new Limiter(interval, maxCauses)
   const series = seriesOf(maxSeries)
   const log = SdkLogger.to(logger)
-  const counts = { fallbacks: 0, alerts: 0, dropped: 0 }
+  const counts = { fallbacks: 0 }
 
   const alert = (context: HookContext, { errorCode, reason }: EvaluationDetails): Fallback | undefined => {
     const domain = domainOf(context)
@@ -252,18 +248,15 @@ const acquire = Effect.fnUntraced(function*<B>(
       series.of(context.flagKey, "", { errorCode, reason }, "").updateUnsafe(1, Services.current())
       const fallback = alert(context, details)
       if (fallback === undefined) return undefined
-      counts.alerts++
-      // A closed monitor has no readers that could miss it.
-      if (!PubSub.isShutdownUnsafe(alerts) && !PubSub.publishUnsafe(alerts, fallback)) counts.dropped++
-      delivery?.offer(fallback, fallback.flagKey)
+      alerts.send(fallback, fallback.flagKey)
       return logLevel === false ? undefined : log(line(fallback, logLevel))
     }
   }))
   const monitor: FallbackMonitor = {
     hook,
-    alerts: Stream.fromPubSub(alerts),
-    counts: Effect.sync(() => ({ ...counts })),
-    flush: delivery?.flush ?? Effect.void
+    alerts: alerts.stream,
+    counts: Effect.sync(() => ({ ...counts, ...alerts.counts })),
+    flush: alerts.flush
   }
   return monitor
 })
@@ -380,11 +373,5 @@ export const start = <B extends PromiseLike<unknown> | Effect.Effect<unknown, un
   options: Options<B> = {}
 ): Running => {
   checked("FallbackMonitorHook.start", options)
-  const { value: { counts, flush, hook }, ...closing } = Started.start(acquire<void>(options))
-  return {
-    hook,
-    counts: () => Started.runSync(counts),
-    flush: () => Started.runPromise(flush),
-    ...closing
-  }
+  return Started.counting(Started.start(acquire<void>(options)))
 }

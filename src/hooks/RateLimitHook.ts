@@ -22,7 +22,7 @@ import type { HookContext } from "../HookContext.ts"
 import type * as HookHints from "../HookHints.ts"
 import * as Check from "../internal/check.ts"
 import * as Alerts from "../internal/hook/alerts.ts"
-import { bounded, Buckets } from "../internal/hook/buckets.ts"
+import * as Buckets from "../internal/hook/buckets.ts"
 import * as LimitKey from "../internal/hook/limitKey.ts"
 import * as OverLimit from "../internal/hook/overLimit.ts"
 import { StoreCalls } from "../internal/hook/storeCalls.ts"
@@ -40,19 +40,7 @@ import * as BackgroundHook from "./BackgroundHook.ts"
  * @category models
  * @since 0.2.0
  */
-export interface Rule {
-  /**
-   * The name and the numbers of the limit. Buckets of different identities have
-   * nothing in common, so a limit whose numbers change starts with full buckets.
-   */
-  readonly id: string
-  /** The number of tokens that come back in a window. */
-  readonly limit: number
-  /** The window in microseconds. */
-  readonly window: number
-  /** The number of tokens in a full bucket. */
-  readonly burst: number
-}
+export interface Rule extends Buckets.Rule {}
 
 /**
  * What a store of token buckets says about an evaluation.
@@ -60,12 +48,7 @@ export interface Rule {
  * @category models
  * @since 0.2.0
  */
-export interface Taken {
-  /** Whether there was a token, which is taken now. */
-  readonly isPassed: boolean
-  /** The milliseconds until there is a token again. Zero when there was one. */
-  readonly retryAfter: number
-}
+export interface Taken extends Buckets.Taken {}
 
 /**
  * A store of token buckets.
@@ -134,36 +117,7 @@ export type By =
  * @category models
  * @since 0.2.0
  */
-export interface WhenLimited {
-  /**
-   * What happens over the limit:
-   *
-   * - `"reject"`: the evaluation fails with the code `GENERAL`, and the caller gets
-   *   its default value.
-   * - `"last"`: the caller gets the last answer that the same subject got for the
-   *   same flag and type, with the reason `STALE`.
-   * - `"report"`: the evaluation goes on, and is only counted and told.
-   */
-  readonly onLimited?: "reject" | "last" | "report" | undefined
-  /** What `"last"` does when there is no last answer: `"reject"`, the default, or `"pass"`. */
-  readonly whenNoLast?: "reject" | "pass" | undefined
-  /**
-   * Returns whose last answer it is, together with the domain, the flag and the
-   * type, or `undefined` for none. By default it is the targeting key. Without one,
-   * only an empty evaluation context has last answers.
-   */
-  readonly lastKey?: ((context: HookContext) => string | undefined) | undefined
-  /** The maximum number of last answers, 10,000 by default. The least recently used one is forgotten. */
-  readonly lastCapacity?: number | undefined
-  /** The maximum age of a last answer, 1 hour by default, or `"Infinity"`. */
-  readonly lastTimeToLive?: Duration.Input | undefined
-  /**
-   * What happens when the store does not answer in time, or the key cannot be
-   * found out: `"open"`, the default, lets the evaluation pass, and `"closed"`
-   * treats it as one over the limit.
-   */
-  readonly whenDown?: "open" | "closed" | undefined
-}
+export interface WhenLimited extends OverLimit.Options {}
 
 /**
  * The options of a rate limit.
@@ -342,9 +296,9 @@ const ruleOf = (name: string, { burst, limit, window }: Pick<Options, "burst" | 
 const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const { alertInterval = "1 minute", by = "all", maxSeries = 1000, name = "rate-limit", onAlert } = options
   const clock = yield* Clock.Clock
-  const memory = new Buckets(options.capacity ?? defaultCapacity, clock)
+  const memory = new Buckets.Buckets(options.capacity ?? defaultCapacity, clock)
   const store = options.store ?? memory
-  const buckets = store instanceof Buckets ? store : undefined
+  const buckets = store instanceof Buckets.Buckets ? store : undefined
   const rule = ruleOf(name, options)
   const keyOf = LimitKey.keyOf(by)
   const over = new OverLimit.OverLimit(name, options.onLimited ?? "reject", options, clock)
@@ -361,14 +315,13 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const series = boundedCounter(counter, "limit", name, maxSeries)
   const counts = { passed: 0, limited: 0, rejected: 0, served: 0, unkeyed: 0, unchecked: 0 }
   const shown = oneLine(name, 128)
-  const isClosed = options.whenDown === "closed"
 
   const count = (context: HookContext, outcome: Outcome | "unchecked"): void => {
     if (outcome === "rejected" || outcome === "served") counts[outcome]++
     series(context.flagKey, outcome).updateUnsafe(1, Services.current())
   }
   const alert = (context: HookContext, key: string, outcome: Outcome, retryAfter: number): void => {
-    const taken = limiter.take(bounded(key), clock.monotonicTimeNanosUnsafe())
+    const taken = limiter.take(Buckets.bounded(key), clock.monotonicTimeNanosUnsafe())
     if (taken === undefined) return
     const flagKey = oneLine(context.flagKey, 256)
     alerts.send(Object.freeze({ limit: name, key: printed(key), flagKey, outcome, retryAfter, ...taken }), flagKey)
@@ -386,21 +339,12 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   }
   const unchecked = (context: HookContext, turn: OverLimit.Turn): OverLimit.Verdict => {
     counts.unchecked++
-    if (!isClosed) {
-      count(context, "unchecked")
-      return undefined
-    }
-    const { outcome, verdict } = over.decide(context, turn, `the rate limit "${shown}" cannot be checked`, undefined)
-    count(context, outcome)
-    return verdict
+    const decision = over.decideUnchecked(context, turn, `the rate limit "${shown}" cannot be checked`)
+    count(context, decision?.outcome ?? "unchecked")
+    return decision?.verdict
   }
   const before = (context: HookContext, hints: HookHints.HookHints, turn: OverLimit.Turn): OverLimit.Verdict => {
-    // An answer of an earlier hook asks no provider.
-    if (context.resolution !== undefined) {
-      turn.isOurs = true
-      return undefined
-    }
-    over.begin(context, turn)
+    if (!over.begin(context, turn)) return undefined
     const key = LimitKey.read(keyOf, context, hints)
     if (key === undefined) {
       counts.unkeyed++
@@ -475,7 +419,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
  */
 export const memoryStore = (capacity: number = defaultCapacity): Effect.Effect<Store> => {
   Check.positiveInteger("RateLimitHook.memoryStore", "capacity", capacity)
-  return Effect.map(Clock.Clock, (clock) => new Buckets(capacity, clock))
+  return Effect.map(Clock.Clock, (clock) => new Buckets.Buckets(capacity, clock))
 }
 
 const checked = (owner: string, options: Options): void => {
@@ -607,6 +551,5 @@ export const start = <B extends PromiseLike<unknown> | Effect.Effect<unknown, un
   options: Options<B>
 ): Running => {
   checked("RateLimitHook.start", options)
-  const { value: { counts, flush, hook }, ...closing } = Started.start(acquire<void>(options))
-  return { hook, counts: () => Started.runSync(counts), flush: () => Started.runPromise(flush), ...closing }
+  return Started.counting(Started.start(acquire<void>(options)))
 }

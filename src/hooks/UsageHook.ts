@@ -25,8 +25,8 @@ import * as Alerts from "../internal/hook/alerts.ts"
 import * as LimitKey from "../internal/hook/limitKey.ts"
 import * as OverLimit from "../internal/hook/overLimit.ts"
 import { StoreCalls } from "../internal/hook/storeCalls.ts"
-import { reached, Usage } from "../internal/hook/usage.ts"
-import { Windows } from "../internal/hook/windows.ts"
+import * as Usage from "../internal/hook/usage.ts"
+import * as Windows from "../internal/hook/windows.ts"
 import { boundedCounter } from "../internal/series.ts"
 import * as Services from "../internal/services.ts"
 import * as Started from "../internal/started.ts"
@@ -41,17 +41,7 @@ import type { By, Outcome, WhenLimited } from "./RateLimitHook.ts"
  * @category models
  * @since 0.2.0
  */
-export interface Rule {
-  /**
-   * The name and the window of the budget. What is used is counted for each
-   * identity, so a budget may grow within a window.
-   */
-  readonly id: string
-  /** The cost that each key may use in a window. */
-  readonly budget: number
-  /** The window in milliseconds. Windows start at multiples of it since 1970, in UTC. */
-  readonly window: number
-}
+export interface Rule extends Windows.Rule {}
 
 /**
  * What a store of usage says about an evaluation.
@@ -59,20 +49,7 @@ export interface Rule {
  * @category models
  * @since 0.2.0
  */
-export interface Spent {
-  /** Whether the cost was within the budget, or added anyway. */
-  readonly isPassed: boolean
-  /** What was used in this window before. */
-  readonly usedBefore: number
-  /** What is used in this window now. */
-  readonly used: number
-  /** The number of evaluations that were refused in this window, with this one. */
-  readonly refused: number
-  /** When the window started, in milliseconds since 1970. */
-  readonly windowStart: number
-  /** The milliseconds until the next window. */
-  readonly resetsAfter: number
-}
+export interface Spent extends Windows.Spent {}
 
 /**
  * A store of what was used.
@@ -198,14 +175,7 @@ export interface Alert {
  * @category models
  * @since 0.2.0
  */
-export interface Used {
-  /** The key, as it is: the report goes to nobody but its caller. */
-  readonly key: string
-  /** What it has used, of all processes that share the store, as this process saw it last. */
-  readonly used: number
-  /** The same as a share of the budget. */
-  readonly share: number
-}
+export interface Used extends Usage.Used {}
 
 /**
  * What was used in the present window.
@@ -213,16 +183,7 @@ export interface Used {
  * @category models
  * @since 0.2.0
  */
-export interface Report {
-  /** When the window started, in milliseconds since 1970. */
-  readonly windowStart: number
-  /** When it ends. */
-  readonly windowEnd: number
-  /** The keys that this process has seen in it, at most `maxKeys`, those that used most first. */
-  readonly keys: ReadonlyArray<Used>
-  /** What further keys have used in this process. */
-  readonly overflow: number
-}
+export interface Report extends Usage.Report {}
 
 /**
  * The numbers of a budget so far.
@@ -351,7 +312,7 @@ const ruleOf = (name: string, { budget, window }: Pick<Options, "budget" | "wind
 const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const { by = "all", maxSeries = 1000, name = "usage", onAlert, resultCost } = options
   const clock = yield* Clock.Clock
-  const memory = new Windows(options.capacity ?? defaultCapacity, clock)
+  const memory = new Windows.Windows(options.capacity ?? defaultCapacity, clock)
   const store = options.store ?? memory
   const rule = ruleOf(name, options)
   const keyOf = LimitKey.keyOf(by)
@@ -364,7 +325,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     capacity: options.alertCapacity ?? 1024,
     closeTimeout: options.closeTimeout
   })
-  const usage = new Usage(rule, options.maxKeys ?? 1000)
+  const usage = new Usage.Usage(rule, options.maxKeys ?? 1000)
   const thresholds = Array.from(options.thresholds ?? [0.5, 0.8, 1])
   const printed = LimitKey.printer(options.printKey, by)
   const costs = boundedCounter(counter, "budget", name, maxSeries)
@@ -378,7 +339,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     outcomes(flagKey, outcome).updateUnsafe(1, Services.current())
   }
   const alert = (flagKey: string, key: string, spent: Spent): void => {
-    for (const threshold of reached(thresholds, rule.budget, spent)) {
+    for (const threshold of Usage.reached(thresholds, rule.budget, spent)) {
       const { used, windowStart } = spent
       const windowEnd = windowStart + rule.window
       const flag = oneLine(flagKey, 256)
@@ -409,13 +370,9 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   }
   const unchecked = (context: HookContext, turn: Turn): OverLimit.Verdict => {
     counts.unchecked++
-    if (options.whenDown !== "closed") {
-      count(context.flagKey, "unchecked")
-      return undefined
-    }
-    const { outcome, verdict } = over.decide(context, turn, `the budget "${shown}" cannot be checked`, undefined)
-    count(context.flagKey, outcome)
-    return verdict
+    const decision = over.decideUnchecked(context, turn, `the budget "${shown}" cannot be checked`)
+    count(context.flagKey, decision?.outcome ?? "unchecked")
+    return decision?.verdict
   }
   /** A cost that is none counts as 1, and its author is told. */
   const checkedCost = (cost: unknown, stage: HookFailures.Stage, flagKey: string): number => {
@@ -425,12 +382,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     return 1
   }
   const before = (context: HookContext, hints: HookHints.HookHints, turn: Turn): OverLimit.Verdict => {
-    // An answer of an earlier hook asks no provider.
-    if (context.resolution !== undefined) {
-      turn.isOurs = true
-      return undefined
-    }
-    over.begin(context, turn)
+    if (!over.begin(context, turn)) return undefined
     const key = LimitKey.read(keyOf, context, hints)
     if (key === undefined) {
       counts.unkeyed++
@@ -519,7 +471,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
  */
 export const memoryStore = (capacity: number = defaultCapacity): Effect.Effect<Store> => {
   Check.positiveInteger("UsageHook.memoryStore", "capacity", capacity)
-  return Effect.map(Clock.Clock, (clock) => new Windows(capacity, clock))
+  return Effect.map(Clock.Clock, (clock) => new Windows.Windows(capacity, clock))
 }
 
 /**
@@ -713,12 +665,6 @@ export const start = <B extends PromiseLike<unknown> | Effect.Effect<unknown, un
   options: Options<B>
 ): Running => {
   checked("UsageHook.start", options)
-  const { value: { counts, flush, hook, report }, ...closing } = Started.start(acquire<void>(options))
-  return {
-    hook,
-    report: () => Started.runSync(report),
-    counts: () => Started.runSync(counts),
-    flush: () => Started.runPromise(flush),
-    ...closing
-  }
+  const started = Started.start(acquire<void>(options))
+  return { ...Started.counting(started), report: () => Started.runSync(started.value.report) }
 }

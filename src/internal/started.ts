@@ -35,3 +35,17 @@ export const startPromise = <A, E>(acquire: Effect.Effect<A, E, Scope.Scope>): P
     Effect.map(startedIn(scope))
   ))
 }
+
+interface Counting<H, C> {
+  readonly hook: H
+  readonly counts: Effect.Effect<C>
+  readonly flush: Effect.Effect<void>
+}
+
+/** A hook that counts and can be flushed, as plain code uses it. */
+export const counting = <H, C>({ value: { counts, flush, hook }, ...closing }: Started<Counting<H, C>>) => ({
+  hook,
+  counts: (): C => runSync(counts),
+  flush: (): Promise<void> => runPromise(flush),
+  ...closing
+})

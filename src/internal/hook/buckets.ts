@@ -6,14 +6,23 @@ import { sha256 } from "../node.ts"
 import { Ledger } from "../ledger.ts"
 
 export interface Rule {
+  /**
+   * The name and the numbers of the limit. Buckets of different identities have
+   * nothing in common, so a limit whose numbers change starts with full buckets.
+   */
   readonly id: string
+  /** The number of tokens that come back in a window. */
   readonly limit: number
+  /** The window in microseconds. */
   readonly window: number
+  /** The number of tokens in a full bucket. */
   readonly burst: number
 }
 
 export interface Taken {
+  /** Whether there was a token, which is taken now. */
   readonly isPassed: boolean
+  /** The milliseconds until there is a token again. Zero when there was one. */
   readonly retryAfter: number
 }
 

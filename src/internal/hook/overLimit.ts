@@ -15,11 +15,33 @@ import type { Contribution } from "./part.ts"
 import { isServer } from "./server.ts"
 
 export interface Options {
+  /**
+   * What happens over the limit:
+   *
+   * - `"reject"`: the evaluation fails with the code `GENERAL`, and the caller gets
+   *   its default value.
+   * - `"last"`: the caller gets the last answer that the same subject got for the
+   *   same flag and type, with the reason `STALE`.
+   * - `"report"`: the evaluation goes on, and is only counted and told.
+   */
   readonly onLimited?: "reject" | "last" | "report" | undefined
+  /** What `"last"` does when there is no last answer: `"reject"`, the default, or `"pass"`. */
   readonly whenNoLast?: "reject" | "pass" | undefined
+  /**
+   * Returns whose last answer it is, together with the domain, the flag and the
+   * type, or `undefined` for none. By default it is the targeting key. Without one,
+   * only an empty evaluation context has last answers.
+   */
   readonly lastKey?: ((context: HookContext) => string | undefined) | undefined
+  /** The maximum number of last answers, 10,000 by default. The least recently used one is forgotten. */
   readonly lastCapacity?: number | undefined
+  /** The maximum age of a last answer, 1 hour by default, or `"Infinity"`. */
   readonly lastTimeToLive?: Duration.Input | undefined
+  /**
+   * What happens when the store does not answer in time, or the key cannot be
+   * found out: `"open"`, the default, lets the evaluation pass, and `"closed"`
+   * treats it as one over the limit.
+   */
   readonly whenDown?: "open" | "closed" | undefined
 }
 
@@ -68,6 +90,7 @@ export class OverLimit {
   readonly #name: string
   readonly #mode: "reject" | "last" | "report"
   readonly #passesWithoutLast: boolean
+  readonly #isOpen: boolean
   readonly #clock: Clock.Clock
   readonly #last: LastAnswers | undefined
   #isTold = false
@@ -76,6 +99,7 @@ export class OverLimit {
     this.#name = name
     this.#mode = mode
     this.#passesWithoutLast = options.whenNoLast === "pass"
+    this.#isOpen = options.whenDown !== "closed"
     this.#clock = clock
     if (mode !== "last") return
     const timeToLive = Duration.fromInputUnsafe(options.lastTimeToLive ?? "1 hour")
@@ -92,9 +116,15 @@ export class OverLimit {
   get remembers(): boolean {
     return this.#last !== undefined
   }
-  /** Finds out, before other hooks add attributes, whose answer it will be. */
-  begin(context: HookContext, turn: Turn): void {
+  /** Whether the evaluation counts. Finds out, before other hooks add attributes, whose answer it will be. */
+  begin(context: HookContext, turn: Turn): boolean {
+    // An answer of an earlier hook asks no provider.
+    if (context.resolution !== undefined) {
+      turn.isOurs = true
+      return false
+    }
     if (this.#last !== undefined) turn.lastKey = tryOr(() => this.#last?.keyOf(context), () => undefined)
+    return true
   }
   /** Keeps the answer of the provider. An answer that was kept before gets no older by being served. */
   remember(context: HookContext, details: EvaluationDetails, { isOurs, lastKey }: Turn): void {
@@ -121,6 +151,10 @@ export class OverLimit {
       ? passed
       : this.#reject(isServed, turn, message, retryAfter)
     return this.#mode === "last" && !isServed ? this.#told(context, decision) : decision
+  }
+  /** Returns `undefined` for an evaluation that goes on although nothing is known about its limit. */
+  decideUnchecked(context: HookContext, turn: Turn, message: string): Decision | undefined {
+    return this.#isOpen ? undefined : this.decide(context, turn, message, undefined)
   }
   #reject(isServed: boolean, turn: Turn, errorMessage: string, retryAfter: number | undefined): Decision {
     turn.isOurs = true

@@ -11,20 +11,35 @@ import { readOwn, tryOr } from "../untrusted.ts"
 export type Value = string | number | boolean
 
 export interface Exposure {
+  /**
+   * A digest of the name of the hook, the domain, the flag, the variant and the
+   * subject. Repeated exposures have the same, so a sink can count by it.
+   */
   readonly id: string
+  /** When the flag was evaluated, as ISO 8601 in UTC. */
   readonly time: string
+  /** The subject, as `targetingKey` writes it. */
   readonly subject: string
+  /** The key of the flag. */
   readonly flagKey: string
+  /** The variant. None if the provider has no names for variants. */
   readonly variant?: Value | undefined
+  /** The flag value, if `values` is set. */
   readonly value?: Value | undefined
+  /** Why the flag has this value. None if the provider does not tell. */
   readonly reason?: string | undefined
+  /** The domain of the client. None for the default domain. */
   readonly domain?: string | undefined
+  /** The attributes that `context` names. None by default. */
   readonly attributes?: Readonly<Record<string, Value>> | undefined
+  /** The flag metadata that `metadata` names. None by default. */
   readonly metadata?: Readonly<Record<string, Value>> | undefined
 }
 
 export interface Evaluation {
+  /** The key of the flag. */
   readonly flagKey: string
+  /** The evaluation context. */
   readonly context: EvaluationContext
 }
 

@@ -45,9 +45,9 @@ export class StoreCalls {
   }
   #settled<A>(handler: Handler<A>, exit: Exit.Exit<unknown, unknown>): Verdict {
     if (Exit.isFailure(exit)) return this.#down(handler, exit.cause)
-    const { value } = exit
-    return tryOr(() => handler.is(value), () => false) && handler.is(value)
-      ? handler.onAnswer(value)
+    const isAnswer = (value: unknown): value is A => tryOr(() => handler.is(value), () => false)
+    return isAnswer(exit.value)
+      ? handler.onAnswer(exit.value)
       : this.#down(handler, Cause.fail(new TypeError("the answer of the store makes no sense")))
   }
   #down<A>({ flagKey, onDown, stage }: Handler<A>, cause: Cause.Cause<unknown>): Verdict {

@@ -3,15 +3,22 @@ import { bounded } from "./buckets.ts"
 import type { Rule, Spent } from "./windows.ts"
 
 export interface Used {
+  /** The key, as it is: the report goes to nobody but its caller. */
   readonly key: string
+  /** What it has used, of all processes that share the store, as this process saw it last. */
   readonly used: number
+  /** The same as a share of the budget. */
   readonly share: number
 }
 
 export interface Report {
+  /** When the window started, in milliseconds since 1970. */
   readonly windowStart: number
+  /** When it ends. */
   readonly windowEnd: number
+  /** The keys that this process has seen in it, at most `maxKeys`, those that used most first. */
   readonly keys: ReadonlyArray<Used>
+  /** What further keys have used in this process. */
   readonly overflow: number
 }
 

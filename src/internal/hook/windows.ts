@@ -5,17 +5,29 @@ import { Ledger } from "../ledger.ts"
 import { bounded } from "./buckets.ts"
 
 export interface Rule {
+  /**
+   * The name and the window of the budget. What is used is counted for each
+   * identity, so a budget may grow within a window.
+   */
   readonly id: string
+  /** The cost that each key may use in a window. */
   readonly budget: number
+  /** The window in milliseconds. Windows start at multiples of it since 1970, in UTC. */
   readonly window: number
 }
 
 export interface Spent {
+  /** Whether the cost was within the budget, or added anyway. */
   readonly isPassed: boolean
+  /** What was used in this window before. */
   readonly usedBefore: number
+  /** What is used in this window now. */
   readonly used: number
+  /** The number of evaluations that were refused in this window, with this one. */
   readonly refused: number
+  /** When the window started, in milliseconds since 1970. */
   readonly windowStart: number
+  /** The milliseconds until the next window. */
   readonly resetsAfter: number
 }
 
