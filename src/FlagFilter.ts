@@ -12,6 +12,7 @@ import { dual } from "effect/Function"
 import * as Random from "effect/Random"
 import type { HookContext } from "./HookContext.ts"
 import * as Check from "./internal/check.ts"
+import { isMatch } from "./internal/filtering.ts"
 import { murmur3, netstring } from "./internal/hash.ts"
 import * as Services from "./internal/services.ts"
 import { functionName, quote, truncate } from "./internal/text.ts"
@@ -374,7 +375,8 @@ export const and: {
 } = dual(2, (self: FlagFilter, that: FlagFilter): FlagFilter => {
   Check.aFunction("FlagFilter.and", "self", self)
   Check.aFunction("FlagFilter.and", "that", that)
-  return describe(`and(${nameOf(self)}, ${nameOf(that)})`, (context) => self(context) && that(context))
+  return describe(`and(${nameOf(self)}, ${nameOf(that)})`, (context) =>
+    isMatch(self, context) && isMatch(that, context))
 })
 
 /**
@@ -403,7 +405,7 @@ export const or: {
 } = dual(2, (self: FlagFilter, that: FlagFilter): FlagFilter => {
   Check.aFunction("FlagFilter.or", "self", self)
   Check.aFunction("FlagFilter.or", "that", that)
-  return describe(`or(${nameOf(self)}, ${nameOf(that)})`, (context) => self(context) || that(context))
+  return describe(`or(${nameOf(self)}, ${nameOf(that)})`, (context) => isMatch(self, context) || isMatch(that, context))
 })
 
 /**
@@ -418,5 +420,5 @@ export const or: {
  */
 export const not = (self: FlagFilter): FlagFilter => {
   Check.aFunction("FlagFilter.not", "self", self)
-  return describe(`not(${nameOf(self)})`, (context) => !self(context))
+  return describe(`not(${nameOf(self)})`, (context) => !isMatch(self, context))
 }

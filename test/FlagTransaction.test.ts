@@ -1,6 +1,6 @@
 import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer } from "effect"
+import { Deferred, Effect, Exit, Fiber, Function, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { expectTypeOf } from "vitest"
 import {
@@ -24,6 +24,7 @@ import {
   plainClient,
   rangeError,
   turns,
+  unhandledRejections,
   until
 } from "./support.ts"
 
@@ -747,11 +748,41 @@ describe("a transaction of the Effect client", () => {
       assert.include(wrong({ overrides: [] }, owner), `${owner}: overrides must be an object`)
       assert.include(
         wrong({ overrides: { a: undefined } }, owner),
-        `${owner}: overrides must have flag values, got none for "a"`
+        `${owner}: overrides: flag "a" has no value`
       )
+      for (const value of [Number.NaN, Number.POSITIVE_INFINITY, { deep: [Number.NaN] }]) {
+        assert.include(wrong({ overrides: { a: value } }, owner), `flag "a" has a number that is not finite`)
+      }
+      assert.include(wrong({ overrides: { a: new Map() } }, owner), `flag "a" has an object in its value that is not`)
+      assert.include(wrong(untyped("x"), owner), `${owner}: the argument must be an object with the options overrides`)
       assert.include(wrong({ onEnd: 1 }, owner), `${owner}: onEnd must be a function`)
     }
   })
+
+  it("throws for what cannot run, by name", () => {
+    const call = (...args: ReadonlyArray<unknown>) =>
+      rangeError(() => Reflect.apply(FlagTransaction.run, undefined, args))
+    assert.include(call("x"), "FlagTransaction.run: the argument must be an object")
+    assert.include(call(() => 1), "FlagTransaction.run: the argument must be an object")
+    assert.include(call({}), "FlagTransaction.run: the function must be a function")
+    assert.include(
+      rangeError(() => Reflect.apply(FeatureFlags.transaction({}), undefined, ["x"])),
+      "FeatureFlags.transaction: the program must be an effect"
+    )
+  })
+
+  it.effect("takes an onEnd that returns no effect, also a promise that rejects", () =>
+    Effect.gen(function*() {
+      for (const onEnd of [() => undefined, () => 1, () => Promise.reject(new Error("lost"))]) {
+        const rejections = yield* unhandledRejections(
+          Effect.map(
+            FeatureFlags.transaction(Effect.succeed(5), { onEnd: Function.cast(onEnd) }),
+            ({ value }) => assert.strictEqual(value, 5)
+          )
+        )
+        assert.deepStrictEqual(rejections, [])
+      }
+    }))
 
   it("has the types of the effect and of onEnd", () => {
     const failing = Effect.fail("no" as const)
@@ -850,9 +881,9 @@ describe("a transaction of plain code", () => {
         let asked = 0
         const bounded: SDK.Provider = {
           metadata: serving.metadata,
-          resolveBooleanEvaluation: serving.resolveBooleanEvaluation,
-          resolveNumberEvaluation: serving.resolveNumberEvaluation,
-          resolveObjectEvaluation: serving.resolveObjectEvaluation,
+          resolveBooleanEvaluation: (...args) => serving.resolveBooleanEvaluation(...args),
+          resolveNumberEvaluation: (...args) => serving.resolveNumberEvaluation(...args),
+          resolveObjectEvaluation: (...args) => serving.resolveObjectEvaluation(...args),
           resolveStringEvaluation: (...args) => {
             const resolving = serving.resolveStringEvaluation(...args)
             return asked++ === 0 ? Promise.race([resolving, late]) : resolving

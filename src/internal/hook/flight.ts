@@ -36,7 +36,7 @@ export class Flight<A> {
         lose()
         end()
       }
-      this.landed.then(resolve, reject).then(end)
+      void this.landed.then(resolve, reject).then(end)
     })
   }
 

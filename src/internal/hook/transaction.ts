@@ -14,6 +14,7 @@ import { read, tryOr } from "../untrusted.ts"
 import type { Flight } from "./flight.ts"
 import { serve } from "./serve.ts"
 import { given, type Landed, shared, TransactionCache } from "./transactionCache.ts"
+import { name } from "./transactionHook.ts"
 import { type EvaluationRecord, type Question, Recorder, type Source } from "./transactionRecord.ts"
 
 export interface Settings {
@@ -84,9 +85,6 @@ export class Transaction {
 }
 
 const subjectOf = (context: unknown): string | undefined => structureOf(read(context, "targetingKey"), maxContextLength)
-
-/** The name of the hook in reports. */
-export const name = "FlagTransaction"
 
 /** The part of one evaluation in a transaction. */
 export class Ticket {
