@@ -242,6 +242,8 @@ describe("a schema of another library", () => {
         resolve(ValueValidatorHook.make({ rules: [{ schema }] }), { limits: [{ canary: 1 }] }, { defaultValue })
       const wrong = `TYPE_MISMATCH: ${is("what the schema describes")}`
       assert.isUndefined(yield* at(standard((value) => ({ value }))))
+      // Those of some libraries are functions.
+      assert.isUndefined(yield* at(Object.assign(() => "canary", standard((value) => ({ value })))))
       assert.strictEqual(yield* at(issueAt()), wrong)
       assert.strictEqual(yield* at(standard(() => ({ issues: [] }))), wrong)
       assert.strictEqual(yield* at(standard(() => ({ issues: [{ message: "canary", path: "canary" }] }))), wrong)
