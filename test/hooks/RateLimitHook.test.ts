@@ -281,6 +281,31 @@ describe("a rate limit", () => {
       })
     ))
 
+  it.effect("leaves no promise that rejects to anybody, whatever function of the application gives it", () =>
+    collectFailures((failures) =>
+      Effect.gen(function*() {
+        const reject = () => Promise.reject(new Error("no"))
+        const rejected = () => Function.cast<Promise<never>, string>(reject())
+        const found = yield* unhandledRejections(Effect.gen(function*() {
+          const { counts, flush, hook } = yield* RateLimitHook.make({
+            limit: 1,
+            window: "1 minute",
+            by: "subject",
+            onLimited: "last",
+            lastKey: rejected,
+            printKey: rejected,
+            onAlert: reject
+          })
+          for (let i = 0; i < 2; i++) yield* evaluate(hook, { user: "ana" })
+          yield* flush
+          assert.deepInclude(yield* counts, { passed: 1, rejected: 1, served: 0 })
+        }))
+        assert.deepStrictEqual(found, [])
+        // That of `onAlert`.
+        assert.deepStrictEqual(failures.map(({ hook }) => hook), ["rate-limit"])
+      })
+    ))
+
   it.effect("agrees with a simple reference in any history", () =>
     Effect.gen(function*() {
       const { below, chance, oneOf } = random(seedOf())

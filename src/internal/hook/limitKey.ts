@@ -85,6 +85,7 @@ export const printer = (print: Print | undefined, by: By): (key: string) => stri
   if (chosen === "raw") return (key) => oneLine(key, 256)
   return (key) => {
     const printed: unknown = tryOr(() => chosen(key), () => undefined)
+    ignoreRejection(printed)
     return typeof printed === "string" ? oneLine(printed, 256) : undefined
   }
 }
