@@ -21,6 +21,7 @@ import type { HookContext } from "../HookContext.ts"
 import type * as HookHints from "../HookHints.ts"
 import type * as HookFailures from "../HookFailures.ts"
 import * as Check from "../internal/check.ts"
+import { decimal } from "../internal/decimal.ts"
 import * as Alerts from "../internal/hook/alerts.ts"
 import * as LimitKey from "../internal/hook/limitKey.ts"
 import * as OverLimit from "../internal/hook/overLimit.ts"
@@ -101,7 +102,7 @@ export interface Options<out B = unknown> extends WhenLimited {
   /**
    * What an evaluation costs, 1 by default: a number, a record by flag key (others
    * cost 1), or a function of the hook context. It is spent before the flag is
-   * resolved.
+   * resolved. Sums are rounded to 15 significant digits, so 0.1 and 0.2 are 0.3.
    */
   readonly cost?: number | Readonly<Record<string, number>> | ((context: HookContext) => number) | undefined
   /**
@@ -356,7 +357,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     alert(flagKey, key, spent)
     if (!spent.isPassed || cost === 0) return
     counts.counted++
-    counts.cost += cost
+    counts.cost = decimal(counts.cost + cost)
     costs(flagKey).updateUnsafe(cost, Services.current())
     if (spent.used <= rule.budget) return
     counts.limited++

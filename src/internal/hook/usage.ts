@@ -1,4 +1,5 @@
 /** What is known about the use of a budget in the present window, and when somebody has to be told. */
+import { decimal } from "../decimal.ts"
 import { bounded } from "./buckets.ts"
 import type { Rule, Spent } from "./windows.ts"
 
@@ -32,7 +33,7 @@ export const reached = (
   if (!isPassed) return refused === 1 && used < budget ? thresholds.filter((threshold) => threshold === 1) : []
   if (used === usedBefore) return []
   return thresholds.filter((threshold) => {
-    const at = threshold * budget
+    const at = decimal(threshold * budget)
     return usedBefore < at && used >= at && (threshold !== 1 || refused === 0)
   })
 }
@@ -59,13 +60,15 @@ export class Usage {
     const key = bounded(given)
     const known = this.#used.get(key)
     if (known !== undefined || this.#used.size < this.#maxKeys) this.#used.set(key, Math.max(known ?? 0, used))
-    else this.#overflow += used - usedBefore
+    else this.#overflow = decimal(this.#overflow + used - usedBefore)
   }
   report(now: number): Report {
     const { budget, window } = this.#rule
     const isOver = now >= this.#start + window
     const windowStart = isOver ? now - (now % window) : this.#start
-    const used = isOver ? [] : Array.from(this.#used, ([key, used]): Used => ({ key, used, share: used / budget }))
+    const used = isOver
+      ? []
+      : Array.from(this.#used, ([key, used]): Used => ({ key, used, share: decimal(used / budget) }))
     return {
       windowStart,
       windowEnd: windowStart + window,

@@ -1,6 +1,7 @@
 /** What was used in the present window, in memory. What was used in an earlier one is as good as forgotten. */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { decimal } from "../decimal.ts"
 import { Ledger } from "../ledger.ts"
 import { bounded } from "./buckets.ts"
 
@@ -41,9 +42,6 @@ interface Window {
 /** Windows are aligned to the epoch. */
 const startOf = (now: number, window: number): number => now - (now % window)
 
-/** Whether the cost fits. A cost of zero asks whether there is anything left. */
-const fits = (used: number, cost: number, budget: number): boolean => cost === 0 ? used < budget : used + cost <= budget
-
 export class Windows {
   readonly #ledgers = new Map<string, Ledger<Window>>()
   readonly #capacity: number
@@ -74,9 +72,11 @@ export class Windows {
       window.refused = 0
     }
     const usedBefore = window.used
-    const isPassed = isForced || fits(window.used, cost, rule.budget)
     // Beyond all numbers, nothing would count any more.
-    if (isPassed) window.used = Math.min(window.used + cost, Number.MAX_VALUE)
+    const sum = Math.min(decimal(usedBefore + cost), Number.MAX_VALUE)
+    // A cost of zero asks whether there is anything left.
+    const isPassed = isForced || (cost === 0 ? usedBefore < rule.budget : sum <= rule.budget)
+    if (isPassed) window.used = sum
     else window.refused++
     if (found === undefined && window.used + window.refused > 0) ledger.add(window, now)
     return Effect.succeed({
