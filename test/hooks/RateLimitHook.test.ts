@@ -250,6 +250,42 @@ describe("a rate limit", () => {
       })
     ))
 
+  for (const [path, change] of paths) {
+    it.effect(`says once that no evaluation has a key, ${path}`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const Team = HookHints.key<string>("team")
+          const team = { context: { team: "secret" } }
+          const misspelt: ReadonlyArray<RateLimitHook.By> = [
+            { attribute: "taem" },
+            { hint: Team },
+            "subject",
+            "subjectAndFlag"
+          ]
+          for (const by of misspelt) {
+            failures.length = 0
+            const { counts, hook } = yield* RateLimitHook.make({ ...minute, by })
+            for (let i = 0; i < 99; i++) yield* evaluate(change(hook), team)
+            assert.strictEqual(failures.length, 0)
+            for (let i = 0; i < 200; i++) yield* evaluate(change(hook), team)
+            assert.deepStrictEqual(failures.map(({ hook, stage }) => [hook, stage]), [["rate-limit", "before"]])
+            assert.notInclude(String(failures[0]?.cause), "secret")
+            assert.strictEqual((yield* counts).unkeyed, 299)
+          }
+          // Some evaluations may have no key, and a function says so on purpose.
+          failures.length = 0
+          const some = yield* RateLimitHook.make({ ...minute, by: { attribute: "team" } })
+          yield* evaluate(change(some.hook), team)
+          const none = yield* RateLimitHook.make({ ...minute, by: () => undefined })
+          for (let i = 0; i < 200; i++) {
+            yield* evaluate(change(some.hook))
+            yield* evaluate(change(none.hook))
+          }
+          assert.strictEqual(failures.length, 0)
+        })
+      ))
+  }
+
   it.effect("holds in a burst of any size, with a store that answers later", () =>
     Effect.gen(function*() {
       const memory = yield* RateLimitHook.memoryStore()

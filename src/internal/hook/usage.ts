@@ -1,7 +1,27 @@
 /** What is known about the use of a budget in the present window, and when somebody has to be told. */
+import * as Check from "../check.ts"
 import { decimal } from "../decimal.ts"
 import { bounded } from "./buckets.ts"
 import type { Rule, Spent } from "./windows.ts"
+
+export interface Alert {
+  /** The name of the budget. */
+  readonly name: string
+  /** The key, if `printKey` allows it. */
+  readonly key: string | undefined
+  /** The key of the flag whose evaluation reached the threshold. */
+  readonly flagKey: string
+  /** The share of the budget. */
+  readonly threshold: number
+  /** What is used. */
+  readonly used: number
+  /** The budget. */
+  readonly budget: number
+  /** When the window started, in milliseconds since 1970. */
+  readonly windowStart: number
+  /** When it ends. */
+  readonly windowEnd: number
+}
 
 export interface Used {
   /** The key, as it is: the report goes to nobody but its caller. */
@@ -23,6 +43,18 @@ export interface Report {
   readonly overflow: number
 }
 
+// A larger one is meant as a percentage.
+const maxThreshold = 10
+
+const isThreshold = (one: unknown): boolean => typeof one === "number" && one > 0 && one <= maxThreshold
+
+export const thresholdsRule: Check.Rule = (owner, name, value) => {
+  const isFine = Array.isArray(value) && value.length <= 16 && new Set(value).size === value.length &&
+    value.every(isThreshold)
+  const expected = `a list of at most 16 different shares of the budget, such as 0.8, up to ${maxThreshold}`
+  if (!isFine) Check.reject(owner, name, expected, value)
+}
+
 /** The thresholds that an evaluation is the first to reach, of all that share the store. */
 export const reached = (
   thresholds: ReadonlyArray<number>,
@@ -37,6 +69,12 @@ export const reached = (
     return usedBefore < at && used >= at && (threshold !== 1 || refused === 0)
   })
 }
+
+export const alertOf = (
+  { budget, window }: Rule,
+  { used, windowStart }: Spent,
+  about: Pick<Alert, "name" | "key" | "flagKey" | "threshold">
+): Alert => Object.freeze({ ...about, used, budget, windowStart, windowEnd: windowStart + window })
 
 export class Usage {
   readonly #rule: Rule

@@ -1,8 +1,10 @@
 /** What was used in the present window, in memory. What was used in an earlier one is as good as forgotten. */
 import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { decimal } from "../decimal.ts"
 import { Ledger } from "../ledger.ts"
+import { isRecord } from "../untrusted.ts"
 import { bounded } from "./buckets.ts"
 
 export interface Rule {
@@ -31,6 +33,20 @@ export interface Spent {
   /** The milliseconds until the next window. */
   readonly resetsAfter: number
 }
+
+export const ruleOf = (
+  name: string,
+  { budget, window }: { readonly budget: number; readonly window: Duration.Input }
+): Rule => {
+  const millis = Math.max(1, Math.round(Duration.toMillis(window)))
+  return { id: `${millis} ${name}`, budget, window: millis }
+}
+
+const numbers = ["usedBefore", "used", "refused", "windowStart", "resetsAfter"] as const
+
+export const isSpent = (answer: unknown): answer is Spent =>
+  isRecord(answer) && typeof answer["isPassed"] === "boolean" &&
+  numbers.every((name) => Number.isFinite(answer[name]))
 
 interface Window {
   readonly key: string
