@@ -181,7 +181,7 @@ describe("a key in Redis", () => {
 
 describe.skipIf(!redis.isOwn)("Redis that", () => {
   it("is full refuses what it knows to be used up, fails for the rest at once, and is used again", async () => {
-    const shared = { window: "1 day", by: "subject", onLimited: "reject" } as const
+    const shared = { window: "1 day", by: "subject", onLimited: "reject", timeout: "5 seconds" } as const
     const maxmemory = (bytes: string) => commands((send) => send("CONFIG", "SET", "maxmemory", bytes))
     for (const whenDown of ["open", "closed"] as const) {
       const limit = RateLimitHook.start({ ...shared, name: newName(), limit: 5, store: connection.store, whenDown })
