@@ -73,6 +73,9 @@ export interface Options extends Omit<Privacy.Options, "targetingKey"> {
   readonly metadata?: ReadonlyArray<string> | undefined
 }
 
+/** Is told what a function of the user gave, and what it should have given. */
+export type OnMisuse = (flagKey: string, given: unknown, wanted: string) => void
+
 export class Records {
   readonly #name: string
   readonly #sha256: (text: string) => string
@@ -81,11 +84,18 @@ export class Records {
   readonly #maxSize: number
   readonly #write: (subject: string) => string
   readonly #privacy: Privacy.Privacy
+  readonly #onMisuse: OnMisuse
 
-  constructor(name: string, options: Options, sha256: (text: string) => string) {
+  constructor(
+    name: string,
+    options: Options,
+    sha256: (text: string) => string,
+    onMisuse: OnMisuse
+  ) {
     const { maxLength = 500, maxSize = 1000, metadata = [], targetingKey = "hash" } = options
     this.#name = name
     this.#sha256 = sha256
+    this.#onMisuse = onMisuse
     this.#metadata = metadata
     this.#maxLength = maxLength
     this.#maxSize = maxSize
@@ -132,6 +142,7 @@ export class Records {
   finish({ domain, exposure, flagKey, result, subject }: Seen): { readonly id: string; readonly exposure: Exposure } {
     const written = tryOr((): unknown => this.#write(subject), () => undefined)
     const known = typeof written === "string" ? written : undefined
+    if (known === undefined) this.#onMisuse(flagKey, written, "a text for the targeting key")
     const id = this.#sha256(netstring(this.#name, domain, flagKey, result, known ?? this.#sha256(subject)))
     const kept = known === undefined ? redacted : this.#privacy.keep("targeting_key", known)
     const shown = kept === undefined ? redacted : String(this.#valueOf(kept))
