@@ -36,7 +36,7 @@ describe("a queue of exposures", () => {
       ))
   }
 
-  it.live("that cannot be reached is connected to in the background, and its author is told once", () =>
+  it.live("that cannot be reached is connected to in the background", () =>
     Effect.gen(function*() {
       let attempts = 0
       const stored: Array<number> = []
@@ -48,7 +48,8 @@ describe("a queue of exposures", () => {
       const queue = ExposureQueue.start(store, { timeout: "20 millis" })
       const refused = yield* Effect.flip(queue.send([exposureOf("a")]))
       assert.strictEqual(refused._tag, "TimeoutError")
-      for (let i = 0; i < 100 && attempts < 3; i++) yield* Effect.sleep("20 millis")
+      const isReached = () => attempts >= 3
+      for (let i = 0; i < 100 && !isReached(); i++) yield* Effect.sleep("20 millis")
       yield* queue.send([exposureOf("a")])
       assert.deepStrictEqual(stored, [3])
       yield* Effect.promise(() => queue.close())

@@ -124,13 +124,14 @@ export const make = Effect.fnUntraced(function*<R>(owner: string, options: Optio
       return false
     }
     const result = Sightings.resultOf(details)
-    if (exposed.isLatest(flagKey, result, domain, subject)) return false
-    const key = records.bounded(Sightings.keyOf(flagKey, result, domain, subject))
-    if (exposed.isKnown(key, flagKey, result, domain, subject)) return false
+    if (exposed.isKnown(domain, flagKey, result, subject)) return false
+    const names = records.names(domain, flagKey, result, subject)
+    const isDigest = names.subject !== subject
+    if (isDigest && exposed.isKnown(names.domain, names.flagKey, names.result, names.subject)) return false
     const time = formatTime(clock.currentTimeMillisUnsafe())
-    const sighting = exposed.begin(key, flagKey, records.see(evaluation, details, subject, domain, result, time))
+    const sighting = exposed.begin(names, flagKey, records.see(evaluation, details, subject, domain, result, time))
     delivery.offer(sighting, flagKey)
-    return exposed.isPending(sighting)
+    return sighting.mark.isPending
   }
   const exposing: Exposing = {
     see: (context, details) => {
