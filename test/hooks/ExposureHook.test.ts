@@ -299,6 +299,7 @@ describe("an exposure", () => {
   const later = (): never => Promise.reject(new Error("secret")) as never
   const misused: ReadonlyArray<readonly [string, Partial<ExposureHook.Options>, string, ReadonlyArray<string>]> = [
     ["a subject that is a promise", { subject: later }, "gave a promise instead of a text as the subject", []],
+    ["a subject that is a promise, which the filter leaves out", { subject: later, filter: () => false }, "", []],
     ["a subject that is a number", { subject: () => 42 as never }, "gave something else instead of a text as", []],
     ["a filter that answers later", { filter: later }, "gave a promise instead of true or false in its filter", []],
     ["a targeting key that is a promise", { targetingKey: later }, "gave a promise instead of a text for the", [

@@ -54,6 +54,8 @@ export interface Options extends Settings {
   readonly counter: Metric.Counter<number>
 }
 
+const targetingKeyIn = ({ context }: Sightings.Evaluation): unknown => context.targetingKey
+
 /** `owner` names the constructor in errors. `R` is what the result of `send` requires. */
 export const make = Effect.fnUntraced(function*<R>(owner: string, options: Options) {
   const { capacity = 50_000, filter, maxPending = 10_000, send, store, subject: subjectOf } = options
@@ -101,9 +103,9 @@ export const make = Effect.fnUntraced(function*<R>(owner: string, options: Optio
     maxWait: options.maxWait ?? "1 second"
   })
 
-  const expose = (
-    evaluation: Sightings.Evaluation,
-    subject: unknown,
+  const expose = <E extends Sightings.Evaluation>(
+    evaluation: E,
+    subjectIn: (evaluation: E) => unknown,
     details: EvaluationDetails.EvaluationDetails,
     domain = ""
   ): boolean => {
@@ -116,6 +118,8 @@ export const make = Effect.fnUntraced(function*<R>(owner: string, options: Optio
         return false
       }
     }
+    // Not before the filter, which would leave a promise without anybody to handle its rejection.
+    const subject = subjectIn(evaluation)
     if (typeof subject !== "string" || subject === "") {
       exposed.anonymous++
       if (subjectOf !== undefined && typeof subject !== "string" && subject !== undefined && subject !== null) {
@@ -136,14 +140,12 @@ export const make = Effect.fnUntraced(function*<R>(owner: string, options: Optio
   const exposing: Exposing = {
     see: (context, details) => {
       if (details.errorCode !== undefined) return
-      const subject = subjectOf === undefined ? targetingKeyOf(context) : subjectOf(context)
-      expose(context, subject, details, domainOf(context))
+      expose(context, subjectOf ?? targetingKeyOf, details, domainOf(context))
     },
     expose: (details, context, domain) => {
       if (details.errorCode) return false
       const evaluation = { flagKey: details.flagKey, context }
-      const subject = subjectOf === undefined ? context.targetingKey : subjectOf(evaluation)
-      return expose(evaluation, subject, EvaluationDetails.shown(details), domain)
+      return expose(evaluation, subjectOf ?? targetingKeyIn, EvaluationDetails.shown(details), domain)
     },
     counts: () => exposed.counts,
     flush: delivery.flush,

@@ -12,11 +12,15 @@ import type { Evaluation } from "./sighting.ts"
 export interface Settings extends Omit<Privacy.Options, "targetingKey"> {
   /** The name of the hook, `exposure` by default. Hooks with different names expose a subject each for itself. */
   readonly name?: string | undefined
-  /** Returns the subject, or `undefined` for nobody. By default the targeting key. */
+  /**
+   * Returns the subject, or `undefined` for nobody. By default the targeting key. What
+   * is no text, such as a promise, exposes nobody, and is reported once.
+   */
   readonly subject?: ((evaluation: Evaluation) => string | undefined) | undefined
   /**
    * Selects exposures by the result, such as by flag metadata. By default all
-   * successful evaluations count. `FeatureHook.when` selects by the hook context.
+   * successful evaluations count. `FeatureHook.when` selects by the hook context. A
+   * promise leaves the exposure out, and is reported once.
    */
   readonly filter?: ((details: EvaluationDetails, evaluation: Evaluation) => boolean) | undefined
   /** Whether evaluations are exposures; `true` by default. With `false`, only `expose` makes them. */
