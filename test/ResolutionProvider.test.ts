@@ -121,6 +121,16 @@ for (const kind of clients) {
           }
         }))
 
+      it.effect("of one without metadata serves, and asks the provider", () =>
+        Effect.gen(function*() {
+          const provider: SDK.Provider = { ...yield* answering() }
+          Reflect.deleteProperty(provider, "metadata")
+          const { evaluate } = yield* rig(kind, provider, [change(some)])
+          const other = yield* evaluate("string", "none")
+          assert.deepStrictEqual([other.value, other.errorMessage], ["provider", undefined])
+          assert.strictEqual((yield* evaluate("hook", "none")).value, "hook")
+        }))
+
       it.effect("of a MultiProvider that is wrapped as a whole serves", () =>
         Effect.gen(function*() {
           const first = yield* TestProvider.make({ name: "first", flags: {} })

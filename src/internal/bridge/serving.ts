@@ -1,6 +1,7 @@
 /** A wrapper around a provider that serves the resolutions that hooks contribute. */
 import * as SDK from "@openfeature/server-sdk"
 import { cast } from "effect/Function"
+import * as Predicate from "effect/Predicate"
 import { serve } from "../hook/serve.ts"
 import { noteServer } from "../hook/server.ts"
 import type { Ticket } from "../hook/transaction.ts"
@@ -71,7 +72,9 @@ export class Serving implements SDK.Provider {
   }
   get metadata(): SDK.ProviderMetadata {
     const { metadata } = this.#provider
-    if (this.#metadata?.of !== metadata) this.#metadata = { of: metadata, copy: noteServer(copyOf(metadata)) }
+    if (this.#metadata === undefined || this.#metadata.of !== metadata) {
+      this.#metadata = { of: metadata, copy: noteServer(copyOf(metadata)) }
+    }
     return this.#metadata.copy
   }
   get runsOn(): SDK.Paradigm {
@@ -127,9 +130,11 @@ export class Serving implements SDK.Provider {
 }
 
 // Providers can share one object, and those that are not wrapped do not serve. An instance of a class can
-// have private fields, which a copy would lose.
-const copyOf = <A>(metadata: A): A =>
+// have private fields, which a copy would lose. A provider without types may have no metadata at all, and
+// its hooks still need an object to know it by.
+const copyOf = <A extends object>(metadata: A): A =>
   tryOr(() => {
+    if (!Predicate.isObject(metadata)) return cast({})
     const prototype = Object.getPrototypeOf(metadata)
     if (prototype !== Object.prototype && prototype !== null) return metadata
     return cast(Object.create(prototype, Object.getOwnPropertyDescriptors(metadata)))
