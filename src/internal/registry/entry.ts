@@ -1,12 +1,11 @@
 /** What a user adds to a registry, checked: where a hook runs, and how it is made. */
 import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as FeatureHook from "../../FeatureHook.ts"
 import * as Check from "../check.ts"
-import { read } from "../untrusted.ts"
 import type { Planned } from "./add.ts"
 import type { Info } from "./member.ts"
+import * as Owned from "./owned.ts"
 
 type Placement = Pick<Info, "name"> & { readonly [Name in keyof Info]?: Info[Name] | undefined }
 
@@ -14,14 +13,8 @@ interface Entry extends Placement {
   readonly hook: FeatureHook.Any | Effect.Effect<FeatureHook.Any, unknown, unknown>
 }
 
-/** A hook, or one with what it owns. */
-type Plain = FeatureHook.FeatureHook<unknown> | {
-  readonly hook: FeatureHook.FeatureHook<unknown>
-  readonly [Symbol.asyncDispose]: () => PromiseLike<void>
-}
-
 interface PlainEntry extends Placement {
-  readonly hook: Plain | (() => Plain | PromiseLike<Plain>)
+  readonly hook: Owned.Source
 }
 
 const owner = "HookRegistry.add"
@@ -60,23 +53,19 @@ export const planned = (entry: Entry): Planned<unknown, unknown> => {
 }
 
 const isPlainSource: Check.Rule = (owner, name, value) => {
-  if (FeatureHook.isFeatureHook(value) || typeof value === "function") return
-  if (!FeatureHook.isFeatureHook(read(value, "hook")) || typeof read(value, Symbol.asyncDispose) !== "function") {
+  if (!Owned.isSource(value)) {
     Check.reject(owner, name, "a FeatureHook, a hook with what it owns, or a function that makes one", value)
   }
 }
 
 /** For an application without Effect. */
-export const plainPlanned = (entry: PlainEntry): Planned<never, Scope.Scope> => {
-  const info = infoOf(entry, isPlainSource)
-  const { hook } = entry
-  const made = Effect.suspend(() => {
-    const given = typeof hook === "function" ? hook() : hook
-    return Predicate.isPromiseLike(given) ? Effect.promise(() => given) : Effect.succeed(given)
-  })
-  const owned = Effect.acquireRelease(
-    Effect.tap(made, (made) => Effect.sync(() => isPlainSource(owner, "the result of hook", made))),
-    (made) => FeatureHook.isFeatureHook(made) ? Effect.void : Effect.promise(async () => made[Symbol.asyncDispose]())
+export const plainPlanned = (entry: PlainEntry): Planned<unknown, Scope.Scope> => ({
+  info: infoOf(entry, isPlainSource),
+  hook: Effect.map(
+    Owned.acquire(entry.hook),
+    (made) =>
+      FeatureHook.isFeatureHook(made)
+        ? made
+        : Check.reject(owner, "the result of hook", "a FeatureHook, or a hook with what it owns", made)
   )
-  return { info, hook: Effect.map(owned, (made) => FeatureHook.isFeatureHook(made) ? made : made.hook) }
-}
+})
