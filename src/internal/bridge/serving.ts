@@ -42,7 +42,7 @@ export class Serving implements SDK.Provider {
 
   constructor(provider: SDK.Provider, resolvesWhenNotReady: boolean) {
     this.#provider = provider
-    // The SDK takes a provider without it for ready.
+    // The SDK takes a provider without `initialize` for ready.
     if (provider.initialize !== undefined) {
       this.initialize = (...args) => this.begin(async () => provider.initialize?.(...args))
       if (resolvesWhenNotReady) this.#ownEvents = this.#forwarding(provider.events)
@@ -96,7 +96,7 @@ export class Serving implements SDK.Provider {
       this.#isInitializing = false
     }
   }
-  // With this status the SDK asks the provider. Nobody else hears of it, since handlers are added later.
+  // The SDK asks a provider of this status. It adds the handlers of the application later, so they do not hear of it.
   protected announce(): void {
     if (this.#isInitializing) this.#ownEvents?.emit(SDK.ProviderEvents.Stale)
   }
