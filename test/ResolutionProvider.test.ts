@@ -373,6 +373,31 @@ describe("make", () => {
       }
     }))
 
+  it.effect("asks a provider that is wrapped twice once within a transaction", () =>
+    Effect.gen(function*() {
+      for (const isAsync of [false, true]) {
+        const provider = yield* answering()
+        const inner = ResolutionProvider.make(provider)
+        const between: SDK.Provider = {
+          ...inner,
+          metadata: inner.metadata,
+          async resolveStringEvaluation(...args) {
+            if (isAsync) await Promise.resolve()
+            return inner.resolveStringEvaluation(...args)
+          }
+        }
+        const { evaluate } = yield* rig("FeatureFlags", between, [some])
+        const evaluations = Effect.all([evaluate("string", "none"), evaluate("string", "none")])
+        const { record, value } = yield* FeatureFlags.transaction(evaluations)
+        assert.deepStrictEqual(value.map(({ reason, value }) => [value, reason]), [
+          ["provider", "STATIC"],
+          ["provider", "CACHED"]
+        ])
+        assert.deepStrictEqual(record.entries.map(({ source }) => source), ["provider", "cache"])
+        assert.strictEqual((yield* provider.calls).length, 1)
+      }
+    }))
+
   it.effect("lets a provider fail as it fails alone", () =>
     Effect.gen(function*() {
       const provider = yield* answering({ flags: { broken: TestProvider.throwing(new SDK.ParseError("broken")) } })

@@ -153,7 +153,10 @@ const resolve = <A>(
     : resolveWithin(ticket, resolver, flagKey, defaultValue, context, logger)
 }
 
-// Only transactions need a closure for each evaluation.
+// The evaluations whose provider is being asked. One that is wrapped twice must not wait for itself.
+const asking = new WeakSet<Ticket>()
+
+// Only transactions need closures for each evaluation.
 const resolveWithin = <A>(
   ticket: Ticket,
   resolver: Resolver<A>,
@@ -161,9 +164,16 @@ const resolveWithin = <A>(
   defaultValue: A,
   context: SDK.EvaluationContext,
   logger: SDK.Logger
-): Resolving<A> =>
-  ticket.resolve(
-    context,
-    resolutionOf(context, flagKey) !== undefined,
-    () => resolver(flagKey, defaultValue, context, logger)
-  )
+): Resolving<A> => {
+  const ask = () => resolver(flagKey, defaultValue, context, logger)
+  if (asking.has(ticket)) return ask()
+  const isOfHook = resolutionOf(context, flagKey) !== undefined
+  return ticket.resolve(context, isOfHook, async () => {
+    asking.add(ticket)
+    try {
+      return await ask()
+    } finally {
+      asking.delete(ticket)
+    }
+  })
+}
