@@ -171,7 +171,7 @@ export interface Counts {
   readonly misses: number
   /** The evaluations without a key: an attribute is no data or too large, or the cache is in the wrong place. */
   readonly bypassed: number
-  /** The failures of the store and of options that are functions. */
+  /** The failures of the store and of options that are functions, and the lookups while the store was left alone. */
   readonly errors: number
   /** The answers in memory that were forgotten before their time, since `capacity` was reached. */
   readonly evicted: number
@@ -458,7 +458,8 @@ const boundedly = (invalidate: (flags: Flags) => Effect.Effect<void, unknown>) =
  * - When several evaluations miss the same key at the same time, one asks the
  *   provider. The others wait for it, up to `waitTimeout`.
  * - A store that is slow or down delays no evaluation beyond `timeout`, and fails
- *   none. Its failures go to `HookFailures`.
+ *   none. Its failures go to `HookFailures`. After three in a row it is left alone,
+ *   and asked by one evaluation a second until it answers.
  *
  * **Gotchas**
  *

@@ -183,6 +183,109 @@ describe("a rate limit", () => {
       ))
   }
 
+  for (const [path, change] of paths) {
+    it.effect(`leaves a store alone that hangs, and asks it again, ${path}`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          for (const whenDown of ["open", "closed"] as const) {
+            failures.length = 0
+            let asked = 0
+            let hangs = true
+            const take = () => {
+              asked++
+              return hangs ? Effect.never : Effect.succeed({ isPassed: true, retryAfter: 0 })
+            }
+            const { counts, hook } = yield* RateLimitHook.make({ ...minute, store: { take }, whenDown })
+            const begin = Effect.forkChild(evaluate(change(hook)), { startImmediately: true })
+            const code = whenDown === "open" ? undefined : "GENERAL"
+            for (let i = 1; i <= 3; i++) {
+              const together = [yield* begin, yield* begin]
+              yield* turns()
+              assert.isTrue(together.every((fiber) => fiber.pollUnsafe() === undefined))
+              yield* TestClock.adjust("50 millis")
+              for (const fiber of together) assert.strictEqual((yield* Fiber.join(fiber)).errorCode, code)
+              assert.strictEqual(asked, 2 * i)
+            }
+            // Now no evaluation waits.
+            for (let i = 0; i < 10; i++) assert.strictEqual((yield* evaluate(change(hook))).errorCode, code)
+            assert.strictEqual(asked, 6)
+            assert.strictEqual((yield* counts).unchecked, 16)
+            const told = failures.length
+            assert.isAtMost(told, 6)
+            // One finds out that the store is still down.
+            yield* TestClock.adjust("1 second")
+            const one = yield* begin
+            yield* turns()
+            assert.strictEqual((yield* evaluate(change(hook))).errorCode, code)
+            assert.strictEqual(asked, 7)
+            yield* TestClock.adjust("50 millis")
+            assert.strictEqual((yield* Fiber.join(one)).errorCode, code)
+            yield* TestClock.adjust("999 millis")
+            yield* evaluate(change(hook))
+            assert.strictEqual(asked, 7)
+            assert.strictEqual(failures.length, told)
+            // And one that it is back.
+            hangs = false
+            yield* TestClock.adjust("1 millis")
+            for (let i = 0; i < 5; i++) assert.isUndefined((yield* evaluate(change(hook))).errorCode)
+            assert.strictEqual(asked, 12)
+            const { passed, unchecked } = yield* counts
+            assert.deepStrictEqual([passed, unchecked], [5, 19])
+          }
+        })
+      ))
+  }
+
+  it.effect("tells of wrong keys as often as they come, and asks the store about others", () =>
+    collectFailures((failures) =>
+      Effect.gen(function*() {
+        const by = ({ flagKey }: { readonly flagKey: string }) =>
+          flagKey === "sale" ? Function.cast<number, string>(1) : flagKey
+        const { counts, hook } = yield* RateLimitHook.make({ ...minute, by })
+        for (let i = 0; i < 10; i++) yield* evaluate(hook)
+        yield* evaluate(hook, { flagKey: "other" })
+        assert.strictEqual(failures.length, 10)
+        const { passed, unchecked } = yield* counts
+        assert.deepStrictEqual([passed, unchecked], [1, 10])
+      })
+    ))
+
+  for (const [path, change] of paths) {
+    it.effect(`says once that no evaluation has a key, ${path}`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const Team = HookHints.key<string>("team")
+          const team = { context: { team: "secret" } }
+          const misspelt: ReadonlyArray<RateLimitHook.By> = [
+            { attribute: "taem" },
+            { hint: Team },
+            "subject",
+            "subjectAndFlag"
+          ]
+          for (const by of misspelt) {
+            failures.length = 0
+            const { counts, hook } = yield* RateLimitHook.make({ ...minute, by })
+            for (let i = 0; i < 99; i++) yield* evaluate(change(hook), team)
+            assert.strictEqual(failures.length, 0)
+            for (let i = 0; i < 200; i++) yield* evaluate(change(hook), team)
+            assert.deepStrictEqual(failures.map(({ hook, stage }) => [hook, stage]), [["rate-limit", "before"]])
+            assert.notInclude(String(failures[0]?.cause), "secret")
+            assert.strictEqual((yield* counts).unkeyed, 299)
+          }
+          // Some evaluations may have no key, and a function says so on purpose.
+          failures.length = 0
+          const some = yield* RateLimitHook.make({ ...minute, by: { attribute: "team" } })
+          yield* evaluate(change(some.hook), team)
+          const none = yield* RateLimitHook.make({ ...minute, by: () => undefined })
+          for (let i = 0; i < 200; i++) {
+            yield* evaluate(change(some.hook))
+            yield* evaluate(change(none.hook))
+          }
+          assert.strictEqual(failures.length, 0)
+        })
+      ))
+  }
+
   it.effect("holds in a burst of any size, with a store that answers later", () =>
     Effect.gen(function*() {
       const memory = yield* RateLimitHook.memoryStore()
@@ -211,6 +314,31 @@ describe("a rate limit", () => {
         }))
         assert.deepStrictEqual(found, [])
         assert.strictEqual(failures.length, 2)
+      })
+    ))
+
+  it.effect("leaves no promise that rejects to anybody, whatever function of the application gives it", () =>
+    collectFailures((failures) =>
+      Effect.gen(function*() {
+        const reject = () => Promise.reject(new Error("no"))
+        const rejected = () => Function.cast<Promise<never>, string>(reject())
+        const found = yield* unhandledRejections(Effect.gen(function*() {
+          const { counts, flush, hook } = yield* RateLimitHook.make({
+            limit: 1,
+            window: "1 minute",
+            by: "subject",
+            onLimited: "last",
+            lastKey: rejected,
+            printKey: rejected,
+            onAlert: reject
+          })
+          for (let i = 0; i < 2; i++) yield* evaluate(hook, { user: "ana" })
+          yield* flush
+          assert.deepInclude(yield* counts, { passed: 1, rejected: 1, served: 0 })
+        }))
+        assert.deepStrictEqual(found, [])
+        // That of `onAlert`.
+        assert.deepStrictEqual(failures.map(({ hook }) => hook), ["rate-limit"])
       })
     ))
 

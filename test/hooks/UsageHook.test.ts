@@ -12,6 +12,7 @@ import {
   random,
   rangeError,
   scale,
+  turns,
   unhandledRejections
 } from "../support.ts"
 import { budgetOf, usageContract } from "./limitContract.ts"
@@ -154,6 +155,44 @@ describe("a budget", () => {
       ))
   }
 
+  for (const [path, change] of paths) {
+    it.effect(`leaves a store alone that hangs, in both stages, ${path}`, () =>
+      collectFailures(() =>
+        Effect.gen(function*() {
+          let asked = 0
+          let hangs = true
+          const memory = yield* UsageHook.memoryStore()
+          const spend: UsageHook.Store["spend"] = (...given) => {
+            asked++
+            return hangs ? Effect.never : memory.spend(...given)
+          }
+          const { counts, hook } = yield* UsageHook.make({
+            budget: 10,
+            window: "1 day",
+            onLimited: "reject",
+            resultCost: () => 1,
+            store: { spend }
+          })
+          for (let i = 0; i < 2; i++) {
+            const fiber = yield* Effect.forkChild(evaluate(change(hook)), { startImmediately: true })
+            for (let stage = 0; stage < 2; stage++) {
+              yield* turns()
+              yield* TestClock.adjust("50 millis")
+            }
+            assert.isTrue((yield* Fiber.join(fiber)).value)
+          }
+          for (let i = 0; i < 10; i++) assert.isTrue((yield* evaluate(change(hook))).value)
+          assert.strictEqual(asked, 3)
+          assert.strictEqual((yield* counts).unchecked, 24)
+          hangs = false
+          yield* TestClock.adjust("1 second")
+          for (let i = 0; i < 3; i++) yield* evaluate(change(hook))
+          const { cost, unchecked } = yield* counts
+          assert.deepStrictEqual([cost, unchecked], [3, 24])
+        })
+      ))
+  }
+
   it.effect("agrees with a simple reference in any history", () =>
     Effect.gen(function*() {
       const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000)
@@ -225,6 +264,28 @@ describe("a budget", () => {
         assert.strictEqual(failures.length, 8)
       })
     ))
+
+  it.effect("adds fractions as people do, in all that it tells", () =>
+    Effect.gen(function*() {
+      const seen: Array<UsageHook.Alert> = []
+      const { counts, flush, hook, report } = yield* UsageHook.make({
+        budget: 3,
+        window: "1 day",
+        by: "flag",
+        cost: 0.1,
+        thresholds: [0.1],
+        maxKeys: 1,
+        onAlert: collecting(seen)
+      })
+      for (let i = 0; i < 3; i++) yield* evaluate(hook)
+      yield* flush
+      assert.deepStrictEqual(seen.map(({ used }) => used), [0.3])
+      assert.strictEqual((yield* counts).cost, 0.3)
+      for (let i = 0; i < 3; i++) yield* evaluate(hook, { flagKey: "other" })
+      const { keys, overflow } = yield* report
+      assert.deepStrictEqual(keys, [{ key: "sale", used: 0.3, share: 0.1 }])
+      assert.strictEqual(overflow, 0.3)
+    }))
 
   it.effect("reports again after a clock that was far ahead went back", () =>
     Effect.gen(function*() {

@@ -17,6 +17,7 @@ import { isRecord, tryOr } from "../untrusted.ts"
 import type { Keys, Made } from "./cacheKey.ts"
 import type { Key, Lookup, Store } from "./cacheStore.ts"
 import { isInterruption } from "./interruption.ts"
+import { type Call, Outage } from "./outage.ts"
 import type { Contribution } from "./part.ts"
 import { Nesting } from "./registration.ts"
 
@@ -73,6 +74,7 @@ export class Cache {
   readonly #settings: Settings
   readonly #flights = new Map<string, Flight>()
   readonly #misplaced = new Set<string>()
+  readonly #outage = new Outage(now)
   #pending = 0
   hits = 0
   stale = 0
@@ -96,10 +98,15 @@ export class Cache {
       return undefined
     }
     turn.key = key
+    const call = this.#outage.begin()
+    if (call === undefined) {
+      this.#countError()
+      return this.#decide(turn, key, none)
+    }
     const found = tryOr(() => store.get(key, waitTimeout), Exit.die)
-    if (Exit.isExit(found)) return this.#decide(turn, key, found)
+    if (Exit.isExit(found)) return this.#decide(turn, key, this.#read(key, found, call))
     return Effect.flatMap(this.#bounded(found), (exit) => {
-      const result = this.#decide(turn, key, exit)
+      const result = this.#decide(turn, key, this.#read(key, exit, call))
       return Effect.isEffect(result) ? result : Exit.succeed(result)
     })
   }
@@ -149,9 +156,9 @@ export class Cache {
   #decide(
     turn: Turn,
     key: Key,
-    exit: Exit.Exit<Lookup, unknown>
+    lookup: Lookup
   ): Contribution | Effect.Effect<Contribution | undefined> | undefined {
-    const { answer, isClaimed, isStale, version } = this.#read(key, exit)
+    const { answer, isClaimed, isStale, version } = lookup
     turn.version = version
     if (answer !== undefined && !(isStale && isClaimed)) {
       if (isStale) this.stale++
@@ -176,11 +183,13 @@ export class Cache {
     })
   }
 
-  #read(key: Key, exit: Exit.Exit<Lookup, unknown>): Lookup {
+  #read(key: Key, exit: Exit.Exit<Lookup, unknown>, call: Call): Lookup {
     if (Exit.isFailure(exit)) {
-      this.#report("before", key.flagKey, exit.cause)
+      if (this.#outage.failed(call)) this.#report("before", key.flagKey, exit.cause)
+      else this.#countError()
       return none
     }
+    this.#outage.answered()
     const { value: lookup } = exit
     if (isRecord(lookup) && (lookup.answer === undefined || fits(lookup.answer, key))) return lookup
     this.#report("before", key.flagKey, Cause.die(new Misuse("got what is no answer from the store of the cache")))
@@ -295,9 +304,13 @@ export class Cache {
     return Exit.fail(new EvaluationError.EvaluationError({ code: "GENERAL", message }))
   }
 
-  #failed(stage: Stage, flagKey: string, cause: Cause.Cause<unknown>): Effect.Effect<void> {
+  #countError(): void {
     this.errors++
     this.#settings.countError()
+  }
+
+  #failed(stage: Stage, flagKey: string, cause: Cause.Cause<unknown>): Effect.Effect<void> {
+    this.#countError()
     return HookFailures.report({ hook: this.#settings.name, stage, flagKey, cause })
   }
 
