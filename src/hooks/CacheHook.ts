@@ -3,24 +3,22 @@
  *
  * @since 0.2.0
  */
-import { type Client, type EventDetails, ProviderEvents } from "@openfeature/server-sdk"
-import type * as Cause from "effect/Cause"
+import type { Client } from "@openfeature/server-sdk"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import { type ErrorCode, type EvaluationError, isErrorCode } from "../EvaluationError.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
-import * as HookFailures from "../HookFailures.ts"
 import * as Check from "../internal/check.ts"
 import { Cache, type Result, Turn } from "../internal/hook/cache.ts"
 import { Keys, type Names } from "../internal/hook/cacheKey.ts"
 import { Memory } from "../internal/hook/cacheMemory.ts"
 import type * as Stores from "../internal/hook/cacheStore.ts"
+import * as Watch from "../internal/hook/cacheWatch.ts"
 import { providerCodes } from "../internal/hook/part.ts"
 import { type Attributes, maxLabelLength, Series, SeriesLookup } from "../internal/series.ts"
 import * as Services from "../internal/services.ts"
@@ -381,62 +379,13 @@ const create = (options: Options) => {
     const { evicted = 0, size = 0 } = memory ?? {}
     return { hits, stale, shared, misses, bypassed, errors, evicted, size }
   }
-  return { hook, counts, invalidate: (flags: Flags) => Effect.suspend(() => store.invalidate(flags)) }
-}
-
-/** An event that names more flags than this invalidates all flags. */
-const maxFlags = 1000
-
-const scopesOf = (domain: string | undefined, event: EventDetails | undefined): ReadonlyArray<Flags> => {
-  const flags: unknown = event?.flagsChanged
-  // Clients without a domain share their provider with domains that have none.
-  if (!Array.isArray(flags) || flags.length === 0 || flags.length > maxFlags) return [{ domain }]
-  return flags.map((flagKey) => ({ domain, flagKey: String(flagKey) }))
-}
-
-const listen = (client: Client, invalidate: (flags: Flags) => void): () => void => {
-  const handler = (event: EventDetails | undefined) => {
-    for (const scope of scopesOf(client.metadata.domain, event)) invalidate(scope)
+  const invalidate = (flags: Flags = {}) => {
+    Check.options("CacheHook.invalidate", flags, { domain: Check.aString, flagKey: Check.aString })
+    return cache.invalidate(flags)
   }
-  client.addHandler(ProviderEvents.ConfigurationChanged, handler)
-  return () => client.removeHandler(ProviderEvents.ConfigurationChanged, handler)
-}
-
-// A store that is down must hear of it later, or it serves outdated answers when it is back.
-const persistently = (invalidate: Effect.Effect<void, unknown>): Effect.Effect<void> => {
-  const report = (cause: Cause.Cause<unknown>) =>
-    HookFailures.report({ hook: name, stage: "before", flagKey: "", cause })
-  return invalidate.pipe(
-    Effect.timeout("5 seconds"),
-    Effect.tapCause(report),
-    Effect.sandbox,
-    Effect.retry({ schedule: Schedule.exponential("100 millis", 2), times: 12 }),
-    Effect.catchCause(() => Effect.void)
-  )
-}
-
-// A store that is down collects them. One of all flags then takes the place of many.
-const boundedly = (invalidate: (flags: Flags) => Effect.Effect<void, unknown>) => {
-  let pending = 0
-  /** The domains of which all flags are being invalidated, and whether that has to be done again. */
-  const whole = new Map<string | undefined, boolean>()
-  const all = (domain: string | undefined): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      whole.set(domain, false)
-      const next = Effect.suspend(() => whole.get(domain) === true ? all(domain) : Effect.void)
-      return Effect.andThen(persistently(invalidate({ domain })), next)
-    })
-  return (flags: Flags): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      const { domain } = flags
-      if (pending < maxFlags) {
-        pending++
-        return Effect.ensuring(persistently(invalidate(flags)), Effect.sync(() => void pending--))
-      }
-      const isRunning = whole.has(domain)
-      whole.set(domain, true)
-      return isRunning ? Effect.void : Effect.ensuring(all(domain), Effect.sync(() => whole.delete(domain)))
-    })
+  const watch = (client: Client) =>
+    Watch.watch(client, { invalidate, failed: (cause) => cache.failed("before", "", cause) })
+  return { hook, counts, invalidate, watch }
 }
 
 /**
@@ -505,16 +454,8 @@ const boundedly = (invalidate: (flags: Flags) => Effect.Effect<void, unknown>) =
 export const make = (options: Options): Effect.Effect<CacheHook> => {
   checked("CacheHook.make", options)
   return Effect.sync(() => {
-    const { counts, hook, invalidate } = create(options)
-    const follow = boundedly(invalidate)
-    const watch = Effect.fnUntraced(function*(client: Client) {
-      const run = Effect.runForkWith(Services.lasting(yield* Effect.context()))
-      yield* Effect.acquireRelease(
-        Effect.sync(() => listen(client, (flags) => run(follow(flags)))),
-        (stop) => Effect.sync(stop)
-      )
-    })
-    return { hook, counts: Effect.sync(counts), invalidate: (flags = {}) => invalidate(flags), watch }
+    const { counts, ...rest } = create(options)
+    return { ...rest, counts: Effect.sync(counts) }
   })
 }
 
@@ -557,12 +498,13 @@ export const make = (options: Options): Effect.Effect<CacheHook> => {
  */
 export const makeUnsafe = (options: Options): Plain => {
   checked("CacheHook.makeUnsafe", options)
-  const { counts, hook, invalidate } = create(options)
-  const follow = boundedly(invalidate)
+  const { invalidate, watch, ...rest } = create(options)
   return {
-    hook,
-    counts,
-    invalidate: (flags = {}) => Started.runPromise(invalidate(flags)),
-    watch: (client) => listen(client, (flags) => void Started.runPromise(follow(flags)))
+    ...rest,
+    invalidate: (flags) => Started.runPromise(invalidate(flags)),
+    watch: (client) => {
+      const { close } = Started.start(watch(client))
+      return () => void close()
+    }
   }
 }

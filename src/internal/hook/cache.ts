@@ -1,24 +1,25 @@
 /** A cache around the provider: `before` answers from a store, and `after` puts there what the provider resolved. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { type EvaluationDetails, keep, type ResolutionDetails } from "../../EvaluationDetails.ts"
+import { type EvaluationDetails, isKept, keep, type ResolutionDetails } from "../../EvaluationDetails.ts"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import * as HookFailures from "../../HookFailures.ts"
 import type { Stage } from "../../HookFailures.ts"
 import { Misuse } from "../check.ts"
 import * as Services from "../services.ts"
-import { isRecord, tryOr } from "../untrusted.ts"
+import { ignoreRejection, isRecord, tryOr } from "../untrusted.ts"
+import { type Flight, Flights, now } from "./cacheFlights.ts"
 import type { Keys, Made } from "./cacheKey.ts"
-import type { Key, Lookup, Store } from "./cacheStore.ts"
+import type { Key, Lookup, Scope, Store } from "./cacheStore.ts"
 import { isInterruption } from "./interruption.ts"
-import type { Contribution } from "./part.ts"
+import { type Contribution, providerCodes } from "./part.ts"
 import { Nesting } from "./registration.ts"
+import { isServed } from "./view.ts"
 
 export type Result = "hit" | "stale" | "shared" | "miss" | "bypass"
 
@@ -34,19 +35,6 @@ export interface Settings {
   readonly waitTimeout: number
   readonly count: (flagKey: string, result: Result) => void
   readonly countError: () => void
-}
-
-/** An evaluation that asks the provider, and that others with its key wait for. */
-class Flight {
-  readonly version: Lookup["version"]
-  /** In milliseconds of the monotonic clock. */
-  readonly endsAt: number
-  readonly done = Deferred.makeUnsafe<ResolutionDetails | undefined>()
-
-  constructor(version: Lookup["version"], endsAt: number) {
-    this.version = version
-    this.endsAt = endsAt
-  }
 }
 
 /** What the cache knows about one evaluation. */
@@ -65,14 +53,13 @@ const maxPending = 1000
 /** How many flags the cache keeps away from one by one. */
 const maxMisplaced = 1000
 
-const now = (): number => Number(Services.clock().monotonicTimeNanosUnsafe()) / 1e6
-
 const none: Lookup = { answer: undefined, isStale: false, isClaimed: false, version: undefined }
 
 export class Cache {
   readonly #settings: Settings
-  readonly #flights = new Map<string, Flight>()
+  readonly #flights: Flights
   readonly #misplaced = new Set<string>()
+  #isTold = false
   #pending = 0
   hits = 0
   stale = 0
@@ -83,13 +70,14 @@ export class Cache {
 
   constructor(settings: Settings) {
     this.#settings = settings
+    this.#flights = new Flights(settings.waitTimeout)
   }
 
   before(context: HookContext, turn: Turn): Contribution | Effect.Effect<Contribution | undefined> | undefined {
     if (context.resolution !== undefined) return undefined
     const { count, keys, store, waitTimeout } = this.#settings
     const { flagKey } = context
-    const key = this.#misplaced.size > 0 && this.#isMisplaced(flagKey) ? undefined : keys.of(context)
+    const key = this.#hasPart(context) ? keys.of(context) : undefined
     if (key === undefined) {
       this.bypassed++
       count(flagKey, "bypass")
@@ -97,9 +85,9 @@ export class Cache {
     }
     turn.key = key
     const found = tryOr(() => store.get(key, waitTimeout), Exit.die)
-    if (Exit.isExit(found)) return this.#decide(turn, key, found)
-    return Effect.flatMap(this.#bounded(found), (exit) => {
-      const result = this.#decide(turn, key, exit)
+    if (Exit.isExit(found)) return this.#decide(context, turn, key, found)
+    return Effect.flatMap(this.#bounded(effectFrom(found)), (exit) => {
+      const result = this.#decide(context, turn, key, exit)
       return Effect.isEffect(result) ? result : Exit.succeed(result)
     })
   }
@@ -146,7 +134,29 @@ export class Cache {
     this.#settle(turn, undefined)
   }
 
+  invalidate(flags: Scope): Effect.Effect<void, unknown> {
+    return Effect.suspend(() => effectFrom(this.#settings.store.invalidate(flags)))
+  }
+
+  /** Counts and reports a failure of the store. */
+  failed(stage: Stage, flagKey: string, cause: Cause.Cause<unknown>): Effect.Effect<void> {
+    this.errors++
+    this.#settings.countError()
+    return HookFailures.report({ hook: this.#settings.name, stage, flagKey, cause })
+  }
+
+  #hasPart(context: HookContext): boolean {
+    const { flagKey } = context
+    if (isServed(context)) return this.#misplaced.size === 0 || !this.#isMisplaced(flagKey)
+    if (!this.#isTold) {
+      this.#isTold = true
+      this.#tellMisuse("before", flagKey, "the provider serves no answers of hooks; wrap it in ResolutionProvider.make")
+    }
+    return false
+  }
+
   #decide(
+    context: HookContext,
     turn: Turn,
     key: Key,
     exit: Exit.Exit<Lookup, unknown>
@@ -158,21 +168,30 @@ export class Cache {
       else this.hits++
       return this.#answer(turn, key, answer, isStale ? "stale" : "hit")
     }
-    const flight = answer === undefined ? this.#flights.get(key.text) : undefined
     turn.isRefresh = answer !== undefined
-    // What began before an invalidation tells nothing after it. A nested evaluation may be what the flight waits for.
-    if (
-      flight === undefined || flight.version !== version || now() >= flight.endsAt ||
-      Context.get(Services.current(), Nesting).depth > 1
-    ) {
-      return this.#ask(turn, key)
-    }
-    const wait = Effect.timeoutOption(Deferred.await(flight.done), flight.endsAt - now())
-    return Effect.map(wait, (found) => {
-      const answer = found._tag === "Some" ? found.value : undefined
-      if (answer === undefined) return this.#ask(turn, key)
-      this.shared++
-      return this.#answer(turn, key, answer, "shared")
+    const flight = turn.isRefresh ? undefined : this.#flights.of(key, version)
+    // A nested evaluation may be what the flight waits for.
+    return flight === undefined || Context.get(Services.current(), Nesting).depth > 1
+      ? this.#ask(context, turn, key)
+      : this.#wait(context, turn, key, flight, now() + this.#settings.waitTimeout)
+  }
+
+  #wait(
+    context: HookContext,
+    turn: Turn,
+    key: Key,
+    flight: Flight,
+    until: number
+  ): Effect.Effect<Contribution | undefined> {
+    return Effect.flatMap(this.#flights.landing(flight, until), (landing) => {
+      if (landing === "lost") {
+        const next = now() < until ? this.#flights.of(key, turn.version) : undefined
+        if (next !== undefined) return this.#wait(context, turn, key, next, until)
+      } else if (landing !== undefined) {
+        this.shared++
+        return Exit.succeed(this.#answer(turn, key, landing, "shared"))
+      }
+      return Exit.succeed(this.#ask(context, turn, key))
     })
   }
 
@@ -182,7 +201,12 @@ export class Cache {
       return none
     }
     const { value: lookup } = exit
-    if (isRecord(lookup) && (lookup.answer === undefined || fits(lookup.answer, key))) return lookup
+    if (isRecord(lookup)) {
+      const { answer } = lookup
+      if (answer === undefined || (fits(answer, key) && isKept(answer))) return lookup
+      const copy = fits(answer, key) ? tryOr(() => keep(answer), () => undefined) : undefined
+      if (copy !== undefined && isKept(copy)) return { ...lookup, answer: copy }
+    }
     this.#report("before", key.flagKey, Cause.die(new Misuse("got what is no answer from the store of the cache")))
     return isRecord(lookup) ? { ...none, version: lookup.version } : none
   }
@@ -194,23 +218,14 @@ export class Cache {
   }
 
   /** Lets the provider resolve the flag, and others with the key wait for it. */
-  #ask(turn: Turn, key: Key): undefined {
+  #ask(context: HookContext, turn: Turn, key: Key): undefined {
     this.misses++
-    const { count, waitTimeout } = this.#settings
-    count(key.flagKey, "miss")
-    const known = this.#flights.get(key.text)
-    const time = now()
-    if (known !== undefined && known.version === turn.version && time < known.endsAt) return undefined
-    turn.flight = new Flight(turn.version, time + waitTimeout)
-    this.#flights.set(key.text, turn.flight)
-    return undefined
+    this.#settings.count(key.flagKey, "miss")
+    turn.flight = this.#flights.begin(context, key, turn.version)
   }
 
-  #settle({ flight, key }: Turn, answer: ResolutionDetails | undefined): undefined {
-    if (flight === undefined || key === undefined) return undefined
-    if (this.#flights.get(key.text) === flight) this.#flights.delete(key.text)
-    Deferred.doneUnsafe(flight.done, Exit.succeed(answer))
-    return undefined
+  #settle({ flight }: Turn, answer: ResolutionDetails | undefined): undefined {
+    if (flight !== undefined) this.#flights.end(flight, answer)
   }
 
   #keep(
@@ -224,11 +239,11 @@ export class Cache {
     const answer = keep(given)
     const { staleFor, store } = this.#settings
     const { isRefresh, version } = turn
-    const isKept = timeToLive > 0 && answer !== undefined
-    if (version !== undefined && isKept) {
-      this.#tell(stage, flagKey, () => store.set(key, answer, { version, timeToLive, staleFor }))
-    } else if (isRefresh && !isKept) this.#tell(stage, flagKey, () => store.remove(key))
-    this.#settle(turn, isKept ? answer : undefined)
+    const kept = timeToLive > 0 && answer !== undefined && isKept(answer) && fits(answer, key) ? answer : undefined
+    if (version !== undefined && kept !== undefined) {
+      this.#tell(stage, flagKey, () => store.set(key, kept, { version, timeToLive, staleFor }))
+    } else if (isRefresh && kept === undefined) this.#tell(stage, flagKey, () => store.remove(key))
+    this.#settle(turn, kept)
   }
 
   // The evaluation does not wait for the store.
@@ -244,9 +259,9 @@ export class Cache {
     }
     this.#pending++
     const services = Services.lasting(Services.current())
-    const storing = Effect.flatMap(this.#bounded(told), (exit) => {
+    const storing = Effect.flatMap(this.#bounded(effectFrom(told)), (exit) => {
       this.#pending--
-      return Exit.isFailure(exit) ? this.#failed(stage, flagKey, exit.cause) : Effect.void
+      return Exit.isFailure(exit) ? this.failed(stage, flagKey, exit.cause) : Effect.void
     })
     Effect.runForkWith(services)(storing)
   }
@@ -288,23 +303,31 @@ export class Cache {
       this.#misplaced.add(flagKey)
       const what =
         "a later hook changes the attributes of the key, so this flag is no longer cached; put the cache last"
-      this.#report("after", flagKey, Cause.die(new Misuse(what)))
+      this.#tellMisuse("after", flagKey, what)
     }
     if (!isServed) return undefined
     const message = "a hook after the cache changes the attributes of its key"
     return Exit.fail(new EvaluationError.EvaluationError({ code: "GENERAL", message }))
   }
 
-  #failed(stage: Stage, flagKey: string, cause: Cause.Cause<unknown>): Effect.Effect<void> {
-    this.errors++
-    this.#settings.countError()
-    return HookFailures.report({ hook: this.#settings.name, stage, flagKey, cause })
+  #tellMisuse(stage: Stage, flagKey: string, what: string): void {
+    const failure = { hook: this.#settings.name, stage, flagKey, cause: Cause.die(new Misuse(what)) }
+    Effect.runForkWith(Services.current())(HookFailures.report(failure))
   }
 
   #report(stage: Stage, flagKey: string, cause: Cause.Cause<unknown>): void {
-    Effect.runForkWith(Services.current())(this.#failed(stage, flagKey, cause))
+    Effect.runForkWith(Services.current())(this.failed(stage, flagKey, cause))
   }
 }
 
+// Code without types can give a promise.
+const effectFrom = <A>(given: Effect.Effect<A, unknown>): Effect.Effect<A, unknown> => {
+  if (Effect.isEffect(given)) return given
+  ignoreRejection(given)
+  return Exit.die(new Misuse("got no effect from the store of the cache"))
+}
+
 const fits = ({ errorCode, value }: ResolutionDetails, { flagValueType }: Key): boolean =>
-  errorCode === undefined ? typeof value === flagValueType : EvaluationError.isErrorCode(errorCode)
+  errorCode === undefined
+    ? typeof value === flagValueType
+    : EvaluationError.isErrorCode(errorCode) && !providerCodes.has(errorCode)
