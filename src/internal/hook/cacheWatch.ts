@@ -107,7 +107,7 @@ const listen = (
   const onEvent = () => {
     look()
     // The SDK says that a provider without `initialize` is ready just before that provider takes its place.
-    queueMicrotask(look)
+    void Promise.resolve().then(look)
   }
   const onChange = (event: EventDetails | undefined) => outdate(flagKeysOf(event))
   for (const event of events) client.addHandler(event, onEvent)
