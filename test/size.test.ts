@@ -36,7 +36,7 @@ const limits: Readonly<Record<string, number>> = {
   "hooks/CacheHook": 38_500,
   "hooks/ChangeHook": 26_500,
   "hooks/CircuitBreakerHook": 27_500,
-  "hooks/ContextGuardHook": 52_000,
+  "hooks/ContextGuardHook": 53_000,
   "hooks/ContextValidatorHook": 24_000,
   "hooks/DedupeHook": 28_500,
   "hooks/EnrichmentHook": 27_000,

@@ -50,10 +50,10 @@ export const turns = (count = 5): Effect.Effect<void> =>
     for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))
   })
 
-/** Turns of the event loop until a condition holds; a condition that never does makes the test fail. */
+/** Turns of the event loop until a condition holds; one that does not within a minute makes the test fail. */
 export const until = (condition: () => boolean): Effect.Effect<void> =>
   Effect.gen(function*() {
-    for (let i = 0; i < 2000; i++) {
+    for (const end = performance.now() + 60_000; performance.now() < end;) {
       if (condition()) return
       yield* turns(1)
     }

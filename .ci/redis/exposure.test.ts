@@ -6,17 +6,15 @@ import { Redis } from "effect/persistence"
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
-import { freePort, type Process, startRedis } from "../../examples/durable-queue/processes.ts"
 import { redisConnection } from "../../examples/durable-queue/store.ts"
 import { contract } from "../../test/hooks/exposureStoreContract.ts"
 import { afterAll } from "vitest"
+import { testRedis } from "./outages.ts"
 
-const given = process.env["REDIS_URL"]
-const port = await freePort()
-let redis: Process | undefined = given === undefined ? await startRedis(port) : undefined
-const url = given ?? `redis://127.0.0.1:${port}`
+const redis = await testRedis()
+const { url } = redis
 
-afterAll(() => redis?.kill())
+afterAll(redis.close)
 
 const layer = redisConnection(url, 1000)
 const connect = Effect.map(
@@ -82,14 +80,8 @@ describe("exposures in Redis", () => {
     console.log(`two processes: ${counts.map(([delivered]) => delivered).join(" + ")} exposures of 500 subjects`)
   }, 40_000)
 
-  const outages: ReadonlyArray<readonly [string, () => Promise<void>, () => Promise<void>]> = [
-    ["hangs", async () => redis?.pause(), async () => redis?.resume()],
-    ["dies", async () => redis?.kill(), async () => {
-      redis = await startRedis(port)
-    }]
-  ]
-  for (const [name, begin, end] of outages) {
-    it.skipIf(given !== undefined)(`are sent all the same while Redis ${name}`, async () => {
+  for (const { begin, end, name } of redis.outages) {
+    it(`are sent all the same while Redis ${name}`, async () => {
       const { close, store } = RedisExposureStore.start(layer, { prefix: `${prefix}${name}:` })
       let sent = 0
       const exposures = ExposureHook.start({

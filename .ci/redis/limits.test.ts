@@ -8,14 +8,12 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import { afterAll } from "vitest"
-import { freePort, type Process, startRedis } from "../../examples/durable-queue/processes.ts"
 import { redisConnection } from "../../examples/durable-queue/store.ts"
 import { budgetOf, limitOf, rateLimitContract, usageContract } from "../../test/hooks/limitContract.ts"
+import { measure, printed, testRedis, type Times } from "./outages.ts"
 
-const given = process.env["REDIS_URL"]
-const port = await freePort()
-let redis: Process | undefined = given === undefined ? await startRedis(port) : undefined
-const url = given ?? `redis://127.0.0.1:${port}`
+const redis = await testRedis()
+const { url } = redis
 
 const connection = await RedisRateLimitStore.start(redisConnection(url))
 const usage = await RedisUsageStore.start(redisConnection(url))
@@ -23,7 +21,7 @@ const usage = await RedisUsageStore.start(redisConnection(url))
 afterAll(async () => {
   await connection.close()
   await usage.close()
-  await redis?.kill()
+  await redis.close()
 })
 
 rateLimitContract("Redis", { store: Effect.succeed(connection.store), pass: Effect.sleep, test: it.live })
@@ -181,27 +179,8 @@ describe("a key in Redis", () => {
   })
 })
 
-/** Evaluates every 5 milliseconds for a second, and returns the longest time that one took. */
-const slowest = async (hook: Parameters<typeof Fixtures.runPromise>[0]): Promise<number> => {
-  let longest = 0
-  for (const end = performance.now() + 1000; performance.now() < end;) {
-    const started = performance.now()
-    await Fixtures.runPromise(hook)
-    longest = Math.max(longest, performance.now() - started)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-  return longest
-}
-
-const outages: ReadonlyArray<readonly [string, () => Promise<void>, () => Promise<void>]> = [
-  ["hangs", async () => redis?.pause(), async () => redis?.resume()],
-  ["dies", async () => redis?.kill(), async () => {
-    redis = await startRedis(port)
-  }]
-]
-
-describe.skipIf(given !== undefined)("Redis that", () => {
-  for (const [name, begin, end] of outages) {
+describe.skipIf(!redis.isOwn)("Redis that", () => {
+  for (const { begin, end, name } of redis.outages) {
     it(`${name} delays no evaluation beyond the bound, and is asked again afterwards`, async () => {
       const shared = { window: "1 day", timeout: "50 millis", name: newName() } as const
       const open = RateLimitHook.start({ ...shared, limit: 1_000_000, store: connection.store })
@@ -212,10 +191,14 @@ describe.skipIf(given !== undefined)("Redis that", () => {
         onLimited: "reject",
         whenDown: "closed"
       })
-      const before = [await slowest(open.hook), await slowest(closed.hook)]
+      const both = async () => [
+        await measure(() => Fixtures.runPromise(open.hook)),
+        await measure(() => Fixtures.runPromise(closed.hook))
+      ]
+      const before = await both()
       const early = open.counts().unchecked
       await begin()
-      const during = [await slowest(open.hook), await slowest(closed.hook)]
+      const during = await both()
       const { rejected, unchecked } = closed.counts()
       assert.isAbove(open.counts().unchecked, early + 3)
       assert.strictEqual(open.counts().rejected, 0)
@@ -230,10 +213,10 @@ describe.skipIf(given !== undefined)("Redis that", () => {
       const deadline = performance.now() + 10_000
       while (!await isBack() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50))
       assert.isTrue(await isBack())
-      const text = (times: ReadonlyArray<number>) => times.map((time) => time.toFixed(1)).join(" and ")
-      console.log(`Redis ${name}: slowest evaluation ${text(before)} ms before, ${text(during)} ms meanwhile`)
+      const text = (times: ReadonlyArray<Times>) => times.map(printed).join(" and ")
+      console.log(`Redis ${name}: slowest evaluation ${text(before)} before, ${text(during)} meanwhile`)
       // Without the bound it would be as long as the outage, of two seconds. What it was is printed.
-      for (const time of during) assert.isBelow(time, 500)
+      for (const { longest } of during) assert.isBelow(longest, 500)
       await open.close()
       await closed.close()
     }, 40_000)

@@ -169,7 +169,7 @@ export interface Counts {
   readonly misses: number
   /** The evaluations without a key: an attribute is no data or too large, or the cache is in the wrong place. */
   readonly bypassed: number
-  /** The failures of the store and of options that are functions. */
+  /** The failures of the store and of options that are functions, and the lookups while the store was left alone. */
   readonly errors: number
   /** The answers in memory that were forgotten before their time, since `capacity` was reached. */
   readonly evicted: number
@@ -375,16 +375,16 @@ const create = (options: Options) => {
   // An `after` rejects the evaluation if it would give the answer of another subject.
   const hook = FeatureHook.failurePolicy(stages, { before: "report" })
   const counts = (): Counts => {
-    const { bypassed, errors, hits, misses, shared, stale } = cache
+    const { bypassed, calls: { errors }, hits, misses, shared, stale } = cache
     const { evicted = 0, size = 0 } = memory ?? {}
     return { hits, stale, shared, misses, bypassed, errors, evicted, size }
   }
   const invalidate = (flags: Flags = {}) => {
     Check.options("CacheHook.invalidate", flags, { domain: Check.aString, flagKey: Check.aString })
-    return cache.invalidate(flags)
+    return cache.calls.invalidate(flags)
   }
   const watch = (client: Client) =>
-    Watch.watch(client, { invalidate, failed: (cause) => cache.failed("before", "", cause) })
+    Watch.watch(client, { invalidate, failed: (cause) => cache.calls.failed("before", "", cause) })
   return { hook, counts, invalidate, watch }
 }
 
@@ -407,7 +407,8 @@ const create = (options: Options) => {
  * - When several evaluations miss the same key at the same time, one asks the
  *   provider. The others wait for it, up to `waitTimeout`.
  * - A store that is slow or down delays no evaluation beyond `timeout`, and fails
- *   none. Its failures go to `HookFailures`.
+ *   none. Its failures go to `HookFailures`. After three in a row it is left alone,
+ *   and asked by one evaluation a second until it answers.
  *
  * **Gotchas**
  *

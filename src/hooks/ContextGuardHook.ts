@@ -18,12 +18,11 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { EvaluationError } from "../EvaluationError.ts"
 import * as FeatureHook from "../FeatureHook.ts"
-import { globMatcher } from "../FlagFilter.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as Check from "../internal/check.ts"
 import * as Alerts from "../internal/hook/alerts.ts"
 import { type Finding, Guard, type Verdict } from "../internal/hook/guard/guard.ts"
-import * as Pattern from "../internal/hook/guard/pattern.ts"
+import * as GuardOptions from "../internal/hook/guard/options.ts"
 import * as Rules from "../internal/hook/guard/rules.ts"
 import { domainOf, presentContextOf } from "../internal/hook/view.ts"
 import { Limiter } from "../internal/limiter.ts"
@@ -42,9 +41,10 @@ import * as BackgroundHook from "./BackgroundHook.ts"
  *   bidirectional controls included. A tab is allowed.
  * - `html`, `sql`, `template`, `path-traversal`: typical injected code. `template`
  *   includes `${…}`, as in attacks by JNDI.
- * - `aws-key`, `api-key`, `jwt`, `private-key`, `bearer-token`, `credit-card`:
- *   secrets. A card number must have the prefix and the length of an issuer, and pass
- *   the Luhn check.
+ * - `aws-key`, `api-key`, `jwt`, `private-key`, `bearer-token`, `basic-auth`,
+ *   `url-password`, `credit-card`: secrets. A secret key of AWS is found behind its
+ *   name. A card number must have the prefix and the length of an issuer, and pass the
+ *   Luhn check.
  * - `email`: an e-mail address.
  * - `prototype-keys`: attributes, and members of structures, that are named
  *   `__proto__`, `constructor` or `prototype`.
@@ -93,7 +93,7 @@ export const allRules: ReadonlyArray<ContentRule> = Object.freeze([...Rules.chos
  * @category constants
  * @since 0.2.0
  */
-export const defaultRules: ReadonlyArray<ContentRule> = Object.freeze(allRules.filter((rule) => rule !== "email"))
+export const defaultRules: ReadonlyArray<ContentRule> = Object.freeze([...GuardOptions.defaultRules])
 
 /**
  * A rule that an evaluation context broke. It has no value of an attribute.
@@ -112,7 +112,8 @@ export interface Violation {
   readonly rule: Rule
   /**
    * The name of the attribute, as one line of at most 128 characters. `undefined`
-   * for a rule about the whole context, and for a name that breaks a rule itself.
+   * for a rule about the whole context, and for a name that breaks a rule about the
+   * content itself, chosen or not.
    */
   readonly attribute: string | undefined
   /** The mode of the guard. */
@@ -267,30 +268,6 @@ const maxReports = 10
 
 const hookName = "context-guard"
 
-const matcherOf = (pattern: string | RegExp): (text: string) => boolean => {
-  const compiled = typeof pattern === "string" ? globMatcher(pattern) : Pattern.compile(pattern)
-  // The options have been checked.
-  return typeof compiled === "string" ? () => false : (text) => text.length <= Pattern.maxTextLength && compiled(text)
-}
-
-const mapOf = <A, B>(record: Readonly<Record<string, A>> = {}, f: (value: A) => B): ReadonlyMap<string, B> =>
-  new Map(Object.entries(record).map(([name, value]) => [name, f(value)]))
-
-const settingsOf = (options: Options): Rules.Settings => ({
-  maxSize: options.maxSize ?? 65_536,
-  maxAttributeSize: options.maxAttributeSize ?? 4096,
-  maxNameLength: options.maxNameLength ?? 128,
-  maxDepth: options.maxDepth ?? 5,
-  maxAttributes: options.maxAttributes ?? 100,
-  maxElements: options.maxElements ?? 1000,
-  rules: new Set(options.rules ?? defaultRules),
-  exempt: mapOf(options.exempt, (rules) => new Set(rules)),
-  allowed: options.allowed,
-  forbidden: options.forbidden ?? [],
-  patterns: mapOf(options.patterns, matcherOf),
-  types: mapOf(options.types, (types) => new Set([types].flat()))
-})
-
 const line = ({ action, attribute, domain, flagKey, isOverflow, mode, rule, suppressed }: Violation, level: Severity) =>
   Effect.annotateLogs(
     Effect.logWithLevel(level)(
@@ -326,7 +303,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     capacity,
     closeTimeout
   })
-  const guard = new Guard(settingsOf(options), mode)
+  const guard = new Guard(GuardOptions.settingsOf(options), mode)
   const limiter = new Limiter(interval, maxCauses)
   const log = SdkLogger.to(options.logger)
   const counts = { violations: 0, refused: 0, cleaned: 0 }
@@ -379,49 +356,9 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   return made
 })
 
-const atMost = (max: number): Check.Rule => (owner, name, value) => {
-  if (Check.positiveInteger(owner, name, value) > max) Check.reject(owner, name, `at most ${max}`, value)
-}
-
-const allOf = (all: ReadonlyArray<string>): Check.Rule => (owner, name, value) => {
-  Check.names(owner, name, value).forEach((one, index) => Check.oneOf(owner, `${name}[${index}]`, all, one))
-}
-
-const glob: Check.Rule = (owner, name, value) => {
-  if (Check.aText(owner, name, value).length > 256) Check.reject(owner, name, "at most 256 characters long", value)
-}
-
-const globs: Check.Rule = (owner, name, value) => {
-  Check.names(owner, name, value).forEach((one, index) => glob(owner, `${name}[${index}]`, one))
-}
-
-/** Checks the value for each attribute. */
-const perAttribute = (rule: Check.Rule): Check.Rule => (owner, name, value) => {
-  Check.aRecord(owner, name, value)
-  for (const [attribute, one] of Object.entries(Object(value))) rule(owner, `${name}[${quote(attribute, 64)}]`, one)
-}
-
-const pattern: Check.Rule = (owner, name, value) => {
-  if (!(value instanceof RegExp)) return glob(owner, name, value)
-  const compiled = Pattern.compile(value)
-  if (typeof compiled === "string") Check.reject(owner, name, `an expression without backtracking (${compiled})`, value)
-}
-
 const checked = (owner: string, options: Options): void =>
   void Check.options(owner, options, {
-    mode: Check.among("strict", "lenient", "report"),
-    rules: allOf(Rules.chosen),
-    exempt: perAttribute(allOf(Rules.chosen)),
-    maxSize: Check.positiveInteger,
-    maxAttributeSize: atMost(1_000_000),
-    maxNameLength: atMost(1000),
-    maxDepth: atMost(100),
-    maxAttributes: Check.positiveInteger,
-    maxElements: Check.positiveInteger,
-    allowed: globs,
-    forbidden: globs,
-    patterns: perAttribute(pattern),
-    types: perAttribute((owner, name, value) => allOf(Rules.types)(owner, name, [value].flat())),
+    ...GuardOptions.rules,
     onViolation: Check.aFunction,
     interval: Check.positiveDuration,
     maxCauses: Check.positiveInteger,

@@ -12,7 +12,6 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
@@ -302,7 +301,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const rule = ruleOf(name, options)
   const keyOf = LimitKey.keyOf(by)
   const over = new OverLimit.OverLimit(name, options.onLimited ?? "reject", options, clock)
-  const calls = new StoreCalls(name, Duration.fromInputUnsafe(options.timeout ?? "50 millis"))
+  const calls = new StoreCalls(name, Duration.fromInputUnsafe(options.timeout ?? "50 millis"), clock)
   const alerts = yield* Alerts.make<Alert, FeatureHook.StageServices<B>>({
     name,
     counter: BackgroundHook.counter,
@@ -355,14 +354,15 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
       const { isPassed, retryAfter } = buckets.takeNow(rule, key)
       return isPassed ? pass() : limit(context, turn, key, retryAfter)
     }
-    const asked = typeof key === "string" ? calls.ask(() => store.take(rule, key)) : Exit.failCause(key)
-    return calls.settle(asked, {
+    const { flagKey } = context
+    const onDown = () => unchecked(context, turn)
+    if (typeof key !== "string") return calls.down({ stage: "before", flagKey, onDown }, key)
+    return calls.ask(() => store.take(rule, key), {
       stage: "before",
-      flagKey: context.flagKey,
+      flagKey,
       is: isTaken,
-      onAnswer: ({ isPassed, retryAfter }) =>
-        isPassed ? pass() : limit(context, turn, typeof key === "string" ? key : "", retryAfter),
-      onDown: () => unchecked(context, turn)
+      onAnswer: ({ isPassed, retryAfter }) => isPassed ? pass() : limit(context, turn, key, retryAfter),
+      onDown
     })
   }
   // Hook data takes time, and without last answers there is nothing to hand on.
@@ -469,7 +469,9 @@ const checked = (owner: string, options: Options): void => {
  *
  * An evaluation that an earlier hook has answered, such as a cache, asks no
  * provider and counts nothing. The store never delays an evaluation by more than
- * `timeout`. Its failures go to `HookFailures`.
+ * `timeout`. Its failures go to `HookFailures`. After three in a row the store is
+ * left alone, so that no evaluation waits, and asked by one a second until it
+ * answers; `whenDown` decides about the others.
  *
  * **Gotchas**
  *

@@ -317,7 +317,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const rule = ruleOf(name, options)
   const keyOf = LimitKey.keyOf(by)
   const over = new OverLimit.OverLimit(name, options.onLimited ?? "report", options, clock)
-  const calls = new StoreCalls(name, Duration.fromInputUnsafe(options.timeout ?? "50 millis"))
+  const calls = new StoreCalls(name, Duration.fromInputUnsafe(options.timeout ?? "50 millis"), clock)
   const alerts = yield* Alerts.make<Alert, FeatureHook.StageServices<B>>({
     name,
     counter: BackgroundHook.counter,
@@ -398,18 +398,17 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
       ? checkedCost(tryOr<unknown, undefined>(() => costBefore(context), () => undefined), "before", flagKey)
       : 0
     if (cost === 0 && resultCost === undefined) return undefined
-    const asked = typeof key === "string"
-      ? calls.ask(() => store.spend(rule, key, cost, over.isReport))
-      : Effect.failCause(key)
-    return calls.settle(asked, {
+    const onDown = () => unchecked(context, turn)
+    if (typeof key !== "string") return calls.down({ stage: "before", flagKey, onDown }, key)
+    return calls.ask(() => store.spend(rule, key, cost, over.isReport), {
       stage: "before",
       flagKey,
       is: isSpent,
+      onDown,
       onAnswer: (spent) => {
-        noteSpent(flagKey, typeof key === "string" ? key : "", spent, cost)
+        noteSpent(flagKey, key, spent, cost)
         return spent.isPassed ? undefined : limit(context, turn, spent)
-      },
-      onDown: () => unchecked(context, turn)
+      }
     })
   }
   const spendAfter = (context: HookContext, details: EvaluationDetails, { isOurs, key }: Turn) => {
@@ -418,7 +417,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     const given = tryOr<unknown, undefined>(() => resultCost(context, details), () => undefined)
     const cost = checkedCost(given, "after", flagKey)
     if (cost === 0) return undefined
-    return calls.settle(calls.ask(() => store.spend(rule, key, cost, true)), {
+    return calls.ask(() => store.spend(rule, key, cost, true), {
       stage: "after",
       flagKey,
       is: isSpent,
@@ -578,8 +577,9 @@ const checked = (owner: string, options: Options): void => {
  *
  * An evaluation that an earlier hook has answered, such as a cache, costs nothing.
  * The store never delays an evaluation by more than `timeout`, in each of two
- * stages with `resultCost`. Its failures go to `HookFailures`. A cost that is not a
- * number >= 0 goes there too, and counts as 1.
+ * stages with `resultCost`. Its failures go to `HookFailures`. After three in a row
+ * it is left alone, as described at `RateLimitHook.make`. A cost that is not a
+ * number >= 0 goes to `HookFailures` too, and counts as 1.
  *
  * **Gotchas**
  *

@@ -246,6 +246,9 @@ const messageOf = ({ expected, path }: ValueCheck.Misfit): string =>
  * reverse order, so all hooks before it in the list see a failure, and no cache
  * keeps the value. Hooks after it in the list see a success.
  *
+ * A schema only decides. A default that it has is not filled in, and a text that it
+ * takes for a number stays a text.
+ *
  * A regular expression can take exponential time, and nothing can interrupt it. It
  * only sees texts up to `maxLength`. A glob takes bounded time.
  *

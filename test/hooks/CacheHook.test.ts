@@ -690,6 +690,47 @@ describe("a store that", () => {
       })
     ))
 
+  for (const [path, change] of paths) {
+    it.effect(`hangs is left alone, and asked again, ${path}`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const memory = new Memory(10)
+          let looked = 0
+          let hangs = true
+          const store: CacheHook.Store = {
+            get: (key, claim) => {
+              looked++
+              return hangs ? Effect.never : memory.get(key, claim)
+            },
+            set: (key, answer, storing) => memory.set(key, answer, storing),
+            remove: (key) => memory.remove(key),
+            invalidate: (flags) => memory.invalidate(flags)
+          }
+          const { cache, flags } = yield* rig({ store }, undefined, change)
+          const ask = Effect.gen(function*() {
+            const fiber = yield* Effect.forkChild(details(flags), { startImmediately: true })
+            yield* turns()
+            yield* TestClock.adjust("50 millis")
+            return yield* Fiber.join(fiber)
+          })
+          for (let i = 0; i < 3; i++) assert.isTrue((yield* ask).value)
+          for (let i = 0; i < 10; i++) assert.strictEqual((yield* details(flags)).reason, "STATIC")
+          assert.strictEqual(looked, 3)
+          yield* TestClock.adjust("1 second")
+          yield* ask
+          yield* details(flags)
+          assert.strictEqual(looked, 4)
+          assert.strictEqual(failures.length, 3)
+          assert.deepInclude(yield* cache.counts, { errors: 15, hits: 0, misses: 15 })
+          hangs = false
+          yield* TestClock.adjust("1 second")
+          assert.strictEqual((yield* details(flags)).reason, "STATIC")
+          for (let i = 0; i < 3; i++) assert.strictEqual((yield* details(flags)).reason, "CACHED")
+          assert.deepInclude(yield* cache.counts, { errors: 15, hits: 3, misses: 16 })
+        })
+      ))
+  }
+
   it.effect("takes long to store delays no evaluation", () =>
     Effect.gen(function*() {
       const memory = new Memory(10)

@@ -95,6 +95,18 @@ const cases: ReadonlyArray<Case> = [
   ["html", "a", { a: { b: [1, `<script>${canary}`] } }],
   ["html", "a", { a: { "<b>": canary } }],
   ["html", undefined, { [`<script>${canary}`]: 1 }],
+  ["html", undefined, { [`${canary}@example.org`]: "<b>" }],
+  ["sql", "<b>", { "<b>": `' or 1=1 ${canary}` }, { exempt: { "<b>": ["html"] } }],
+  ["api-key", undefined, { [`sk-proj-${canary.repeat(10)}`]: 1 }],
+  ["api-key", "a", { a: { [`sk-proj-${canary.repeat(10)}`]: 1 } }],
+  ["forbidden", undefined, { [`<${canary}\n>`]: 1 }, { rules: [], forbidden: ["*"] }],
+  ["allowed", undefined, { [`ghp_${canary.repeat(6)}`]: 1 }, { rules: [], allowed: ["a"] }],
+  ["type", undefined, { [`https://ana:${canary}@a.example`]: 1 }, {
+    rules: [],
+    types: { [`https://ana:${canary}@a.example`]: "string" }
+  }],
+  ["basic-auth", "a", { a: `Basic ${btoa(`ana:${canary}`)}` }],
+  ["url-password", "a", { a: { b: `postgres://ana:${canary}@db.example` } }],
   ["line-breaks", "a", { a: `x\n${canary}` }],
   ["control-characters", "a", { a: `${canary}\u0000` }],
   ["credit-card", "a", { a: 4111111111111111 }],
@@ -292,6 +304,22 @@ describe("a lenient guard", () => {
       ) {
         assert.strictEqual(yield* lenient(context), "INVALID_CONTEXT")
       }
+    }))
+
+  it.effect("removes an attribute without telling its name, if that looks like a secret or an address", () =>
+    Effect.gen(function*() {
+      const told: Array<ContextGuardHook.Violation> = []
+      const { flush, hook } = yield* ContextGuardHook.make({
+        ...silent,
+        mode: "lenient",
+        onViolation: (violation) => void told.push(violation)
+      })
+      const { context } = yield* Fixtures.run(hook, { context: { context: { "ana@example.org": "<b>", b: 1 } } })
+      yield* flush
+      assert.deepStrictEqual(context, contextOf({ "ana@example.org": undefined, b: 1 }))
+      assert.deepStrictEqual(told.map(({ action, attribute, rule }) => [rule, attribute, action]), [
+        ["html", undefined, "removed"]
+      ])
     }))
 
   it.effect("refuses the key __proto__, which no contribution can have", () =>

@@ -183,6 +183,73 @@ describe("a rate limit", () => {
       ))
   }
 
+  for (const [path, change] of paths) {
+    it.effect(`leaves a store alone that hangs, and asks it again, ${path}`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          for (const whenDown of ["open", "closed"] as const) {
+            failures.length = 0
+            let asked = 0
+            let hangs = true
+            const take = () => {
+              asked++
+              return hangs ? Effect.never : Effect.succeed({ isPassed: true, retryAfter: 0 })
+            }
+            const { counts, hook } = yield* RateLimitHook.make({ ...minute, store: { take }, whenDown })
+            const begin = Effect.forkChild(evaluate(change(hook)), { startImmediately: true })
+            const code = whenDown === "open" ? undefined : "GENERAL"
+            for (let i = 1; i <= 3; i++) {
+              const together = [yield* begin, yield* begin]
+              yield* turns()
+              assert.isTrue(together.every((fiber) => fiber.pollUnsafe() === undefined))
+              yield* TestClock.adjust("50 millis")
+              for (const fiber of together) assert.strictEqual((yield* Fiber.join(fiber)).errorCode, code)
+              assert.strictEqual(asked, 2 * i)
+            }
+            // Now no evaluation waits.
+            for (let i = 0; i < 10; i++) assert.strictEqual((yield* evaluate(change(hook))).errorCode, code)
+            assert.strictEqual(asked, 6)
+            assert.strictEqual((yield* counts).unchecked, 16)
+            const told = failures.length
+            assert.isAtMost(told, 6)
+            // One finds out that the store is still down.
+            yield* TestClock.adjust("1 second")
+            const one = yield* begin
+            yield* turns()
+            assert.strictEqual((yield* evaluate(change(hook))).errorCode, code)
+            assert.strictEqual(asked, 7)
+            yield* TestClock.adjust("50 millis")
+            assert.strictEqual((yield* Fiber.join(one)).errorCode, code)
+            yield* TestClock.adjust("999 millis")
+            yield* evaluate(change(hook))
+            assert.strictEqual(asked, 7)
+            assert.strictEqual(failures.length, told)
+            // And one that it is back.
+            hangs = false
+            yield* TestClock.adjust("1 millis")
+            for (let i = 0; i < 5; i++) assert.isUndefined((yield* evaluate(change(hook))).errorCode)
+            assert.strictEqual(asked, 12)
+            const { passed, unchecked } = yield* counts
+            assert.deepStrictEqual([passed, unchecked], [5, 19])
+          }
+        })
+      ))
+  }
+
+  it.effect("tells of wrong keys as often as they come, and asks the store about others", () =>
+    collectFailures((failures) =>
+      Effect.gen(function*() {
+        const by = ({ flagKey }: { readonly flagKey: string }) =>
+          flagKey === "sale" ? Function.cast<number, string>(1) : flagKey
+        const { counts, hook } = yield* RateLimitHook.make({ ...minute, by })
+        for (let i = 0; i < 10; i++) yield* evaluate(hook)
+        yield* evaluate(hook, { flagKey: "other" })
+        assert.strictEqual(failures.length, 10)
+        const { passed, unchecked } = yield* counts
+        assert.deepStrictEqual([passed, unchecked], [1, 10])
+      })
+    ))
+
   it.effect("holds in a burst of any size, with a store that answers later", () =>
     Effect.gen(function*() {
       const memory = yield* RateLimitHook.memoryStore()

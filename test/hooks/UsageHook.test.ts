@@ -12,6 +12,7 @@ import {
   random,
   rangeError,
   scale,
+  turns,
   unhandledRejections
 } from "../support.ts"
 import { budgetOf, usageContract } from "./limitContract.ts"
@@ -150,6 +151,44 @@ describe("a budget", () => {
               assert.strictEqual((yield* counts).unchecked, stages.length)
             }
           }
+        })
+      ))
+  }
+
+  for (const [path, change] of paths) {
+    it.effect(`leaves a store alone that hangs, in both stages, ${path}`, () =>
+      collectFailures(() =>
+        Effect.gen(function*() {
+          let asked = 0
+          let hangs = true
+          const memory = yield* UsageHook.memoryStore()
+          const spend: UsageHook.Store["spend"] = (...given) => {
+            asked++
+            return hangs ? Effect.never : memory.spend(...given)
+          }
+          const { counts, hook } = yield* UsageHook.make({
+            budget: 10,
+            window: "1 day",
+            onLimited: "reject",
+            resultCost: () => 1,
+            store: { spend }
+          })
+          for (let i = 0; i < 2; i++) {
+            const fiber = yield* Effect.forkChild(evaluate(change(hook)), { startImmediately: true })
+            for (let stage = 0; stage < 2; stage++) {
+              yield* turns()
+              yield* TestClock.adjust("50 millis")
+            }
+            assert.isTrue((yield* Fiber.join(fiber)).value)
+          }
+          for (let i = 0; i < 10; i++) assert.isTrue((yield* evaluate(change(hook))).value)
+          assert.strictEqual(asked, 3)
+          assert.strictEqual((yield* counts).unchecked, 24)
+          hangs = false
+          yield* TestClock.adjust("1 second")
+          for (let i = 0; i < 3; i++) yield* evaluate(change(hook))
+          const { cost, unchecked } = yield* counts
+          assert.deepStrictEqual([cost, unchecked], [3, 24])
         })
       ))
   }

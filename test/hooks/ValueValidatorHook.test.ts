@@ -59,8 +59,14 @@ describe("a value that does not fit", () => {
       [`GENERAL: ${is("a number >= 1 and <= 100")}  `]: Number.NaN,
       [`TYPE_MISMATCH: ${is("a number")}`]: "50"
     }],
-    ["a lower bound", { min: 0 }, [0, 1e9], { [`GENERAL: ${is("a number >= 0")}`]: -1 }],
-    ["an upper bound", { max: 0 }, [0, -1e9], { [`GENERAL: ${is("a number <= 0")}`]: 1 }],
+    ["a lower bound", { min: 0 }, [0, 1e9, Infinity], {
+      [`GENERAL: ${is("a number >= 0")}`]: -1,
+      [`GENERAL: ${is("a number >= 0")} `]: Number.NaN
+    }],
+    ["an upper bound", { max: 0 }, [0, -1e9, -Infinity], {
+      [`GENERAL: ${is("a number <= 0")}`]: 1,
+      [`GENERAL: ${is("a number <= 0")} `]: Number.NaN
+    }],
     ["a glob", { pattern: "https://*", maxLength: 40 }, ["https://a.example"], {
       [`GENERAL: ${is("a text that matches \"https://*\"")}`]: "http://a.example",
       [`GENERAL: ${is("a text of at most 40 characters")}`]: `https://${"a".repeat(40)}`,
@@ -131,6 +137,15 @@ describe("a value that does not fit", () => {
           const expected = other === type ? undefined : `TYPE_MISMATCH: ${is(names[type])}`
           assert.strictEqual(yield* resolve(hook, value, { type }), expected)
         }
+      }
+    }))
+
+  it.effect("can be NaN or Infinity by a range, and never by the type of the flag alone", () =>
+    Effect.gen(function*() {
+      for (const value of [Number.NaN, Infinity]) {
+        assert.isUndefined(yield* resolve(ValueValidatorHook.make(), value))
+        const finite = ValueValidatorHook.make({ rules: [{ min: -Number.MAX_VALUE, max: Number.MAX_VALUE }] })
+        assert.isDefined(yield* resolve(finite, value))
       }
     }))
 
@@ -227,6 +242,8 @@ describe("a schema of another library", () => {
         resolve(ValueValidatorHook.make({ rules: [{ schema }] }), { limits: [{ canary: 1 }] }, { defaultValue })
       const wrong = `TYPE_MISMATCH: ${is("what the schema describes")}`
       assert.isUndefined(yield* at(standard((value) => ({ value }))))
+      // Those of some libraries are functions.
+      assert.isUndefined(yield* at(Object.assign(() => "canary", standard((value) => ({ value })))))
       assert.strictEqual(yield* at(issueAt()), wrong)
       assert.strictEqual(yield* at(standard(() => ({ issues: [] }))), wrong)
       assert.strictEqual(yield* at(standard(() => ({ issues: [{ message: "canary", path: "canary" }] }))), wrong)

@@ -1,10 +1,8 @@
 /** A cache around the provider: `before` answers from a store, and `after` puts there what the provider resolved. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import { type EvaluationDetails, isKept, keep, type ResolutionDetails } from "../../EvaluationDetails.ts"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
@@ -12,29 +10,26 @@ import * as HookFailures from "../../HookFailures.ts"
 import type { Stage } from "../../HookFailures.ts"
 import { Misuse } from "../check.ts"
 import * as Services from "../services.ts"
-import { ignoreRejection, isRecord, tryOr } from "../untrusted.ts"
+import { tryOr } from "../untrusted.ts"
+import { Calls, fits, type Settings as CallSettings } from "./cacheCalls.ts"
 import { type Flight, Flights, now } from "./cacheFlights.ts"
 import type { Keys, Made } from "./cacheKey.ts"
-import type { Key, Lookup, Scope, Store } from "./cacheStore.ts"
+import type { Key, Lookup } from "./cacheStore.ts"
 import { isInterruption } from "./interruption.ts"
-import { type Contribution, providerCodes } from "./part.ts"
+import type { Contribution } from "./part.ts"
 import { Nesting } from "./registration.ts"
 import { isServed } from "./view.ts"
 
 export type Result = "hit" | "stale" | "shared" | "miss" | "bypass"
 
-export interface Settings {
-  readonly name: string
+export interface Settings extends CallSettings {
   readonly keys: Keys
-  readonly store: Store
-  readonly timeout: Duration.Duration
   /** In milliseconds. What has no positive time is not stored. */
   readonly timeToLive: (details: EvaluationDetails, context: HookContext) => number
   readonly errorTime: (error: EvaluationError.EvaluationError) => number
   readonly staleFor: number
   readonly waitTimeout: number
   readonly count: (flagKey: string, result: Result) => void
-  readonly countError: () => void
 }
 
 /** What the cache knows about one evaluation. */
@@ -47,35 +42,30 @@ export class Turn {
   flight: Flight | undefined = undefined
 }
 
-/** How many answers may be on their way to a slow store. */
-const maxPending = 1000
-
 /** How many flags the cache keeps away from one by one. */
 const maxMisplaced = 1000
 
-const none: Lookup = { answer: undefined, isStale: false, isClaimed: false, version: undefined }
-
 export class Cache {
+  readonly calls: Calls
   readonly #settings: Settings
   readonly #flights: Flights
   readonly #misplaced = new Set<string>()
   #isTold = false
-  #pending = 0
   hits = 0
   stale = 0
   shared = 0
   misses = 0
   bypassed = 0
-  errors = 0
 
   constructor(settings: Settings) {
     this.#settings = settings
+    this.calls = new Calls(settings)
     this.#flights = new Flights(settings.waitTimeout)
   }
 
   before(context: HookContext, turn: Turn): Contribution | Effect.Effect<Contribution | undefined> | undefined {
     if (context.resolution !== undefined) return undefined
-    const { count, keys, store, waitTimeout } = this.#settings
+    const { count, keys, waitTimeout } = this.#settings
     const { flagKey } = context
     const key = this.#hasPart(context) ? keys.of(context) : undefined
     if (key === undefined) {
@@ -84,10 +74,10 @@ export class Cache {
       return undefined
     }
     turn.key = key
-    const found = tryOr(() => store.get(key, waitTimeout), Exit.die)
-    if (Exit.isExit(found)) return this.#decide(context, turn, key, found)
-    return Effect.flatMap(this.#bounded(effectFrom(found)), (exit) => {
-      const result = this.#decide(context, turn, key, exit)
+    const found = this.calls.get(key, waitTimeout)
+    if (!Effect.isEffect(found)) return this.#decide(context, turn, key, found)
+    return Effect.flatMap(found, (lookup) => {
+      const result = this.#decide(context, turn, key, lookup)
       return Effect.isEffect(result) ? result : Exit.succeed(result)
     })
   }
@@ -134,17 +124,6 @@ export class Cache {
     this.#settle(turn, undefined)
   }
 
-  invalidate(flags: Scope): Effect.Effect<void, unknown> {
-    return Effect.suspend(() => effectFrom(this.#settings.store.invalidate(flags)))
-  }
-
-  /** Counts and reports a failure of the store. */
-  failed(stage: Stage, flagKey: string, cause: Cause.Cause<unknown>): Effect.Effect<void> {
-    this.errors++
-    this.#settings.countError()
-    return HookFailures.report({ hook: this.#settings.name, stage, flagKey, cause })
-  }
-
   #hasPart(context: HookContext): boolean {
     const { flagKey } = context
     if (isServed(context)) return this.#misplaced.size === 0 || !this.#isMisplaced(flagKey)
@@ -159,9 +138,8 @@ export class Cache {
     context: HookContext,
     turn: Turn,
     key: Key,
-    exit: Exit.Exit<Lookup, unknown>
+    { answer, isClaimed, isStale, version }: Lookup
   ): Contribution | Effect.Effect<Contribution | undefined> | undefined {
-    const { answer, isClaimed, isStale, version } = this.#read(key, exit)
     turn.version = version
     if (answer !== undefined && !(isStale && isClaimed)) {
       if (isStale) this.stale++
@@ -195,22 +173,6 @@ export class Cache {
     })
   }
 
-  #read(key: Key, exit: Exit.Exit<Lookup, unknown>): Lookup {
-    if (Exit.isFailure(exit)) {
-      this.#report("before", key.flagKey, exit.cause)
-      return none
-    }
-    const { value: lookup } = exit
-    if (isRecord(lookup)) {
-      const { answer } = lookup
-      if (answer === undefined || (fits(answer, key) && isKept(answer))) return lookup
-      const copy = fits(answer, key) ? tryOr(() => keep(answer), () => undefined) : undefined
-      if (copy !== undefined && isKept(copy)) return { ...lookup, answer: copy }
-    }
-    this.#report("before", key.flagKey, Cause.die(new Misuse("got what is no answer from the store of the cache")))
-    return isRecord(lookup) ? { ...none, version: lookup.version } : none
-  }
-
   #answer(turn: Turn, { flagKey }: Key, resolution: ResolutionDetails, result: Result): Contribution {
     turn.isAnswered = true
     this.#settings.count(flagKey, result)
@@ -237,59 +199,20 @@ export class Cache {
     given: ResolutionDetails
   ): void {
     const answer = keep(given)
-    const { staleFor, store } = this.#settings
+    const { staleFor } = this.#settings
     const { isRefresh, version } = turn
     const kept = timeToLive > 0 && answer !== undefined && isKept(answer) && fits(answer, key) ? answer : undefined
     if (version !== undefined && kept !== undefined) {
-      this.#tell(stage, flagKey, () => store.set(key, kept, { version, timeToLive, staleFor }))
-    } else if (isRefresh && kept === undefined) this.#tell(stage, flagKey, () => store.remove(key))
+      this.calls.tell(stage, flagKey, (store) => store.set(key, kept, { version, timeToLive, staleFor }))
+    } else if (isRefresh && kept === undefined) this.calls.tell(stage, flagKey, (store) => store.remove(key))
     this.#settle(turn, kept)
-  }
-
-  // The evaluation does not wait for the store.
-  #tell(stage: Stage, flagKey: string, tell: () => Effect.Effect<void, unknown>): void {
-    const told = tryOr(tell, Exit.die)
-    if (Exit.isExit(told)) {
-      if (Exit.isFailure(told)) this.#report(stage, flagKey, told.cause)
-      return
-    }
-    if (this.#pending >= maxPending) {
-      this.#report(stage, flagKey, Cause.fail(new Misuse("the store of the cache is too slow to store an answer")))
-      return
-    }
-    this.#pending++
-    const services = Services.lasting(Services.current())
-    const storing = Effect.flatMap(this.#bounded(effectFrom(told)), (exit) => {
-      this.#pending--
-      return Exit.isFailure(exit) ? this.failed(stage, flagKey, exit.cause) : Effect.void
-    })
-    Effect.runForkWith(services)(storing)
   }
 
   #timeOf({ flagKey }: HookContext, stage: Stage, time: () => number): number {
     return tryOr(time, (error) => {
-      this.#report(stage, flagKey, Cause.die(error))
+      this.calls.report(stage, flagKey, Cause.die(error))
       return 0
     })
-  }
-
-  /** A store that does not answer in time is left behind. */
-  #bounded<A>(asked: Effect.Effect<A, unknown>): Effect.Effect<Exit.Exit<A, unknown>> {
-    const { timeout: duration } = this.#settings
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.forkDetach(restore(asked), { startImmediately: true }), (fiber) => {
-        const exit = fiber.pollUnsafe()
-        if (exit !== undefined) return Exit.succeed(exit)
-        const leave = () => fiber.interruptUnsafe()
-        const late = Effect.sync(() => {
-          leave()
-          return Exit.fail(new Cause.TimeoutError("the store of the cache did not answer in time"))
-        })
-        return restore(Effect.timeoutOrElse(Fiber.await(fiber), { duration, orElse: () => late })).pipe(
-          Effect.onInterrupt(() => Effect.sync(leave))
-        )
-      })
-    )
   }
 
   #isMisplaced(flagKey: string): boolean {
@@ -314,20 +237,4 @@ export class Cache {
     const failure = { hook: this.#settings.name, stage, flagKey, cause: Cause.die(new Misuse(what)) }
     Effect.runForkWith(Services.current())(HookFailures.report(failure))
   }
-
-  #report(stage: Stage, flagKey: string, cause: Cause.Cause<unknown>): void {
-    Effect.runForkWith(Services.current())(this.failed(stage, flagKey, cause))
-  }
 }
-
-// Code without types can give a promise.
-const effectFrom = <A>(given: Effect.Effect<A, unknown>): Effect.Effect<A, unknown> => {
-  if (Effect.isEffect(given)) return given
-  ignoreRejection(given)
-  return Exit.die(new Misuse("got no effect from the store of the cache"))
-}
-
-const fits = ({ errorCode, value }: ResolutionDetails, { flagValueType }: Key): boolean =>
-  errorCode === undefined
-    ? typeof value === flagValueType
-    : EvaluationError.isErrorCode(errorCode) && !providerCodes.has(errorCode)

@@ -1,60 +1,74 @@
 /** Calls of a store that can be slow, hang, fail or hold garbage. None of it reaches the evaluation. */
 import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as HookFailures from "../../HookFailures.ts"
 import { ignoreRejection, tryOr } from "../untrusted.ts"
+import { type Call, Outage } from "./outage.ts"
 import { effectOf, type Verdict } from "./overLimit.ts"
 
 /** Calls that cannot be interrupted go on after their time. A store that is full of them is not asked again. */
 const maxLeft = 1024
 
-export type Asked = Effect.Effect<unknown, unknown>
+type Asked = Effect.Effect<unknown, unknown>
 
-export interface Handler<A> {
+interface Down {
   readonly stage: HookFailures.Stage
   readonly flagKey: string
+  readonly onDown: () => Verdict
+}
+
+interface Handler<A> extends Down {
   /** Whether the answer makes sense. */
   readonly is: (answer: unknown) => answer is A
   readonly onAnswer: (answer: A) => Verdict
-  readonly onDown: () => Verdict
 }
 
 export class StoreCalls {
   readonly #hook: string
   readonly #timeout: Duration.Duration
+  readonly #outage: Outage
   #left = 0
 
-  constructor(hook: string, timeout: Duration.Duration) {
+  constructor(hook: string, timeout: Duration.Duration, clock: Clock.Clock) {
     this.#hook = hook
     this.#timeout = timeout
+    this.#outage = new Outage(() => Number(clock.monotonicTimeNanosUnsafe()) / 1e6)
   }
-  /** An `Exit` if the store answers at once, which needs no fiber. */
-  ask(call: () => Asked): Asked {
+  /** At once if the store answers at once, which needs no fiber. */
+  ask<A>(call: () => Asked, handler: Handler<A>): Verdict {
+    const begun = this.#outage.begin()
+    if (begun === undefined) return handler.onDown()
+    const asked = this.#called(call)
+    if (Exit.isExit(asked)) return this.#settled(handler, asked, begun)
+    return Effect.flatMap(Effect.exit(this.#bounded(asked)), (exit) => effectOf(this.#settled(handler, exit, begun)))
+  }
+  /** Without a call, since there is nothing to ask the store about. */
+  down({ flagKey, onDown, stage }: Down, cause: Cause.Cause<unknown>): Verdict {
+    return Effect.andThen(
+      HookFailures.report({ hook: this.#hook, stage, flagKey, cause }),
+      Effect.suspend(() => effectOf(onDown()))
+    )
+  }
+  #called(call: () => Asked): Asked {
     if (this.#left >= maxLeft) return Exit.fail(new Error("too many calls of the store go on after their time"))
     const asked = tryOr(call, Exit.die)
     if (Effect.isEffect(asked)) return asked
     ignoreRejection(asked)
     return Exit.die(new TypeError("the store gave no effect"))
   }
-  settle<A>(asked: Asked, handler: Handler<A>): Verdict {
-    if (Exit.isExit(asked)) return this.#settled(handler, asked)
-    return Effect.flatMap(Effect.exit(this.#bounded(asked)), (exit) => effectOf(this.#settled(handler, exit)))
-  }
-  #settled<A>(handler: Handler<A>, exit: Exit.Exit<unknown, unknown>): Verdict {
-    if (Exit.isFailure(exit)) return this.#down(handler, exit.cause)
+  #settled<A>(handler: Handler<A>, exit: Exit.Exit<unknown, unknown>, begun: Call): Verdict {
+    if (Exit.isFailure(exit)) {
+      return this.#outage.failed(begun) ? this.down(handler, exit.cause) : handler.onDown()
+    }
+    this.#outage.answered()
     const isAnswer = (value: unknown): value is A => tryOr(() => handler.is(value), () => false)
     return isAnswer(exit.value)
       ? handler.onAnswer(exit.value)
-      : this.#down(handler, Cause.fail(new TypeError("the answer of the store makes no sense")))
-  }
-  #down<A>({ flagKey, onDown, stage }: Handler<A>, cause: Cause.Cause<unknown>): Verdict {
-    return Effect.andThen(
-      HookFailures.report({ hook: this.#hook, stage, flagKey, cause }),
-      Effect.suspend(() => effectOf(onDown()))
-    )
+      : this.down(handler, Cause.fail(new TypeError("the answer of the store makes no sense")))
   }
   // A call in a region that cannot be interrupted would hold the evaluation for ever, so it is detached.
   #bounded(asked: Asked): Effect.Effect<unknown, unknown> {

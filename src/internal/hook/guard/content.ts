@@ -9,6 +9,7 @@
  */
 
 import { hasCard } from "./card.ts"
+import { hasBasic } from "./credentials.ts"
 import { alphabet, ascii, lettersOf, T, traitOf, wide } from "./traits.ts"
 
 /** One way to break a rule. */
@@ -84,7 +85,15 @@ const contents = {
     }),
     form(/(?:\.|%2e){2}(?:[\\/]|%2f|%5c)|%25(?:2e|2f|5c)/i, { all: T.percent | T.digit })
   ],
-  "aws-key": [form(/A[KS]IA(?<![A-Z\d]A[KS]IA)[A-Z\d]{16}(?![A-Z\d])/, { letters: "ai", min: 20 })],
+  "aws-key": [
+    form(/A[KS]IA(?<![A-Z\d]A[KS]IA)[A-Z\d]{16}(?![A-Z\d])/, { letters: "ai", min: 20 }),
+    // By itself, a secret key could be any text of 40 characters.
+    form(/(?:secret[ _-]?(?:access[ _-]?)?key|aws[ _-]?secret)["'`\\\s:=>]{1,8}[a-z\d/+]{40}(?![a-z\d/+=])/i, {
+      any: gap | T.colon | T.equals | T.quote | T.angle,
+      letters: "secrt",
+      min: 51
+    })
+  ],
   "api-key": [
     form(/\bgh[opsur]_[A-Za-z\d]{36}|\bgithub_pat_\w{22}/, {
       all: T.underscore,
@@ -94,6 +103,12 @@ const contents = {
     form(/\bglpat-[\w-]{20}/, { all: T.dash, letters: "glpat", min: 26 }),
     form(/\bnpm_[A-Za-z\d]{36}/, { all: T.underscore, letters: "npm", min: 40 }),
     form(/\bxox[abeoprs]-[\w-]{10}/, { all: T.dash, letters: "xo", min: 15 }),
+    form(/\bxapp-\d-[A-Z\d]{6}/, { all: T.dash | T.digit, letters: "xap", min: 13 }),
+    form(/\bsk-(?:[A-Za-z\d]{32}|(?:proj|svcacct|admin|or-v1|ant-[a-z]{3,5}\d\d)-[\w-]{32})/, {
+      all: T.dash,
+      letters: "sk",
+      min: 35
+    }),
     form(/\b[rs]k_live_[A-Za-z\d]{10}/, { all: T.underscore, letters: "klive", min: 18 }),
     form(/\bAIza[\w-]{35}/, { letters: "aiz", min: 39 })
   ],
@@ -102,6 +117,14 @@ const contents = {
     form(/-----BEGIN [A-Z\d ]{0,40}PRIVATE KEY/, { all: T.dash | T.space, letters: "beginprivatekey", min: 22 })
   ],
   "bearer-token": [form(/\bbearer\s+[\w.~+/-]{16}/i, { any: T.space | T.line, letters: "bear", min: 23 })],
+  "basic-auth": [form(hasBasic, { any: T.space | T.line, letters: "basic", min: 14 })],
+  "url-password": [
+    // Neither a password that is hidden already, nor a port in a list, nor the digest of an image.
+    form(/:\/\/[^\s/?#@:"'<>]*:(?!(?:\*+|x+)@|\d{1,5}[,;|])[^\s/?#@"'<>]+@(?!sha256:)[^\s/]/i, {
+      all: T.at | T.colon | T.slash,
+      min: 7
+    })
+  ],
   "credit-card": [form(hasCard, { all: T.digit, min: 14 })],
   email: [form(/[\w.+%-]@[A-Za-z\d-]{1,63}\.[A-Za-z\d]/, { all: T.at | T.dot, min: 5 })]
 } satisfies Readonly<Record<string, ReadonlyArray<Form>>>
@@ -150,8 +173,11 @@ export class Contents {
     }
     if (traits === 0 && length < 20) return undefined
     const possible = this.#possible.get(traits) ?? this.#among(traits)
-    for (const { has, letters: needed, min, name } of possible) {
-      if (length >= min && (letters & needed) === needed && has(text)) return name
+    // Measurably faster than an iteration that takes each form apart.
+    for (let i = 0; i < possible.length; i++) {
+      const form = possible[i]
+      if (form === undefined || (form.letters & ~letters) !== 0 || length < form.min) continue
+      if (form.has(text)) return form.name
     }
     return undefined
   }

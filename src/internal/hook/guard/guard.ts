@@ -13,7 +13,7 @@ export type Action = "refused" | "removed" | "truncated" | "sanitised" | "none"
 
 export interface Finding {
   readonly rule: Rule
-  /** `undefined` for a rule about the whole context, and for a name that breaks a rule itself. */
+  /** `undefined` for a rule about the whole context, and for a name that must not be seen. */
   readonly attribute: string | undefined
   readonly action: Action
 }
@@ -142,12 +142,13 @@ class Examination {
     const rule = this.#inspect(name, value, known)
     if (rule === undefined) return
     this.#inspection.reset(mark)
-    // A name that must not be seen must not be told either.
-    if (known.unsafe !== undefined) return this.#tell(rule, undefined, "refused")
-    if (this.#mode !== "lenient" || fixed.has(name)) return this.#tell(rule, name, "refused")
+    const told = known.isTold ? name : undefined
+    if (this.#mode !== "lenient" || fixed.has(name) || known.unsafe !== undefined) {
+      return this.#tell(rule, told, "refused")
+    }
     const clean = rule === "size" ? undefined : this.#cleaned(name, value, known)
     this.#replaced.push([name, clean])
-    this.#tell(rule, name, actionOf(rule, value, clean))
+    this.#tell(rule, told, actionOf(rule, value, clean))
   }
 
   #inspect(name: string, value: unknown, known: Known): Rule | undefined {

@@ -51,6 +51,8 @@ export interface Known {
   readonly name: string
   /** Whether only the value matters. */
   readonly isPlain: boolean
+  /** Whether a report may have it. A name that somebody made up can be a secret, or an address. */
+  readonly isTold: boolean
   /** The rule that the name itself breaks. A contribution cannot take a name away. */
   readonly unsafe: Rule | undefined
   /** The rule that an attribute of this name breaks, whatever its value. */
@@ -66,6 +68,8 @@ export interface Known {
 const prototypeKeys: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"])
 
 const maxKnown = 2048
+
+const anyContent = new Content.Contents(new Set(Content.names))
 
 const matcher = (globs: ReadonlyArray<string>): Matcher => {
   const matchers = globs.map(globMatcher)
@@ -110,6 +114,7 @@ export class Names {
     return {
       name,
       isPlain: unsafe === undefined && refused === undefined && !patterns.has(name) && !types.has(name),
+      isTold: unsafe === undefined && (none !== undefined || anyContent.broken(name) === undefined),
       unsafe,
       refused,
       nested: length ?? this.#contents.broken(name) ?? (isKey ? "prototype-keys" : undefined),
