@@ -33,7 +33,7 @@ const limits: Readonly<Record<string, number>> = {
   "hooks/AuditHook": 26_000,
   "hooks/BackgroundHook": 29_000,
   "hooks/BatchHook": 31_500,
-  "hooks/CacheHook": 38_500,
+  "hooks/CacheHook": 42_500,
   "hooks/ChangeHook": 26_500,
   "hooks/CircuitBreakerHook": 27_500,
   "hooks/ContextGuardHook": 53_000,

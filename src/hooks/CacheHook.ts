@@ -159,7 +159,7 @@ export interface Options {
  * @since 0.2.0
  */
 export interface Counts {
-  /** The evaluations that got a fresh answer. */
+  /** The evaluations that got a fresh answer, or an error that `errors` names. */
   readonly hits: number
   /** The evaluations that got a stale answer. */
   readonly stale: number
@@ -167,7 +167,11 @@ export interface Counts {
   readonly shared: number
   /** The evaluations that asked the provider. */
   readonly misses: number
-  /** The evaluations without a key: an attribute is no data or too large, or the cache is in the wrong place. */
+  /**
+   * The evaluations that the cache has no part in: an attribute of the key is no data
+   * or too large, the cache is in the wrong place, or the provider is no
+   * `ResolutionProvider`.
+   */
   readonly bypassed: number
   /** The failures of the store and of options that are functions, and the lookups while the store was left alone. */
   readonly errors: number
@@ -190,12 +194,15 @@ export interface CacheHook {
   readonly counts: Effect.Effect<Counts>
   /**
    * Makes sure that answers which were resolved before are no longer served. Fails
-   * when the store does.
+   * when the store does. Throws a `RangeError` when it is given something else.
    */
   readonly invalidate: (flags?: Flags | undefined) => Effect.Effect<void, unknown>
   /**
-   * Invalidates what the provider says has changed, until the scope closes:
-   * the flags that its event names, or all flags of the domain.
+   * Invalidates what the provider says has changed, until the scope closes: the
+   * flags that its event names, or all flags of the domain. These are also
+   * invalidated when another provider takes its place. What the store fails to do is
+   * tried again, after 30 seconds at the latest. Throws a `RangeError` when it is
+   * given no client.
    */
   readonly watch: (client: Client) => Effect.Effect<void, never, Scope.Scope>
 }
@@ -211,11 +218,17 @@ export interface Plain {
   readonly hook: FeatureHook.FeatureHook<EvaluationError>
   /** Returns the present counts. */
   readonly counts: () => Counts
-  /** Makes sure that answers which were resolved before are no longer served. Rejects when the store fails. */
+  /**
+   * Makes sure that answers which were resolved before are no longer served. Rejects
+   * when the store fails. Throws a `RangeError` when it is given something else.
+   */
   readonly invalidate: (flags?: Flags | undefined) => Promise<void>
   /**
    * Invalidates what the provider says has changed: the flags that its event names,
-   * or all flags of the domain. Returns a function that ends it.
+   * or all flags of the domain. These are also invalidated when another provider
+   * takes its place. What the store fails to do is tried again, after 30 seconds at
+   * the latest. Returns a function that ends it. Throws a `RangeError` when it is
+   * given no client.
    */
   readonly watch: (client: Client) => () => void
 }
@@ -226,7 +239,7 @@ export interface Plain {
  * **Details**
  *
  * The attributes are `flag_key` and `result`: `hit`, `stale`, `shared`, `miss`, or
- * `bypass` for an evaluation without a key.
+ * `bypass` for an evaluation that the cache has no part in.
  *
  * @category metrics
  * @since 0.2.0
@@ -405,15 +418,17 @@ const create = (options: Options) => {
  * - What the provider resolved is stored. Answers of hooks are not, and errors and
  *   defaults only if `errors` and `reasons` name them.
  * - When several evaluations miss the same key at the same time, one asks the
- *   provider. The others wait for it, up to `waitTimeout`.
+ *   provider. The others wait for it, up to `waitTimeout`. Processes that share a
+ *   store do not wait for each other.
  * - A store that is slow or down delays no evaluation beyond `timeout`, and fails
  *   none. Its failures go to `HookFailures`. After three in a row it is left alone,
  *   and asked by one evaluation a second until it answers.
  *
  * **Gotchas**
  *
- * A client of the SDK needs a `ResolutionProvider`. `FeatureFlags` with a
- * `provider` needs nothing.
+ * A client of the SDK needs a `ResolutionProvider`. Without it, the cache has no part
+ * in evaluations, and reports that once. `FeatureFlags` with a `provider` needs
+ * nothing.
  *
  * Put each attribute that a rule of the flag reads into `key`. Put the cache after
  * the hooks that contribute attributes. When a later hook changes an attribute of
