@@ -147,6 +147,7 @@ export class Evaluation implements Sharing {
     tryOr(() => Stamp.put(context, this), () => undefined)
   }
   onInterrupt(run: () => void): void {
+    if (this.isInterrupted) return run()
     this.#whenInterrupted ??= []
     this.#whenInterrupted.push(run)
   }
