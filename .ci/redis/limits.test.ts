@@ -180,6 +180,52 @@ describe("a key in Redis", () => {
 })
 
 describe.skipIf(!redis.isOwn)("Redis that", () => {
+  it("is full refuses what it knows to be used up, fails for the rest at once, and is used again", async () => {
+    const shared = { window: "1 day", by: "subject", onLimited: "reject", timeout: "5 seconds" } as const
+    const maxmemory = (bytes: string) => commands((send) => send("CONFIG", "SET", "maxmemory", bytes))
+    for (const whenDown of ["open", "closed"] as const) {
+      const limit = RateLimitHook.start({ ...shared, name: newName(), limit: 5, store: connection.store, whenDown })
+      const budget = UsageHook.start({ ...shared, name: newName(), budget: 5, store: usage.store, whenDown })
+      for (const { counts, hook } of [limit, budget]) {
+        const evaluate = async (targetingKey: string): Promise<boolean> => {
+          const { details } = await Fixtures.runPromise(hook, { context: { context: { targetingKey } } })
+          return details.errorCode === undefined
+        }
+        for (let i = 0; i < 6; i++) await evaluate("drained")
+        assert.isTrue(await evaluate("known"))
+        await maxmemory("1")
+        try {
+          const first = await evaluate("drained")
+          // A bucket that is empty is only read. What was refused of a budget is written.
+          assert.strictEqual(first, hook === budget.hook && whenDown === "open")
+          let passed = 0
+          let users = 0
+          const times = await measure(async () => {
+            if (await evaluate(++users % 2 === 0 ? "known" : `new-${users}`)) passed++
+          })
+          assert.strictEqual(passed, whenDown === "open" ? users : 0)
+          assert.isBelow(times.longest, 500)
+          assert.isAtLeast(counts().unchecked, users)
+          console.log(
+            `Redis is full, ${hook.name}, ${whenDown}: ${passed} of ${users} passed, slowest ${printed(times)}`
+          )
+        } finally {
+          await maxmemory("0")
+        }
+        // After so long, an outage that goes on would have been found out again.
+        await new Promise((resolve) => setTimeout(resolve, 1100))
+        const { unchecked } = counts()
+        assert.deepStrictEqual(
+          [await evaluate("drained"), await evaluate("known"), await evaluate("new")],
+          [false, true, true]
+        )
+        assert.strictEqual(counts().unchecked, unchecked)
+      }
+      await limit.close()
+      await budget.close()
+    }
+  }, 40_000)
+
   for (const { begin, end, name } of redis.outages) {
     it(`${name} delays no evaluation beyond the bound, and is asked again afterwards`, async () => {
       const shared = { window: "1 day", timeout: "50 millis", name: newName() } as const

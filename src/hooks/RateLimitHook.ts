@@ -23,14 +23,13 @@ import * as Check from "../internal/check.ts"
 import * as Alerts from "../internal/hook/alerts.ts"
 import * as Buckets from "../internal/hook/buckets.ts"
 import * as LimitKey from "../internal/hook/limitKey.ts"
+import * as LimitOptions from "../internal/hook/limitOptions.ts"
 import * as OverLimit from "../internal/hook/overLimit.ts"
 import { StoreCalls } from "../internal/hook/storeCalls.ts"
 import { Limiter } from "../internal/limiter.ts"
 import { boundedCounter } from "../internal/series.ts"
-import * as Services from "../internal/services.ts"
 import * as Started from "../internal/started.ts"
 import { oneLine } from "../internal/text.ts"
-import { isRecord } from "../internal/untrusted.ts"
 import * as BackgroundHook from "./BackgroundHook.ts"
 
 /**
@@ -84,31 +83,19 @@ export class RateLimitStore extends Context.Service<RateLimitStore, Store>()("ef
  * - `"flag"`: each flag.
  * - `"subject"`: each targeting key.
  * - `"subjectAndFlag"`: each flag of each targeting key.
- * - `{ attribute }`: each value of an attribute of the evaluation context.
+ * - `{ attribute }`: each value of an attribute of the evaluation context, which is a
+ *   text, a number or a boolean.
  * - `{ hint }`: each value of a hint.
  * - A function that returns the key.
  *
  * An evaluation without a key, such as one without a targeting key, is not
- * limited.
+ * limited. `HookFailures` is told once when none of the first 100 has a key, unless
+ * `by` is a function.
  *
  * @category models
  * @since 0.2.0
  */
-export type By =
-  | "all"
-  | "domain"
-  | "flag"
-  | "subject"
-  | "subjectAndFlag"
-  | {
-    /** The name of an attribute with a text, a number or a boolean. */
-    readonly attribute: string
-  }
-  | {
-    /** The key of a hint. */
-    readonly hint: HookHints.Key<string>
-  }
-  | ((context: HookContext, hints: HookHints.HookHints) => string | undefined)
+export type By = LimitKey.By
 
 /**
  * What happens to an evaluation over the limit.
@@ -170,12 +157,13 @@ export interface Options<out B = unknown> extends WhenLimited {
 }
 
 /**
- * What became of an evaluation over the limit.
+ * What became of an evaluation over the limit: `"rejected"`, `"served"` from the
+ * last answer, or `"passed"`.
  *
  * @category models
  * @since 0.2.0
  */
-export type Outcome = "rejected" | "served" | "passed"
+export type Outcome = OverLimit.Outcome
 
 /**
  * An evaluation over the limit. It has nothing of the user, unless `printKey` says so.
@@ -283,24 +271,22 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_rate
 
 const defaultCapacity = 100_000
 
-const isTaken = (answer: unknown): answer is Taken =>
-  isRecord(answer) && typeof answer["isPassed"] === "boolean" && typeof answer["retryAfter"] === "number" &&
-  answer["retryAfter"] >= 0
-
-const ruleOf = (name: string, { burst, limit, window }: Pick<Options, "burst" | "limit" | "window">): Rule => {
-  const rule = { limit, burst: burst ?? limit, window: Math.max(1, Math.round(Duration.toMillis(window) * 1000)) }
-  return { id: `${rule.limit}/${rule.window}/${rule.burst} ${name}`, ...rule }
-}
-
 const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
-  const { alertInterval = "1 minute", by = "all", maxSeries = 1000, name = "rate-limit", onAlert } = options
+  const { alertInterval = "1 minute", by = "all", name = "rate-limit", onAlert } = options
   const clock = yield* Clock.Clock
   const memory = new Buckets.Buckets(options.capacity ?? defaultCapacity, clock)
   const store = options.store ?? memory
   const buckets = store instanceof Buckets.Buckets ? store : undefined
-  const rule = ruleOf(name, options)
-  const keyOf = LimitKey.keyOf(by)
-  const over = new OverLimit.OverLimit(name, options.onLimited ?? "reject", options, clock)
+  const rule = Buckets.ruleOf(name, options)
+  const keys = new LimitKey.Keys(name, by)
+  const over = new OverLimit.OverLimit({
+    name,
+    kind: "rate limit",
+    exceeded: "is exceeded",
+    onLimited: options.onLimited ?? "reject",
+    series: boundedCounter(counter, "limit", name, options.maxSeries ?? 1000),
+    clock
+  }, options)
   const calls = new StoreCalls(name, Duration.fromInputUnsafe(options.timeout ?? "50 millis"), clock)
   const alerts = yield* Alerts.make<Alert, FeatureHook.StageServices<B>>({
     name,
@@ -311,14 +297,8 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   })
   const limiter = new Limiter(alertInterval, options.maxAlertKeys ?? 1024)
   const printed = LimitKey.printer(options.printKey, by)
-  const series = boundedCounter(counter, "limit", name, maxSeries)
-  const counts = { passed: 0, limited: 0, rejected: 0, served: 0, unkeyed: 0, unchecked: 0 }
-  const shown = oneLine(name, 128)
+  let passed = 0
 
-  const count = (context: HookContext, outcome: Outcome | "unchecked"): void => {
-    if (outcome === "rejected" || outcome === "served") counts[outcome]++
-    series(context.flagKey, outcome).updateUnsafe(1, Services.current())
-  }
   const alert = (context: HookContext, key: string, outcome: Outcome, retryAfter: number): void => {
     const taken = limiter.take(Buckets.bounded(key), clock.monotonicTimeNanosUnsafe())
     if (taken === undefined) return
@@ -326,41 +306,30 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     alerts.send(Object.freeze({ limit: name, key: printed(key), flagKey, outcome, retryAfter, ...taken }), flagKey)
   }
   const limit = (context: HookContext, turn: OverLimit.Turn, key: string, retryAfter: number): OverLimit.Verdict => {
-    counts.limited++
-    const { outcome, verdict } = over.decide(context, turn, `the rate limit "${shown}" is exceeded`, retryAfter)
-    count(context, outcome)
+    const { outcome, verdict } = over.decide(context, turn, retryAfter)
     alert(context, key, outcome, retryAfter)
     return verdict
   }
   const pass = (): undefined => {
-    counts.passed++
+    passed++
     return undefined
-  }
-  const unchecked = (context: HookContext, turn: OverLimit.Turn): OverLimit.Verdict => {
-    counts.unchecked++
-    const decision = over.decideUnchecked(context, turn, `the rate limit "${shown}" cannot be checked`)
-    count(context, decision?.outcome ?? "unchecked")
-    return decision?.verdict
   }
   const before = (context: HookContext, hints: HookHints.HookHints, turn: OverLimit.Turn): OverLimit.Verdict => {
     if (!over.begin(context, turn)) return undefined
-    const key = LimitKey.read(keyOf, context, hints)
-    if (key === undefined) {
-      counts.unkeyed++
-      return undefined
-    }
+    const key = keys.read(context, hints)
+    if (key === undefined) return undefined
     // Most evaluations, without anything that is made for those that have to wait.
     if (buckets !== undefined && typeof key === "string") {
       const { isPassed, retryAfter } = buckets.takeNow(rule, key)
       return isPassed ? pass() : limit(context, turn, key, retryAfter)
     }
     const { flagKey } = context
-    const onDown = () => unchecked(context, turn)
+    const onDown = () => over.decideUnchecked(context, turn)
     if (typeof key !== "string") return calls.down({ stage: "before", flagKey, onDown }, key)
     return calls.ask(() => store.take(rule, key), {
       stage: "before",
       flagKey,
-      is: isTaken,
+      is: Buckets.isTaken,
       onAnswer: ({ isPassed, retryAfter }) => isPassed ? pass() : limit(context, turn, key, retryAfter),
       onDown
     })
@@ -376,7 +345,10 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const limited: RateLimitHook = {
     hook,
     alerts: alerts.stream,
-    counts: Effect.sync(() => ({ ...counts, ...alerts.counts, ...memory.counts })),
+    counts: Effect.sync(() => {
+      const { unkeyed } = keys
+      return { passed, unkeyed, ...over.counts, ...alerts.counts, ...memory.counts }
+    }),
     flush: alerts.flush
   }
   return limited
@@ -424,22 +396,13 @@ export const memoryStore = (capacity: number = defaultCapacity): Effect.Effect<S
 
 const checked = (owner: string, options: Options): void => {
   Check.options(owner, options, {
+    ...LimitOptions.rules,
     limit: Check.positiveInteger,
     window: Check.positiveDuration,
     burst: Check.positiveInteger,
-    name: Check.aText,
-    by: LimitKey.rule,
-    ...OverLimit.rules,
     store: Check.withMethods("take"),
-    capacity: Check.positiveInteger,
-    timeout: Check.positiveDuration,
-    onAlert: Check.aFunction,
     alertInterval: Check.positiveDuration,
-    maxAlertKeys: Check.positiveInteger,
-    alertCapacity: Check.positiveInteger,
-    printKey: LimitKey.printRule,
-    maxSeries: Check.positiveInteger,
-    closeTimeout: Check.finiteDuration
+    maxAlertKeys: Check.positiveInteger
   })
   Check.positiveInteger(owner, "limit", options.limit)
   Check.positiveDuration(owner, "window", options.window)

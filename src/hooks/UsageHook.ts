@@ -19,10 +19,12 @@ import type { EvaluationError } from "../EvaluationError.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import type * as HookHints from "../HookHints.ts"
-import type * as HookFailures from "../HookFailures.ts"
 import * as Check from "../internal/check.ts"
+import { decimal } from "../internal/decimal.ts"
 import * as Alerts from "../internal/hook/alerts.ts"
+import * as Cost from "../internal/hook/cost.ts"
 import * as LimitKey from "../internal/hook/limitKey.ts"
+import * as LimitOptions from "../internal/hook/limitOptions.ts"
 import * as OverLimit from "../internal/hook/overLimit.ts"
 import { StoreCalls } from "../internal/hook/storeCalls.ts"
 import * as Usage from "../internal/hook/usage.ts"
@@ -31,9 +33,9 @@ import { boundedCounter } from "../internal/series.ts"
 import * as Services from "../internal/services.ts"
 import * as Started from "../internal/started.ts"
 import { oneLine } from "../internal/text.ts"
-import { ignoreRejection, isRecord, tryOr } from "../internal/untrusted.ts"
+import { tryOr } from "../internal/untrusted.ts"
 import * as BackgroundHook from "./BackgroundHook.ts"
-import type { By, Outcome, WhenLimited } from "./RateLimitHook.ts"
+import type { By, WhenLimited } from "./RateLimitHook.ts"
 
 /**
  * A budget, as a store gets it.
@@ -101,7 +103,7 @@ export interface Options<out B = unknown> extends WhenLimited {
   /**
    * What an evaluation costs, 1 by default: a number, a record by flag key (others
    * cost 1), or a function of the hook context. It is spent before the flag is
-   * resolved.
+   * resolved. Sums are rounded to 15 significant digits, so 0.1 and 0.2 are 0.3.
    */
   readonly cost?: number | Readonly<Record<string, number>> | ((context: HookContext) => number) | undefined
   /**
@@ -150,24 +152,7 @@ export interface Options<out B = unknown> extends WhenLimited {
  * @category models
  * @since 0.2.0
  */
-export interface Alert {
-  /** The name of the budget. */
-  readonly name: string
-  /** The key, if `printKey` allows it. */
-  readonly key: string | undefined
-  /** The key of the flag whose evaluation reached the threshold. */
-  readonly flagKey: string
-  /** The share of the budget. */
-  readonly threshold: number
-  /** What is used. */
-  readonly used: number
-  /** The budget. */
-  readonly budget: number
-  /** When the window started, in milliseconds since 1970. */
-  readonly windowStart: number
-  /** When it ends. */
-  readonly windowEnd: number
-}
+export interface Alert extends Usage.Alert {}
 
 /**
  * What a key has used.
@@ -284,29 +269,11 @@ export const exceeded: Metric.Counter<number> = Metric.counter("feature_flag_ove
   incremental: true
 })
 
-const isFinite = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
-
-const numbers = ["usedBefore", "used", "refused", "windowStart", "resetsAfter"] as const
-
-const isSpent = (answer: unknown): answer is Spent =>
-  isRecord(answer) && typeof answer["isPassed"] === "boolean" && numbers.every((name) => isFinite(answer[name]))
-
 const defaultCapacity = 100_000
-
-const costOf = (cost: Options["cost"] = 1): (context: HookContext) => unknown => {
-  if (typeof cost === "function") return cost
-  if (typeof cost === "number") return () => cost
-  return ({ flagKey }) => Object.hasOwn(cost, flagKey) ? cost[flagKey] : 1
-}
 
 class Turn extends OverLimit.Turn {
   /** The key of an evaluation whose cost is known by its result. */
   key: string | undefined = undefined
-}
-
-const ruleOf = (name: string, { budget, window }: Pick<Options, "budget" | "window">): Rule => {
-  const millis = Math.max(1, Math.round(Duration.toMillis(window)))
-  return { id: `${millis} ${name}`, budget, window: millis }
 }
 
 const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
@@ -314,9 +281,16 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const clock = yield* Clock.Clock
   const memory = new Windows.Windows(options.capacity ?? defaultCapacity, clock)
   const store = options.store ?? memory
-  const rule = ruleOf(name, options)
-  const keyOf = LimitKey.keyOf(by)
-  const over = new OverLimit.OverLimit(name, options.onLimited ?? "report", options, clock)
+  const rule = Windows.ruleOf(name, options)
+  const keys = new LimitKey.Keys(name, by)
+  const over = new OverLimit.OverLimit({
+    name,
+    kind: "budget",
+    exceeded: "is used up",
+    onLimited: options.onLimited ?? "report",
+    series: boundedCounter(exceeded, "budget", name, maxSeries),
+    clock
+  }, options)
   const calls = new StoreCalls(name, Duration.fromInputUnsafe(options.timeout ?? "50 millis"), clock)
   const alerts = yield* Alerts.make<Alert, FeatureHook.StageServices<B>>({
     name,
@@ -329,65 +303,25 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const thresholds = Array.from(options.thresholds ?? [0.5, 0.8, 1])
   const printed = LimitKey.printer(options.printKey, by)
   const costs = boundedCounter(counter, "budget", name, maxSeries)
-  const outcomes = boundedCounter(exceeded, "budget", name, maxSeries)
-  const counts = { counted: 0, cost: 0, limited: 0, rejected: 0, served: 0, unkeyed: 0, unchecked: 0 }
-  const shown = oneLine(name, 128)
-  const costBefore = costOf(options.cost)
+  const counts = { counted: 0, cost: 0 }
+  const costBefore = Cost.costOf(options.cost ?? 1)
 
-  const count = (flagKey: string, outcome: Outcome | "unchecked"): void => {
-    if (outcome === "rejected" || outcome === "served") counts[outcome]++
-    outcomes(flagKey, outcome).updateUnsafe(1, Services.current())
-  }
-  const alert = (flagKey: string, key: string, spent: Spent): void => {
-    for (const threshold of Usage.reached(thresholds, rule.budget, spent)) {
-      const { used, windowStart } = spent
-      const windowEnd = windowStart + rule.window
-      const flag = oneLine(flagKey, 256)
-      const text = printed(key)
-      const { budget } = rule
-      alerts.send(
-        Object.freeze({ name, key: text, flagKey: flag, threshold, used, budget, windowStart, windowEnd }),
-        flag
-      )
-    }
-  }
   const noteSpent = (flagKey: string, key: string, spent: Spent, cost: number): void => {
     usage.note(key, spent)
-    alert(flagKey, key, spent)
+    for (const threshold of Usage.reached(thresholds, rule.budget, spent)) {
+      const alert = Usage.alertOf(rule, spent, { name, key: printed(key), flagKey: oneLine(flagKey, 256), threshold })
+      alerts.send(alert, alert.flagKey)
+    }
     if (!spent.isPassed || cost === 0) return
     counts.counted++
-    counts.cost += cost
+    counts.cost = decimal(counts.cost + cost)
     costs(flagKey).updateUnsafe(cost, Services.current())
-    if (spent.used <= rule.budget) return
-    counts.limited++
-    count(flagKey, "passed")
-  }
-  const limit = (context: HookContext, turn: Turn, spent: Spent): OverLimit.Verdict => {
-    counts.limited++
-    const { outcome, verdict } = over.decide(context, turn, `the budget "${shown}" is used up`, spent.resetsAfter)
-    count(context.flagKey, outcome)
-    return verdict
-  }
-  const unchecked = (context: HookContext, turn: Turn): OverLimit.Verdict => {
-    counts.unchecked++
-    const decision = over.decideUnchecked(context, turn, `the budget "${shown}" cannot be checked`)
-    count(context.flagKey, decision?.outcome ?? "unchecked")
-    return decision?.verdict
-  }
-  /** A cost that is none counts as 1, and its author is told. */
-  const checkedCost = (cost: unknown, stage: HookFailures.Stage, flagKey: string): number => {
-    if (isFinite(cost) && cost >= 0) return cost
-    ignoreRejection(cost)
-    LimitKey.tell(name, stage, flagKey, "gave a cost that is no number >= 0")
-    return 1
+    if (spent.used > rule.budget) over.passed(flagKey)
   }
   const before = (context: HookContext, hints: HookHints.HookHints, turn: Turn): OverLimit.Verdict => {
     if (!over.begin(context, turn)) return undefined
-    const key = LimitKey.read(keyOf, context, hints)
-    if (key === undefined) {
-      counts.unkeyed++
-      return undefined
-    }
+    const key = keys.read(context, hints)
+    if (key === undefined) return undefined
     const { flagKey } = context
     if (typeof key === "string" && resultCost !== undefined) {
       turn.key = key
@@ -395,19 +329,19 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
       if (over.isReport) return undefined
     }
     const cost = resultCost === undefined
-      ? checkedCost(tryOr<unknown, undefined>(() => costBefore(context), () => undefined), "before", flagKey)
+      ? Cost.checked(tryOr<unknown, undefined>(() => costBefore(context), () => undefined), name, "before", flagKey)
       : 0
     if (cost === 0 && resultCost === undefined) return undefined
-    const onDown = () => unchecked(context, turn)
+    const onDown = () => over.decideUnchecked(context, turn)
     if (typeof key !== "string") return calls.down({ stage: "before", flagKey, onDown }, key)
     return calls.ask(() => store.spend(rule, key, cost, over.isReport), {
       stage: "before",
       flagKey,
-      is: isSpent,
+      is: Windows.isSpent,
       onDown,
       onAnswer: (spent) => {
         noteSpent(flagKey, key, spent, cost)
-        return spent.isPassed ? undefined : limit(context, turn, spent)
+        return spent.isPassed ? undefined : over.decide(context, turn, spent.resetsAfter).verdict
       }
     })
   }
@@ -415,21 +349,17 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     if (resultCost === undefined || key === undefined || isOurs) return undefined
     const { flagKey } = context
     const given = tryOr<unknown, undefined>(() => resultCost(context, details), () => undefined)
-    const cost = checkedCost(given, "after", flagKey)
+    const cost = Cost.checked(given, name, "after", flagKey)
     if (cost === 0) return undefined
     return calls.ask(() => store.spend(rule, key, cost, true), {
       stage: "after",
       flagKey,
-      is: isSpent,
+      is: Windows.isSpent,
       onAnswer: (spent) => {
         noteSpent(flagKey, key, spent, cost)
         return undefined
       },
-      onDown: () => {
-        counts.unchecked++
-        count(flagKey, "unchecked")
-        return undefined
-      }
+      onDown: () => over.passedUnchecked(flagKey)
     })
   }
   const hook = FeatureHook.make(name, {
@@ -446,7 +376,10 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     hook,
     alerts: alerts.stream,
     report: Effect.sync(() => usage.report(clock.currentTimeMillisUnsafe())),
-    counts: Effect.sync(() => ({ ...counts, ...alerts.counts, ...memory.counts })),
+    counts: Effect.sync(() => {
+      const { unkeyed } = keys
+      return { ...counts, unkeyed, ...over.counts, ...alerts.counts, ...memory.counts }
+    }),
     flush: alerts.flush
   }
   return budget
@@ -499,51 +432,20 @@ export const metadataCost =
   }
 
 const positive: Check.Rule = (owner, name, value) =>
-  isFinite(value) && value > 0 ? value : Check.reject(owner, name, "a finite number > 0", value)
-
-const isCost = (value: unknown): boolean => isFinite(value) && value >= 0
-
-const costRule: Check.Rule = (owner, name, value) => {
-  const isFine = typeof value === "function" || isCost(value) ||
-    (isRecord(value) && Object.values(value).every(isCost))
-  if (!isFine) Check.reject(owner, name, "a number >= 0, a record of numbers >= 0, or a function", value)
-}
-
-// A larger one is meant as a percentage.
-const maxThreshold = 10
-
-const thresholdsRule: Check.Rule = (owner, name, value) => {
-  const isFine = Array.isArray(value) && value.length <= 16 && new Set(value).size === value.length &&
-    value.every((one) => isFinite(one) && one > 0 && one <= maxThreshold)
-  if (!isFine) {
-    Check.reject(
-      owner,
-      name,
-      `a list of at most 16 different shares of the budget, such as 0.8, up to ${maxThreshold}`,
-      value
-    )
-  }
-}
+  typeof value === "number" && Number.isFinite(value) && value > 0
+    ? value
+    : Check.reject(owner, name, "a finite number > 0", value)
 
 const checked = (owner: string, options: Options): void => {
   Check.options(owner, options, {
+    ...LimitOptions.rules,
     budget: positive,
     window: Check.positiveDuration,
-    name: Check.aText,
-    by: LimitKey.rule,
-    cost: costRule,
+    cost: Cost.rule,
     resultCost: Check.aFunction,
-    thresholds: thresholdsRule,
-    ...OverLimit.rules,
+    thresholds: Usage.thresholdsRule,
     store: Check.withMethods("spend"),
-    capacity: Check.positiveInteger,
-    maxKeys: Check.positiveInteger,
-    timeout: Check.positiveDuration,
-    onAlert: Check.aFunction,
-    alertCapacity: Check.positiveInteger,
-    printKey: LimitKey.printRule,
-    maxSeries: Check.positiveInteger,
-    closeTimeout: Check.finiteDuration
+    maxKeys: Check.positiveInteger
   })
   positive(owner, "budget", options.budget)
   Check.positiveDuration(owner, "window", options.window)

@@ -21,7 +21,7 @@ export interface Options {
 }
 
 // A clock that goes back stays in the later window. What makes no sense is a new window. A sum that is no finite number
-// would be such.
+// would be such. Sums are rounded as in the memory of a process.
 const script = Redis.script(
   (key: string, { budget, window }: Rule, cost: number, isForced: boolean) => [
     key,
@@ -47,12 +47,13 @@ if kind == "hash" then
     start, used, refused = knownStart, knownUsed, knownRefused
   end
 end
-local before = used
+local before, sum = used, math.min(used + cost, most)
+if sum % 1 ~= 0 then sum = tonumber(string.format("%.15g", sum)) end
 local passed = ARGV[4] == "1"
 if not passed then
-  if cost == 0 then passed = used < budget else passed = used + cost <= budget end
+  if cost == 0 then passed = used < budget else passed = sum <= budget end
 end
-if passed then used = math.min(used + cost, most) else refused = refused + 1 end
+if passed then used = sum else refused = refused + 1 end
 if not passed or cost > 0 then
   if kind ~= "hash" and kind ~= "none" then redis.call("DEL", KEYS[1]) end
   redis.call(

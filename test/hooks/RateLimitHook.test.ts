@@ -250,6 +250,42 @@ describe("a rate limit", () => {
       })
     ))
 
+  for (const [path, change] of paths) {
+    it.effect(`says once that no evaluation has a key, ${path}`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const Team = HookHints.key<string>("team")
+          const team = { context: { team: "secret" } }
+          const misspelt: ReadonlyArray<RateLimitHook.By> = [
+            { attribute: "taem" },
+            { hint: Team },
+            "subject",
+            "subjectAndFlag"
+          ]
+          for (const by of misspelt) {
+            failures.length = 0
+            const { counts, hook } = yield* RateLimitHook.make({ ...minute, by })
+            for (let i = 0; i < 99; i++) yield* evaluate(change(hook), team)
+            assert.strictEqual(failures.length, 0)
+            for (let i = 0; i < 200; i++) yield* evaluate(change(hook), team)
+            assert.deepStrictEqual(failures.map(({ hook, stage }) => [hook, stage]), [["rate-limit", "before"]])
+            assert.notInclude(String(failures[0]?.cause), "secret")
+            assert.strictEqual((yield* counts).unkeyed, 299)
+          }
+          // Some evaluations may have no key, and a function says so on purpose.
+          failures.length = 0
+          const some = yield* RateLimitHook.make({ ...minute, by: { attribute: "team" } })
+          yield* evaluate(change(some.hook), team)
+          const none = yield* RateLimitHook.make({ ...minute, by: () => undefined })
+          for (let i = 0; i < 200; i++) {
+            yield* evaluate(change(some.hook))
+            yield* evaluate(change(none.hook))
+          }
+          assert.strictEqual(failures.length, 0)
+        })
+      ))
+  }
+
   it.effect("holds in a burst of any size, with a store that answers later", () =>
     Effect.gen(function*() {
       const memory = yield* RateLimitHook.memoryStore()
@@ -278,6 +314,31 @@ describe("a rate limit", () => {
         }))
         assert.deepStrictEqual(found, [])
         assert.strictEqual(failures.length, 2)
+      })
+    ))
+
+  it.effect("leaves no promise that rejects to anybody, whatever function of the application gives it", () =>
+    collectFailures((failures) =>
+      Effect.gen(function*() {
+        const reject = () => Promise.reject(new Error("no"))
+        const rejected = () => Function.cast<Promise<never>, string>(reject())
+        const found = yield* unhandledRejections(Effect.gen(function*() {
+          const { counts, flush, hook } = yield* RateLimitHook.make({
+            limit: 1,
+            window: "1 minute",
+            by: "subject",
+            onLimited: "last",
+            lastKey: rejected,
+            printKey: rejected,
+            onAlert: reject
+          })
+          for (let i = 0; i < 2; i++) yield* evaluate(hook, { user: "ana" })
+          yield* flush
+          assert.deepInclude(yield* counts, { passed: 1, rejected: 1, served: 0 })
+        }))
+        assert.deepStrictEqual(found, [])
+        // That of `onAlert`.
+        assert.deepStrictEqual(failures.map(({ hook }) => hook), ["rate-limit"])
       })
     ))
 

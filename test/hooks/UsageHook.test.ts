@@ -265,6 +265,28 @@ describe("a budget", () => {
       })
     ))
 
+  it.effect("adds fractions as people do, in all that it tells", () =>
+    Effect.gen(function*() {
+      const seen: Array<UsageHook.Alert> = []
+      const { counts, flush, hook, report } = yield* UsageHook.make({
+        budget: 3,
+        window: "1 day",
+        by: "flag",
+        cost: 0.1,
+        thresholds: [0.1],
+        maxKeys: 1,
+        onAlert: collecting(seen)
+      })
+      for (let i = 0; i < 3; i++) yield* evaluate(hook)
+      yield* flush
+      assert.deepStrictEqual(seen.map(({ used }) => used), [0.3])
+      assert.strictEqual((yield* counts).cost, 0.3)
+      for (let i = 0; i < 3; i++) yield* evaluate(hook, { flagKey: "other" })
+      const { keys, overflow } = yield* report
+      assert.deepStrictEqual(keys, [{ key: "sale", used: 0.3, share: 0.1 }])
+      assert.strictEqual(overflow, 0.3)
+    }))
+
   it.effect("reports again after a clock that was far ahead went back", () =>
     Effect.gen(function*() {
       const { hook, report } = yield* UsageHook.make({ budget: 100, window: "1 day" })

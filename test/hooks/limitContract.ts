@@ -127,6 +127,28 @@ export const usageContract = (kind: string, { pass, store, test }: Place<UsageHo
         ])
       }))
 
+    test("adds fractions as people do", () =>
+      Effect.gen(function*() {
+        const { spend } = yield* store
+        const rule = budgetOf(0.3, 3_600_000_000)
+        const spent: Array<readonly [boolean, number]> = []
+        for (let i = 0; i < 4; i++) {
+          const { isPassed, used } = yield* spend(rule, "a", 0.1, false)
+          spent.push([isPassed, used])
+        }
+        assert.deepStrictEqual(spent, [[true, 0.1], [true, 0.2], [true, 0.3], [false, 0.3]])
+        // In units of a tenth of a millionth, whose sums are exact.
+        const units = [1, 25, 3, 1_000_000, 11_500_000, 700_000, 9_999_999, 333, 123_456_789_000]
+        const any = budgetOf(1e6, 3_600_000_000)
+        let sum = 0
+        for (let i = 0; i < 300; i++) {
+          const unit = units[(i * i + i) % units.length] ?? 1
+          sum += unit
+          const { used } = yield* spend(any, "a", Number(`${unit}e-7`), true)
+          assert.strictEqual(used, Number(`${sum}e-7`), `step ${i}`)
+        }
+      }))
+
     test("keeps costs that are beyond all numbers", () =>
       Effect.gen(function*() {
         const { spend } = yield* store

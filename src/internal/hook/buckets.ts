@@ -1,9 +1,11 @@
 /** Token buckets in memory. A bucket that is full again is as good as forgotten. */
 import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { murmur3 } from "../hash.ts"
 import { sha256 } from "../node.ts"
 import { Ledger } from "../ledger.ts"
+import { isRecord } from "../untrusted.ts"
 
 export interface Rule {
   /**
@@ -25,6 +27,22 @@ export interface Taken {
   /** The milliseconds until there is a token again. Zero when there was one. */
   readonly retryAfter: number
 }
+
+export const ruleOf = (
+  name: string,
+  { burst, limit, window }: {
+    readonly burst?: number | undefined
+    readonly limit: number
+    readonly window: Duration.Input
+  }
+): Rule => {
+  const rule = { limit, burst: burst ?? limit, window: Math.max(1, Math.round(Duration.toMillis(window) * 1000)) }
+  return { id: `${rule.limit}/${rule.window}/${rule.burst} ${name}`, ...rule }
+}
+
+export const isTaken = (answer: unknown): answer is Taken =>
+  isRecord(answer) && typeof answer["isPassed"] === "boolean" && typeof answer["retryAfter"] === "number" &&
+  answer["retryAfter"] >= 0
 
 /** In microseconds times the limit, so that all sums are exact: one token is the window in microseconds. */
 interface Bucket {

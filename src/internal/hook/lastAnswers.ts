@@ -3,6 +3,7 @@ import type { EvaluationDetails, ResolutionDetails } from "../../EvaluationDetai
 import type { HookContext } from "../../HookContext.ts"
 import { netstring } from "../hash.ts"
 import { Recent } from "../recent.ts"
+import { ignoreRejection } from "../untrusted.ts"
 import { domainOf, targetingKeyOf } from "./view.ts"
 
 /** In characters. A longer key is not kept, so that the capacity also bounds the memory. */
@@ -38,6 +39,7 @@ export class LastAnswers {
   #whose(context: HookContext): string | undefined {
     if (this.#keyOf !== undefined) {
       const key = this.#keyOf(context)
+      ignoreRejection(key)
       return typeof key === "string" ? `k${key}` : undefined
     }
     const subject = targetingKeyOf(context)

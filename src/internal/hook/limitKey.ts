@@ -1,14 +1,12 @@
 /** What a limit is counted by. */
 import * as Cause from "effect/Cause"
-import * as Effect from "effect/Effect"
 import type { HookContext } from "../../HookContext.ts"
-import * as HookFailures from "../../HookFailures.ts"
 import * as HookHints from "../../HookHints.ts"
 import * as Check from "../check.ts"
 import { netstring } from "../hash.ts"
-import * as Services from "../services.ts"
 import { oneLine } from "../text.ts"
 import { ignoreRejection, isRecord, readOwn, readString, tryOr } from "../untrusted.ts"
+import { tell } from "./tell.ts"
 import { attributeOf, domainOf, targetingKeyOf } from "./view.ts"
 
 export type By =
@@ -17,12 +15,18 @@ export type By =
   | "flag"
   | "subject"
   | "subjectAndFlag"
-  | { readonly attribute: string }
-  | { readonly hint: HookHints.Key<string> }
+  | {
+    /** The name of an attribute with a text, a number or a boolean. */
+    readonly attribute: string
+  }
+  | {
+    /** The key of a hint. */
+    readonly hint: HookHints.Key<string>
+  }
   | ((context: HookContext, hints: HookHints.HookHints) => string | undefined)
 
 /** Returns `undefined` for an evaluation that belongs to no key. */
-export type KeyOf = (context: HookContext, hints: HookHints.HookHints) => unknown
+type KeyOf = (context: HookContext, hints: HookHints.HookHints) => unknown
 
 const named: Readonly<Record<string, KeyOf>> = {
   all: () => "",
@@ -38,7 +42,7 @@ const named: Readonly<Record<string, KeyOf>> = {
 const textOf = (value: unknown): string | undefined =>
   typeof value === "string" ? value : typeof value === "number" || typeof value === "boolean" ? `${value}` : undefined
 
-export const keyOf = (by: By): KeyOf => {
+const keyOf = (by: By): KeyOf => {
   if (typeof by === "string") return named[by] ?? (() => undefined)
   if (typeof by === "function") return by
   if ("attribute" in by) return (context) => textOf(attributeOf(context, by.attribute))
@@ -61,16 +65,37 @@ export const rule: Check.Rule = (owner, name, value) => {
   }
 }
 
-/** Returns the key, or why there is none that can be used. */
-export const read = (
-  keyOf: KeyOf,
-  context: HookContext,
-  hints: HookHints.HookHints
-): string | Cause.Cause<unknown> | undefined => {
-  const key = tryOr<unknown, Cause.Cause<never>>(() => keyOf(context, hints), Cause.die)
-  if (key === undefined || typeof key === "string" || Cause.isCause(key)) return key
-  ignoreRejection(key)
-  return Cause.die(new Check.Misuse("gave a key that is no text"))
+/** So many evaluations, all without a key, are no coincidence. */
+const many = 100
+
+export class Keys {
+  readonly #hook: string
+  readonly #keyOf: KeyOf
+  #isInUse: boolean
+  unkeyed = 0
+
+  constructor(hook: string, by: By) {
+    this.#hook = hook
+    this.#keyOf = keyOf(by)
+    // A function may leave out as many evaluations as it likes.
+    this.#isInUse = typeof by === "function"
+  }
+  /** Returns the key, or why there is none that can be used. */
+  read(context: HookContext, hints: HookHints.HookHints): string | Cause.Cause<unknown> | undefined {
+    const key = tryOr<unknown, Cause.Cause<never>>(() => this.#keyOf(context, hints), Cause.die)
+    if (key === undefined) return this.#none(context)
+    this.#isInUse = true
+    if (typeof key === "string" || Cause.isCause(key)) return key
+    ignoreRejection(key)
+    return Cause.die(new Check.Misuse("gave a key that is no text"))
+  }
+  #none({ flagKey }: HookContext): undefined {
+    this.unkeyed++
+    if (this.unkeyed !== many || this.#isInUse) return
+    const what = `limits nothing, since none of ${many} evaluations had a key; check the name in "by", ` +
+      "and put the hook after those that add the key"
+    tell(this.#hook, "before", flagKey, new Check.Misuse(what))
+  }
 }
 
 export type Print = "omit" | "raw" | ((key: string) => string)
@@ -85,12 +110,7 @@ export const printer = (print: Print | undefined, by: By): (key: string) => stri
   if (chosen === "raw") return (key) => oneLine(key, 256)
   return (key) => {
     const printed: unknown = tryOr(() => chosen(key), () => undefined)
+    ignoreRejection(printed)
     return typeof printed === "string" ? oneLine(printed, 256) : undefined
   }
-}
-
-/** Tells the author of a function about a result that cannot be used, from a stage that answers at once. */
-export const tell = (hook: string, stage: HookFailures.Stage, flagKey: string, message: string): void => {
-  const cause = Cause.die(new Check.Misuse(message))
-  void Effect.runForkWith(Services.current())(HookFailures.report({ hook, stage, flagKey, cause }))
 }

@@ -4,11 +4,14 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Metric from "effect/Metric"
 import type { EvaluationDetails } from "../../EvaluationDetails.ts"
 import { EvaluationError } from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import * as HookFailures from "../../HookFailures.ts"
 import * as Check from "../check.ts"
+import * as Services from "../services.ts"
+import { oneLine } from "../text.ts"
 import { tryOr } from "../untrusted.ts"
 import { LastAnswers } from "./lastAnswers.ts"
 import type { Contribution } from "./part.ts"
@@ -86,22 +89,31 @@ export const noTurn = new Turn()
 
 const passed: Decision = { outcome: "passed", verdict: undefined }
 
+export interface Settings {
+  /** The name of the hook. */
+  readonly name: string
+  readonly kind: "rate limit" | "budget"
+  readonly exceeded: "is exceeded" | "is used up"
+  readonly onLimited: "reject" | "last" | "report"
+  readonly series: (flagKey: string, outcome: Outcome | "unchecked") => Metric.Counter<number>
+  readonly clock: Clock.Clock
+}
+
 export class OverLimit {
-  readonly #name: string
-  readonly #mode: "reject" | "last" | "report"
+  readonly #settings: Settings
+  readonly #subject: string
   readonly #passesWithoutLast: boolean
   readonly #isOpen: boolean
-  readonly #clock: Clock.Clock
   readonly #last: LastAnswers | undefined
   #isTold = false
+  readonly counts = { limited: 0, rejected: 0, served: 0, unchecked: 0 }
 
-  constructor(name: string, mode: "reject" | "last" | "report", options: Options, clock: Clock.Clock) {
-    this.#name = name
-    this.#mode = mode
+  constructor(settings: Settings, options: Options) {
+    this.#settings = settings
+    this.#subject = `the ${settings.kind} "${oneLine(settings.name, 128)}"`
     this.#passesWithoutLast = options.whenNoLast === "pass"
     this.#isOpen = options.whenDown !== "closed"
-    this.#clock = clock
-    if (mode !== "last") return
+    if (settings.onLimited !== "last") return
     const timeToLive = Duration.fromInputUnsafe(options.lastTimeToLive ?? "1 hour")
     this.#last = new LastAnswers(
       options.lastCapacity ?? 10_000,
@@ -111,7 +123,7 @@ export class OverLimit {
   }
   /** Whether evaluations over the limit go on, and count. */
   get isReport(): boolean {
-    return this.#mode === "report"
+    return this.#settings.onLimited === "report"
   }
   get remembers(): boolean {
     return this.#last !== undefined
@@ -131,30 +143,54 @@ export class OverLimit {
     if (isOurs || lastKey === undefined || this.#last === undefined) return
     // A hook that ran later may have changed the subject, and the answer is for that one.
     if (tryOr(() => this.#last?.keyOf(context), () => undefined) !== lastKey) return
-    this.#last.set(lastKey, details, this.#clock.monotonicTimeNanosUnsafe())
+    this.#last.set(lastKey, details, this.#settings.clock.monotonicTimeNanosUnsafe())
   }
-  /** `retryAfter` is in milliseconds, or `undefined` if nobody knows it. */
-  decide(context: HookContext, turn: Turn, message: string, retryAfter: number | undefined): Decision {
-    if (this.#mode === "report") return passed
+  /** An evaluation over the limit. `retryAfter` is in milliseconds. */
+  decide(context: HookContext, turn: Turn, retryAfter: number): Decision {
+    this.counts.limited++
+    const decision = this.#decide(context, turn, `${this.#subject} ${this.#settings.exceeded}`, retryAfter)
+    this.#count(context.flagKey, decision.outcome)
+    return decision
+  }
+  /** An evaluation that has exceeded the limit, which was known only afterwards. */
+  passed(flagKey: string): void {
+    this.counts.limited++
+    this.#count(flagKey, "passed")
+  }
+  /** An evaluation about whose limit nothing is known. */
+  decideUnchecked(context: HookContext, turn: Turn): Verdict {
+    if (this.#isOpen) return this.passedUnchecked(context.flagKey)
+    this.counts.unchecked++
+    const { outcome, verdict } = this.#decide(context, turn, `${this.#subject} cannot be checked`, undefined)
+    this.#count(context.flagKey, outcome)
+    return verdict
+  }
+  passedUnchecked(flagKey: string): undefined {
+    this.counts.unchecked++
+    this.#count(flagKey, "unchecked")
+  }
+  #count(flagKey: string, outcome: Outcome | "unchecked"): void {
+    if (outcome === "rejected" || outcome === "served") this.counts[outcome]++
+    this.#settings.series(flagKey, outcome).updateUnsafe(1, Services.current())
+  }
+  #decide(context: HookContext, turn: Turn, message: string, retryAfter: number | undefined): Decision {
+    const { clock, onLimited } = this.#settings
+    if (onLimited === "report") return passed
     const isServed = isServer(context.providerMetadata)
     if (this.#last !== undefined && isServed) {
       const { lastKey } = turn
       const resolution = lastKey === undefined
         ? undefined
-        : this.#last.get(lastKey, this.#clock.monotonicTimeNanosUnsafe())
+        : this.#last.get(lastKey, clock.monotonicTimeNanosUnsafe())
       if (resolution !== undefined) {
         turn.isOurs = true
         return { outcome: "served", verdict: { resolution } }
       }
     }
-    const decision = this.#mode === "last" && this.#passesWithoutLast
+    const decision = onLimited === "last" && this.#passesWithoutLast
       ? passed
       : this.#reject(isServed, turn, message, retryAfter)
-    return this.#mode === "last" && !isServed ? this.#told(context, decision) : decision
-  }
-  /** Returns `undefined` for an evaluation that goes on although nothing is known about its limit. */
-  decideUnchecked(context: HookContext, turn: Turn, message: string): Decision | undefined {
-    return this.#isOpen ? undefined : this.decide(context, turn, message, undefined)
+    return onLimited === "last" && !isServed ? this.#told(context, decision) : decision
   }
   #reject(isServed: boolean, turn: Turn, errorMessage: string, retryAfter: number | undefined): Decision {
     turn.isOurs = true
@@ -175,7 +211,7 @@ export class OverLimit {
     const cause = Cause.die(
       new Check.Misuse("cannot serve last answers, since the provider is not a ResolutionProvider")
     )
-    const told = HookFailures.report({ hook: this.#name, stage: "before", flagKey: context.flagKey, cause })
+    const told = HookFailures.report({ hook: this.#settings.name, stage: "before", flagKey: context.flagKey, cause })
     return { ...decision, verdict: Effect.andThen(told, effectOf(decision.verdict)) }
   }
 }

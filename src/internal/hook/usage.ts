@@ -1,6 +1,27 @@
 /** What is known about the use of a budget in the present window, and when somebody has to be told. */
+import * as Check from "../check.ts"
+import { decimal } from "../decimal.ts"
 import { bounded } from "./buckets.ts"
 import type { Rule, Spent } from "./windows.ts"
+
+export interface Alert {
+  /** The name of the budget. */
+  readonly name: string
+  /** The key, if `printKey` allows it. */
+  readonly key: string | undefined
+  /** The key of the flag whose evaluation reached the threshold. */
+  readonly flagKey: string
+  /** The share of the budget. */
+  readonly threshold: number
+  /** What is used. */
+  readonly used: number
+  /** The budget. */
+  readonly budget: number
+  /** When the window started, in milliseconds since 1970. */
+  readonly windowStart: number
+  /** When it ends. */
+  readonly windowEnd: number
+}
 
 export interface Used {
   /** The key, as it is: the report goes to nobody but its caller. */
@@ -22,6 +43,18 @@ export interface Report {
   readonly overflow: number
 }
 
+// A larger one is meant as a percentage.
+const maxThreshold = 10
+
+const isThreshold = (one: unknown): boolean => typeof one === "number" && one > 0 && one <= maxThreshold
+
+export const thresholdsRule: Check.Rule = (owner, name, value) => {
+  const isFine = Array.isArray(value) && value.length <= 16 && new Set(value).size === value.length &&
+    value.every(isThreshold)
+  const expected = `a list of at most 16 different shares of the budget, such as 0.8, up to ${maxThreshold}`
+  if (!isFine) Check.reject(owner, name, expected, value)
+}
+
 /** The thresholds that an evaluation is the first to reach, of all that share the store. */
 export const reached = (
   thresholds: ReadonlyArray<number>,
@@ -32,10 +65,16 @@ export const reached = (
   if (!isPassed) return refused === 1 && used < budget ? thresholds.filter((threshold) => threshold === 1) : []
   if (used === usedBefore) return []
   return thresholds.filter((threshold) => {
-    const at = threshold * budget
+    const at = decimal(threshold * budget)
     return usedBefore < at && used >= at && (threshold !== 1 || refused === 0)
   })
 }
+
+export const alertOf = (
+  { budget, window }: Rule,
+  { used, windowStart }: Spent,
+  about: Pick<Alert, "name" | "key" | "flagKey" | "threshold">
+): Alert => Object.freeze({ ...about, used, budget, windowStart, windowEnd: windowStart + window })
 
 export class Usage {
   readonly #rule: Rule
@@ -59,13 +98,15 @@ export class Usage {
     const key = bounded(given)
     const known = this.#used.get(key)
     if (known !== undefined || this.#used.size < this.#maxKeys) this.#used.set(key, Math.max(known ?? 0, used))
-    else this.#overflow += used - usedBefore
+    else this.#overflow = decimal(this.#overflow + used - usedBefore)
   }
   report(now: number): Report {
     const { budget, window } = this.#rule
     const isOver = now >= this.#start + window
     const windowStart = isOver ? now - (now % window) : this.#start
-    const used = isOver ? [] : Array.from(this.#used, ([key, used]): Used => ({ key, used, share: used / budget }))
+    const used = isOver
+      ? []
+      : Array.from(this.#used, ([key, used]): Used => ({ key, used, share: decimal(used / budget) }))
     return {
       windowStart,
       windowEnd: windowStart + window,

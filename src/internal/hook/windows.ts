@@ -1,7 +1,10 @@
 /** What was used in the present window, in memory. What was used in an earlier one is as good as forgotten. */
 import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { decimal } from "../decimal.ts"
 import { Ledger } from "../ledger.ts"
+import { isRecord } from "../untrusted.ts"
 import { bounded } from "./buckets.ts"
 
 export interface Rule {
@@ -31,6 +34,20 @@ export interface Spent {
   readonly resetsAfter: number
 }
 
+export const ruleOf = (
+  name: string,
+  { budget, window }: { readonly budget: number; readonly window: Duration.Input }
+): Rule => {
+  const millis = Math.max(1, Math.round(Duration.toMillis(window)))
+  return { id: `${millis} ${name}`, budget, window: millis }
+}
+
+const numbers = ["usedBefore", "used", "refused", "windowStart", "resetsAfter"] as const
+
+export const isSpent = (answer: unknown): answer is Spent =>
+  isRecord(answer) && typeof answer["isPassed"] === "boolean" &&
+  numbers.every((name) => Number.isFinite(answer[name]))
+
 interface Window {
   readonly key: string
   start: number
@@ -40,9 +57,6 @@ interface Window {
 
 /** Windows are aligned to the epoch. */
 const startOf = (now: number, window: number): number => now - (now % window)
-
-/** Whether the cost fits. A cost of zero asks whether there is anything left. */
-const fits = (used: number, cost: number, budget: number): boolean => cost === 0 ? used < budget : used + cost <= budget
 
 export class Windows {
   readonly #ledgers = new Map<string, Ledger<Window>>()
@@ -74,9 +88,11 @@ export class Windows {
       window.refused = 0
     }
     const usedBefore = window.used
-    const isPassed = isForced || fits(window.used, cost, rule.budget)
     // Beyond all numbers, nothing would count any more.
-    if (isPassed) window.used = Math.min(window.used + cost, Number.MAX_VALUE)
+    const sum = Math.min(decimal(usedBefore + cost), Number.MAX_VALUE)
+    // A cost of zero asks whether there is anything left.
+    const isPassed = isForced || (cost === 0 ? usedBefore < rule.budget : sum <= rule.budget)
+    if (isPassed) window.used = sum
     else window.refused++
     if (found === undefined && window.used + window.refused > 0) ledger.add(window, now)
     return Effect.succeed({

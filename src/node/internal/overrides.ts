@@ -8,6 +8,7 @@ import * as Overrides from "../../internal/hook/overrides.ts"
 import { oneLine } from "../../internal/text.ts"
 import { readString, tryOr } from "../../internal/untrusted.ts"
 
+/** The error of a file that cannot be used. */
 export class OverrideFileError extends Data.TaggedError("OverrideFileError")<{
   /** The kind of the failure. */
   readonly reason: "Missing" | "Unreadable" | "Insecure" | "TooLarge" | "Invalid"

@@ -23,6 +23,7 @@ export interface Refusal {
   readonly text: string
 }
 
+/** The error of one plugin, or of the folder as a whole. */
 export class HookPluginError extends Data.TaggedError("HookPluginError")<{
   /** The kind of the failure. */
   readonly reason: Reason
