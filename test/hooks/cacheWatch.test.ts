@@ -2,6 +2,7 @@
 import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
+import { cast } from "effect/Function"
 import { TestClock } from "effect/testing"
 import { CacheHook, type FeatureFlags, OpenFeatureHook, ResolutionProvider } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
@@ -60,8 +61,10 @@ describe("an event of the provider", () => {
       assert.deepStrictEqual(yield* reasons, ["CACHED", "CACHED"])
       yield* provider.emit(changed)
       assert.deepStrictEqual(yield* reasons, ["STATIC", "STATIC"])
-      yield* provider.emit(changed, { flagsChanged: [] })
-      assert.deepStrictEqual(yield* reasons, ["STATIC", "STATIC"])
+      for (const wrong of [[], [1], [{ toString: null }, "sale"], "sale"]) {
+        yield* provider.emit(changed, { flagsChanged: cast(wrong) })
+        assert.deepStrictEqual(yield* reasons, ["STATIC", "STATIC"])
+      }
       yield* cache.invalidate({ flagKey: "other" })
       assert.deepStrictEqual(yield* reasons, ["CACHED", "STATIC"])
       yield* cache.invalidate()

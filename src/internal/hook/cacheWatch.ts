@@ -55,7 +55,7 @@ class Outdated {
 }
 
 /** The provider of a domain, which can be replaced. */
-class Current {
+class CurrentProvider {
   readonly #domain: string | undefined
   #provider: Provider | undefined
   #isServing: boolean
@@ -86,8 +86,8 @@ const isServing = (provider: Provider | undefined): boolean => {
 
 const flagKeysOf = (event: EventDetails | undefined): ReadonlyArray<string | undefined> => {
   const flags: unknown = event?.flagsChanged
-  if (!Array.isArray(flags) || flags.length === 0 || flags.length > maxFlags) return [undefined]
-  return flags.map(String)
+  const isList = Array.isArray(flags) && flags.length > 0 && flags.length <= maxFlags
+  return isList && flags.every((flagKey) => typeof flagKey === "string") ? flags : [undefined]
 }
 
 const isClient = (client: unknown): client is Client =>
@@ -99,7 +99,7 @@ const listen = (
   domain: string | undefined,
   outdate: (flagKeys: ReadonlyArray<string | undefined>) => void
 ): () => void => {
-  const current = new Current(domain)
+  const current = new CurrentProvider(domain)
   let isOver = false
   const look = () => {
     if (!isOver && current.hasChanged()) outdate([undefined])
