@@ -42,7 +42,7 @@ import { oneLine } from "../internal/text.ts"
 import { formatTime } from "../internal/time.ts"
 import { readString } from "../internal/untrusted.ts"
 import * as Privacy from "../Privacy.ts"
-import * as BackgroundHook from "./BackgroundHook.ts"
+import type * as BackgroundHook from "./BackgroundHook.ts"
 
 /**
  * A value of an exposure that fits into any format. Structures are printed.
