@@ -37,10 +37,12 @@ interface Evaluation {
   readonly context?: Record<string, string | number>
   readonly value?: boolean | string
   readonly type?: SDK.FlagValueType
+  readonly reason?: string
+  readonly variant?: string | undefined
 }
 
 const evaluate = <E>(hook: FeatureHook.FeatureHook<E>, evaluation: Evaluation = {}) => {
-  const { context = {}, flagKey = "sale", type = "boolean", user, value = true } = evaluation
+  const { context = {}, flagKey = "sale", reason, type = "boolean", user, value = true } = evaluation
   return Effect.map(
     Fixtures.run(hook, {
       context: {
@@ -48,7 +50,11 @@ const evaluate = <E>(hook: FeatureHook.FeatureHook<E>, evaluation: Evaluation = 
         flagValueType: type,
         context: { ...context, ...user === undefined ? undefined : { targetingKey: user } }
       },
-      details: { value }
+      details: {
+        value,
+        ...reason === undefined ? undefined : { reason },
+        ...Object.hasOwn(evaluation, "variant") ? { variant: evaluation.variant } : undefined
+      }
     }),
     ({ details }) => details
   )
@@ -125,6 +131,46 @@ describe("a rate limit", () => {
         assert.strictEqual((yield* evaluate(limited, { user: "ana" })).errorCode, "GENERAL")
         const { rejected, served: times } = yield* counts
         assert.deepStrictEqual([rejected, times], [4, 1])
+      }))
+
+    it.effect(`serves nobody the default value of another caller, ${path}`, () =>
+      Effect.gen(function*() {
+        const cases: ReadonlyArray<readonly [reason: string, variant: string | undefined, last: string]> = [
+          ["DISABLED", undefined, "ERROR"],
+          ["DISABLED", "off", "ERROR"],
+          ["DEFAULT", undefined, "ERROR"],
+          ["ERROR", undefined, "ERROR"],
+          // The value that the provider has for those that no rule selects.
+          ["DEFAULT", "on", "STALE"],
+          ["STATIC", undefined, "STALE"]
+        ]
+        for (const [reason, variant, last] of cases) {
+          const { hook } = yield* RateLimitHook.make({ limit: 1, window: "1 hour", onLimited: "last" })
+          yield* evaluate(change(hook), { user: "ana", reason, variant })
+          assert.strictEqual((yield* evaluate(change(hook), { user: "ana" })).reason, last, `${reason} ${variant}`)
+        }
+        // Nor an answer that the provider gave before the flag was off.
+        const { hook } = yield* RateLimitHook.make({ ...minute, onLimited: "last" })
+        yield* evaluate(change(hook), { user: "ana" })
+        yield* evaluate(change(hook), { user: "ana", reason: "DISABLED", variant: undefined })
+        assert.strictEqual((yield* evaluate(change(hook), { user: "ana" })).reason, "ERROR")
+      }))
+
+    it.effect(`serves no answer that a later hook gave in place of the provider, ${path}`, () =>
+      Effect.gen(function*() {
+        const { counts, hook } = yield* RateLimitHook.make({ limit: 2, window: "1 hour", onLimited: "last" })
+        let isForced = false
+        const override = FeatureHook.make("override", {
+          before: () => isForced ? { resolution: { value: false, variant: "forced", reason: "OVERRIDE" } } : undefined
+        })
+        const both = FeatureHook.combine(change(hook), override)
+        assert.isTrue((yield* evaluate(both, { user: "ana" })).value)
+        isForced = true
+        assert.strictEqual((yield* evaluate(both, { user: "ana" })).variant, "forced")
+        isForced = false
+        const { reason, value, variant } = yield* evaluate(both, { user: "ana" })
+        assert.deepStrictEqual([value, variant, reason], [true, "on", "STALE"])
+        assert.deepInclude(yield* counts, { passed: 2, served: 1 })
       }))
 
     it.effect(`only tells, ${path}`, () =>
