@@ -119,6 +119,24 @@ describe("a budget", () => {
         assert.strictEqual((yield* counts).cost, 14)
       }))
 
+    it.effect(`spends the whole of a budget that no decimal number is equal to, ${path}`, () =>
+      Effect.gen(function*() {
+        for (const budget of [1 / 3, 2 / 3, 200 / 3]) {
+          for (const options of [{ cost: budget }, { resultCost: () => budget }]) {
+            const { counts, hook } = yield* UsageHook.make({
+              budget,
+              window: "1 hour",
+              onLimited: "reject",
+              ...options
+            })
+            const codes: Array<string | undefined> = []
+            for (let i = 0; i < 2; i++) codes.push((yield* evaluate(change(hook))).errorCode)
+            assert.deepStrictEqual(codes, [undefined, "GENERAL"], `${budget} ${Object.keys(options).join()}`)
+            assert.deepInclude(yield* counts, { counted: 1, limited: 1, rejected: 1, alerts: 3 })
+          }
+        }
+      }))
+
     it.effect(`lets pass, or not, when the store fails or hangs, in both stages, ${path}`, () =>
       collectFailures((failures) =>
         Effect.gen(function*() {
