@@ -299,7 +299,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     capacity: options.alertCapacity ?? 1024,
     closeTimeout: options.closeTimeout
   })
-  const usage = new Usage.Usage(rule, options.maxKeys ?? 1000)
+  const usage = new Usage.Usage(rule, options.maxKeys ?? 1000, clock)
   const thresholds = Array.from(options.thresholds ?? [0.5, 0.8, 1])
   const printed = LimitKey.printer(options.printKey, by)
   const costs = boundedCounter(counter, "budget", name, maxSeries)
@@ -375,7 +375,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const budget: UsageHook = {
     hook,
     alerts: alerts.stream,
-    report: Effect.sync(() => usage.report(clock.currentTimeMillisUnsafe())),
+    report: Effect.sync(() => usage.report()),
     counts: Effect.sync(() => {
       const { unkeyed } = keys
       return { ...counts, unkeyed, ...over.counts, ...alerts.counts, ...memory.counts }

@@ -316,6 +316,28 @@ describe("a budget", () => {
       }
     }))
 
+  for (const [path, change] of paths) {
+    it.effect(`reports by the clock of the store, ${path}`, () =>
+      Effect.gen(function*() {
+        const hour = 3_600_000
+        yield* TestClock.setTime(100.25 * hour)
+        for (const skew of [-7 * hour, 0, 7 * hour]) {
+          const memory = yield* UsageHook.memoryStore()
+          const spend: UsageHook.Store["spend"] = (...given) =>
+            Effect.map(memory.spend(...given), (spent) => ({ ...spent, windowStart: spent.windowStart + skew }))
+          const { hook, report } = yield* UsageHook.make({ budget: 4, window: "1 hour", by: "flag", store: { spend } })
+          yield* evaluate(change(hook))
+          yield* TestClock.adjust("30 minutes")
+          const start = Math.floor((yield* Effect.clockWith(({ currentTimeMillis }) => currentTimeMillis)) / hour) *
+            hour
+          const keys = [{ key: "sale", used: 1, share: 0.25 }]
+          assert.deepInclude(yield* report, { windowStart: start + skew, windowEnd: start + skew + hour, keys })
+          yield* TestClock.adjust("30 minutes")
+          assert.deepInclude(yield* report, { windowStart: start + skew + hour, keys: [] })
+        }
+      }))
+  }
+
   it.effect("takes a promise for no cost, and leaves its rejection to nobody else", () =>
     collectFailures((failures) =>
       Effect.gen(function*() {
