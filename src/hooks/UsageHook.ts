@@ -69,7 +69,8 @@ export interface Store {
   /**
    * Adds a cost to what a key has used, unless the budget would be exceeded. With
    * `isForced`, adds it in any case. A cost of zero asks whether anything is left.
-   * The key can have any length, and data of a user.
+   * The key can be any text of any length, and data of a user. A store that fails
+   * for some keys can count as down for all.
    */
   readonly spend: (rule: Rule, key: string, cost: number, isForced: boolean) => Effect.Effect<Spent, unknown>
 }

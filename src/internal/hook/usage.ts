@@ -25,7 +25,7 @@ export interface Alert {
 }
 
 export interface Used {
-  /** The key, as it is: the report goes to nobody but its caller. */
+  /** The key, as it is: the report goes to nobody but its caller. Of one with more than 256 characters, the digest. */
   readonly key: string
   /** What it has used, of all processes that share the store, as this process saw it last. */
   readonly used: number
