@@ -60,6 +60,14 @@ const evaluate = <E>(hook: FeatureHook.FeatureHook<E>, evaluation: Evaluation = 
   )
 }
 
+/** Throws at whatever is done with it. */
+const hostile = (): object => {
+  const fail = () => {
+    throw new Error("no")
+  }
+  return new Proxy({}, { get: fail, has: fail, getPrototypeOf: fail, ownKeys: fail })
+}
+
 const minute = { limit: 2, window: "1 minute" } as const
 
 const seedOf = (): number => {
@@ -206,7 +214,19 @@ describe("a rate limit", () => {
             }],
             ["gives no effect", () => Function.cast({})],
             ["gives nothing", () => Function.cast(Effect.void)],
-            ["gives garbage", () => Function.cast(Effect.succeed({ isPassed: "yes", retryAfter: Number.NaN }))]
+            ["gives garbage", () => Function.cast(Effect.succeed({ isPassed: "yes", retryAfter: Number.NaN }))],
+            ["gives what nobody can look at", () => Function.cast(hostile())],
+            ["gives an answer that nobody can look at", () => Function.cast(Effect.succeed(hostile()))],
+            ["gives an answer that can be read once", () => {
+              let reads = 0
+              return Effect.succeed({
+                retryAfter: 0,
+                get isPassed(): boolean {
+                  if (reads++ > 0) throw new Error("no")
+                  return true
+                }
+              })
+            }]
           ]
           for (const [name, take] of stores) {
             for (const whenDown of ["open", "closed"] as const) {
