@@ -302,6 +302,42 @@ describe("a rate limit", () => {
       ))
   }
 
+  for (const [path, change] of paths) {
+    it.effect(`asks a store again whose last question was interrupted, ${path}`, () =>
+      collectFailures(() =>
+        Effect.gen(function*() {
+          let asked = 0
+          let hangs = true
+          const take = () => {
+            asked++
+            return hangs ? Effect.never : Effect.succeed({ isPassed: true, retryAfter: 0 })
+          }
+          const { counts, hook } = yield* RateLimitHook.make({ ...minute, store: { take } })
+          const { flags } = yield* client({ sale: TestProvider.value(true) }, { hooks: [change(hook)] })
+          const evaluation = flags.boolean("sale", false)
+          const begin = Effect.tap(Effect.forkChild(evaluation, { startImmediately: true }), turns())
+          for (let i = 0; i < 3; i++) {
+            const fiber = yield* begin
+            yield* TestClock.adjust("50 millis")
+            yield* Fiber.join(fiber)
+          }
+          for (let i = 4; i < 7; i++) {
+            yield* TestClock.adjust("1 second")
+            const one = yield* begin
+            assert.isUndefined(one.pollUnsafe())
+            yield* Fiber.interrupt(one)
+            // The others go on without it.
+            yield* evaluation
+            assert.strictEqual(asked, i)
+          }
+          hangs = false
+          yield* TestClock.adjust("1 second")
+          for (let i = 0; i < 3; i++) yield* evaluation
+          assert.deepInclude(yield* counts, { passed: 3, unchecked: 6 })
+        })
+      ))
+  }
+
   it.effect("tells of wrong keys as often as they come, and asks the store about others", () =>
     collectFailures((failures) =>
       Effect.gen(function*() {
