@@ -157,7 +157,8 @@ export const isCopyOf = (copy: EvaluationDetails, details: SDK.EvaluationDetails
 export interface ResolutionDetails<out A = FlagValue> {
   /**
    * The value of the flag. A value of another type than the flag's is a
-   * `TYPE_MISMATCH`. Only a resolution with an error code has none.
+   * `TYPE_MISMATCH`. `NaN` is a number here, as it is for the SDK. Only a resolution
+   * with an error code has none.
    */
   readonly value?: A | undefined
   /** The name of the variant. None by default. */

@@ -12,6 +12,7 @@ import { dual } from "effect/Function"
 import * as Random from "effect/Random"
 import type { HookContext } from "./HookContext.ts"
 import * as Check from "./internal/check.ts"
+import { isMatch } from "./internal/filtering.ts"
 import { murmur3, netstring } from "./internal/hash.ts"
 import * as Services from "./internal/services.ts"
 import { functionName, quote, truncate } from "./internal/text.ts"
@@ -24,7 +25,8 @@ import { readOwn } from "./internal/untrusted.ts"
  *
  * `FeatureHook.when` evaluates a filter once per hook and evaluation, in the
  * first stage of the hook. Any function of this type is a filter, so a custom
- * one needs no constructor.
+ * one needs no constructor. One that gives a promise matches nothing in `and`, `or`
+ * and `not`: it counts as one that throws.
  *
  * A filter has a name that says what it matches, such as
  * `and(prefix("checkout-"), not(suffix("-test")))`. A hook prints its filter by
@@ -374,7 +376,8 @@ export const and: {
 } = dual(2, (self: FlagFilter, that: FlagFilter): FlagFilter => {
   Check.aFunction("FlagFilter.and", "self", self)
   Check.aFunction("FlagFilter.and", "that", that)
-  return describe(`and(${nameOf(self)}, ${nameOf(that)})`, (context) => self(context) && that(context))
+  return describe(`and(${nameOf(self)}, ${nameOf(that)})`, (context) =>
+    isMatch(self, context) && isMatch(that, context))
 })
 
 /**
@@ -403,7 +406,7 @@ export const or: {
 } = dual(2, (self: FlagFilter, that: FlagFilter): FlagFilter => {
   Check.aFunction("FlagFilter.or", "self", self)
   Check.aFunction("FlagFilter.or", "that", that)
-  return describe(`or(${nameOf(self)}, ${nameOf(that)})`, (context) => self(context) || that(context))
+  return describe(`or(${nameOf(self)}, ${nameOf(that)})`, (context) => isMatch(self, context) || isMatch(that, context))
 })
 
 /**
@@ -418,5 +421,5 @@ export const or: {
  */
 export const not = (self: FlagFilter): FlagFilter => {
   Check.aFunction("FlagFilter.not", "self", self)
-  return describe(`not(${nameOf(self)})`, (context) => !self(context))
+  return describe(`not(${nameOf(self)})`, (context) => !isMatch(self, context))
 }

@@ -9,17 +9,22 @@
  * @since 0.2.0
  */
 import * as Effect from "effect/Effect"
+import type * as Context from "effect/Context"
 import type * as Exit from "effect/Exit"
+import { snapshot } from "./EvaluationContext.ts"
 import { type FlagValue, type ResolutionDetails, resolutionFrom } from "./EvaluationDetails.ts"
 import type * as FeatureHook from "./FeatureHook.ts"
 import { joining } from "./internal/client/recording.ts"
 import * as Check from "./internal/check.ts"
 import { around, Current, openOf, runAround } from "./internal/hook/inTransaction.ts"
+import { problemIn } from "./internal/hook/overrides.ts"
+import { tell } from "./internal/hook/tell.ts"
 import { type Settings, Transaction } from "./internal/hook/transaction.ts"
+import { isHookAdded, name } from "./internal/hook/transactionHook.ts"
 import type * as Internal from "./internal/hook/transactionRecord.ts"
 import * as Services from "./internal/services.ts"
 import { quote } from "./internal/text.ts"
-import { notify, tryOr } from "./internal/untrusted.ts"
+import { ignoreRejection, notify, tryOr } from "./internal/untrusted.ts"
 
 /**
  * The options of a transaction, for Effect programs and for plain code.
@@ -32,7 +37,7 @@ export interface Options {
    * Values of flags by flag key, in place of the provider's, with the reason
    * `STATIC`. They win over hooks of every level, over the cache, and over the
    * overrides of a transaction around. A value of another type than the flag's is a
-   * `TYPE_MISMATCH`. None by default.
+   * `TYPE_MISMATCH`. Numbers must be finite, and objects plain. None by default.
    */
   readonly overrides?: Readonly<Record<string, FlagValue>> | undefined
   /**
@@ -140,18 +145,16 @@ export interface Result<out A> {
 
 const defaultCapacity = 1000
 
-const valueTypes: ReadonlySet<string> = new Set(["boolean", "string", "number", "object"])
-
 const overridesOf = (owner: string, given: Options["overrides"]): ReadonlyMap<string, ResolutionDetails> => {
   const overrides = new Map<string, ResolutionDetails>()
   const entries = tryOr(() => Object.entries(given ?? {}), () => {
     throw new RangeError(`${owner}: overrides cannot be read`)
   })
   for (const [flagKey, value] of entries) {
-    const resolution = valueTypes.has(typeof value) ? resolutionFrom({ value, reason: "STATIC" }) : undefined
-    if (resolution === undefined) {
-      throw new RangeError(`${owner}: overrides must have flag values, got none for ${quote(flagKey, 100)}`)
-    }
+    const copy = snapshot(value)
+    const problem = tryOr(() => problemIn(copy), () => "cannot be read")
+    const resolution = problem === undefined ? resolutionFrom({ value: copy, reason: "STATIC" }) : undefined
+    if (resolution === undefined) throw new RangeError(`${owner}: overrides: flag ${quote(flagKey, 64)} ${problem}`)
     overrides.set(flagKey, resolution)
   }
   return overrides
@@ -186,18 +189,39 @@ export const within = <A, E, R, R2 = never>(
   self: Effect.Effect<A, E, R>,
   options: EffectOptions<R2> = {}
 ): Effect.Effect<Result<A>, E, R | R2> => {
-  const settings = settingsOf("FeatureFlags.transaction", options)
+  const owner = "FeatureFlags.transaction"
+  Check.anEffect(owner, "the program", self)
+  const settings = settingsOf(owner, options)
   const { onEnd } = options
   return Effect.flatMap(Current, (outer) => {
     const transaction = new Transaction(settings, outer?.open)
     return Effect.provideService(self, Current, transaction).pipe(
       Effect.onExit((exit): Effect.Effect<unknown, never, R2> => {
         const record = transaction.close()
-        return onEnd === undefined ? Effect.void : Effect.suspend(() => onEnd(record, exit))
+        if (onEnd === undefined) return Effect.void
+        return Effect.suspend(() => {
+          const last = onEnd(record, exit)
+          if (Effect.isEffect(last)) return last
+          // Code without types can give a promise.
+          ignoreRejection(last)
+          return Effect.void
+        })
       }),
       Effect.map((value) => ({ value, record: transaction.close() }))
     )
   })
+}
+
+let hasTold = false
+
+const tellMissing = (services: Context.Context<never> | undefined): void => {
+  if (hasTold) return
+  hasTold = true
+  const advice = "add OpenFeatureHook.make(FlagTransaction.hook) to the API or to a client of the SDK"
+  const misuse = new Check.Misuse(
+    `is missing, so FlagTransaction.run has no effect; ${advice}, which takes evaluations into transactions`
+  )
+  tell(name, "before", "", misuse, services)
 }
 
 /**
@@ -220,6 +244,9 @@ export const within = <A, E, R, R2 = never>(
  * Rejects when the function throws or rejects; `onEnd` gets the record then too.
  *
  * Without the hook nothing is overridden and kept, and the record has no evaluations.
+ * If no client, API object or `FeatureFlags` has been given the hook when a transaction
+ * ends, `HookFailures` tells so once per process, with an empty flag key. A client that
+ * lacks the hook, while another one has it, is not found.
  *
  * Throws a `RangeError` when an option is invalid or unknown, and outside of
  * Node.js.
@@ -254,9 +281,11 @@ export const run = <A>(options: PlainOptions, use: () => A | PromiseLike<A>): Pr
   const settings = settingsOf(owner, options)
   const { onEnd } = options
   Check.aFunction(owner, "the function", use)
-  const transaction = new Transaction(settings, openOf({ around: around(), services: Services.find() }))
+  const services = Services.find()
+  const transaction = new Transaction(settings, openOf({ around: around(), services }))
   const end = (): EvaluationRecord => {
     const record = transaction.close()
+    if (record.evaluations === 0 && !isHookAdded()) tellMissing(services)
     if (onEnd !== undefined) notify(() => onEnd(record))
     return record
   }

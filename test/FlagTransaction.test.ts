@@ -1,6 +1,6 @@
 import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, type Exit, Fiber, Layer } from "effect"
+import { Deferred, Effect, Exit, Fiber, Function, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { expectTypeOf } from "vitest"
 import {
@@ -24,6 +24,7 @@ import {
   plainClient,
   rangeError,
   turns,
+  unhandledRejections,
   until
 } from "./support.ts"
 
@@ -307,6 +308,44 @@ describe("a transaction of the Effect client", () => {
         assert.deepStrictEqual((yield* Fiber.join(fiber)).value, ["None", "fine", "fine"])
       }))
 
+    it.effect(`goes on at once when the evaluation that asked is interrupted, ${path}`, () =>
+      Effect.gen(function*() {
+        const { flags, provider } = yield* client({ a: TestProvider.never }, { hooks })
+        const evaluate = flags.string("a", "none")
+        const { record, value } = yield* FeatureFlags.transaction(Effect.gen(function*() {
+          const asking = yield* Effect.forkChild(evaluate, { startImmediately: true })
+          const waiting = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(evaluate, { startImmediately: true }))
+          yield* turns()
+          yield* provider.set("a", TestProvider.value("fine"))
+          const interrupting = yield* Effect.forkChild(Fiber.interrupt(asking), { startImmediately: true })
+          yield* turns()
+          const values = waiting.map((fiber) => fiber.pollUnsafe())
+          // The client gives the hooks of an interrupted evaluation time to end.
+          yield* TestClock.adjust("10 seconds")
+          yield* Fiber.join(interrupting)
+          return values
+        }))
+        assert.deepStrictEqual(value, [Exit.succeed("fine"), Exit.succeed("fine"), Exit.succeed("fine")])
+        assert.strictEqual((yield* provider.calls).length, 2)
+        assert.includeMembers(short(record), ["a cache 2"])
+      }))
+
+    it.effect(`asks no provider for those that are interrupted together, ${path}`, () =>
+      Effect.gen(function*() {
+        const { flags, provider } = yield* client({ a: TestProvider.never }, { hooks })
+        const evaluate = flags.string("a", "none")
+        const all = Effect.all(Array.from({ length: 20 }, () => evaluate), { concurrency: "unbounded" })
+        const fiber = yield* Effect.forkChild(FeatureFlags.transaction(all))
+        yield* turns()
+        const interrupting = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
+        for (let i = 0; i < 10; i++) {
+          yield* turns()
+          yield* TestClock.adjust("1 second")
+        }
+        yield* Fiber.join(interrupting)
+        assert.strictEqual((yield* provider.calls).length, 1)
+      }))
+
     it.effect(`includes child fibers, and evaluations in hooks, ${path}`, () =>
       Effect.gen(function*() {
         const asking = change(FeatureHook.make("asking", {
@@ -541,8 +580,9 @@ describe("a transaction of the Effect client", () => {
       const fiber = yield* Effect.forkChild(FeatureFlags.transaction(Effect.gen(function*() {
         const first = yield* Effect.forkChild(Effect.timeoutOption(evaluate, "1 second"))
         const second = yield* Effect.forkChild(evaluate)
-        const { _tag } = yield* Fiber.join(first)
+        yield* Effect.sleep("500 millis")
         yield* provider.set("a", TestProvider.value("new"))
+        const { _tag } = yield* Fiber.join(first)
         return [_tag, yield* evaluate, yield* Fiber.join(second), yield* evaluate]
       })))
       for (let i = 0; i < 8; i++) {
@@ -708,11 +748,41 @@ describe("a transaction of the Effect client", () => {
       assert.include(wrong({ overrides: [] }, owner), `${owner}: overrides must be an object`)
       assert.include(
         wrong({ overrides: { a: undefined } }, owner),
-        `${owner}: overrides must have flag values, got none for "a"`
+        `${owner}: overrides: flag "a" has no value`
       )
+      for (const value of [Number.NaN, Number.POSITIVE_INFINITY, { deep: [Number.NaN] }]) {
+        assert.include(wrong({ overrides: { a: value } }, owner), `flag "a" has a number that is not finite`)
+      }
+      assert.include(wrong({ overrides: { a: new Map() } }, owner), `flag "a" has an object in its value that is not`)
+      assert.include(wrong(untyped("x"), owner), `${owner}: the argument must be an object with the options overrides`)
       assert.include(wrong({ onEnd: 1 }, owner), `${owner}: onEnd must be a function`)
     }
   })
+
+  it("throws for what cannot run, by name", () => {
+    const call = (...args: ReadonlyArray<unknown>) =>
+      rangeError(() => Reflect.apply(FlagTransaction.run, undefined, args))
+    assert.include(call("x"), "FlagTransaction.run: the argument must be an object")
+    assert.include(call(() => 1), "FlagTransaction.run: the argument must be an object")
+    assert.include(call({}), "FlagTransaction.run: the function must be a function")
+    assert.include(
+      rangeError(() => Reflect.apply(FeatureFlags.transaction({}), undefined, ["x"])),
+      "FeatureFlags.transaction: the program must be an effect"
+    )
+  })
+
+  it.effect("takes an onEnd that returns no effect, also a promise that rejects", () =>
+    Effect.gen(function*() {
+      for (const onEnd of [() => undefined, () => 1, () => Promise.reject(new Error("lost"))]) {
+        const rejections = yield* unhandledRejections(
+          Effect.map(
+            FeatureFlags.transaction(Effect.succeed(5), { onEnd: Function.cast(onEnd) }),
+            ({ value }) => assert.strictEqual(value, 5)
+          )
+        )
+        assert.deepStrictEqual(rejections, [])
+      }
+    }))
 
   it("has the types of the effect and of onEnd", () => {
     const failing = Effect.fail("no" as const)
@@ -773,6 +843,65 @@ describe("a transaction of plain code", () => {
         yield* Deferred.succeed(gate, undefined)
         yield* until(() => running.pollUnsafe() !== undefined)
         assert.deepStrictEqual((yield* Fiber.join(running)).value, ["late", "late"])
+        assert.strictEqual((yield* provider.calls).length, 2)
+      }))
+
+    it.effect(`no longer waits for a request that does not end, ${path}`, () =>
+      Effect.gen(function*() {
+        const provider = yield* TestProvider.make({ flags: { a: TestProvider.never } })
+        const domain = newDomain()
+        yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, ResolutionProvider.make(provider)))
+        const plain = SDK.OpenFeature.getClient(domain)
+        plain.addHooks(OpenFeatureHook.make(FlagTransaction.hook, change(idle)))
+        const evaluate = () => plain.getStringValue("a", "none")
+        const running = yield* Effect.promise(() =>
+          FlagTransaction.run({}, () => {
+            void evaluate()
+            return Promise.all([evaluate(), evaluate(), evaluate()])
+          })
+        ).pipe(Effect.forkChild({ startImmediately: true }))
+        yield* turns()
+        yield* provider.set("a", TestProvider.value("again"))
+        yield* TestClock.adjust("4999 millis")
+        yield* turns()
+        assert.strictEqual((yield* provider.calls).length, 1)
+        yield* TestClock.adjust("1 millis")
+        yield* until(() => running.pollUnsafe() !== undefined)
+        assert.deepStrictEqual((yield* Fiber.join(running)).value, ["again", "again", "again"])
+        assert.strictEqual((yield* provider.calls).length, 2)
+      }))
+
+    it.effect(`goes on at once when what wraps the provider gives up, ${path}`, () =>
+      Effect.gen(function*() {
+        const provider = yield* TestProvider.make({ flags: { a: TestProvider.never } })
+        const domain = newDomain()
+        const serving = ResolutionProvider.make(provider)
+        let giveUp = (): void => undefined
+        const late = new Promise<never>((_, reject) => (giveUp = () => reject(new Error("late"))))
+        let asked = 0
+        const bounded: SDK.Provider = {
+          metadata: serving.metadata,
+          resolveBooleanEvaluation: (...args) => serving.resolveBooleanEvaluation(...args),
+          resolveNumberEvaluation: (...args) => serving.resolveNumberEvaluation(...args),
+          resolveObjectEvaluation: (...args) => serving.resolveObjectEvaluation(...args),
+          resolveStringEvaluation: (...args) => {
+            const resolving = serving.resolveStringEvaluation(...args)
+            return asked++ === 0 ? Promise.race([resolving, late]) : resolving
+          }
+        }
+        yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, bounded))
+        const plain = SDK.OpenFeature.getClient(domain)
+        plain.addHooks(OpenFeatureHook.make(FlagTransaction.hook, change(idle)))
+        const evaluate = () => plain.getStringValue("a", "none")
+        const { value } = yield* Effect.promise(() =>
+          FlagTransaction.run({}, async () => {
+            const all = Promise.all([evaluate(), evaluate(), evaluate()])
+            await Effect.runPromise(Effect.andThen(turns(), provider.set("a", TestProvider.value("again"))))
+            giveUp()
+            return all
+          })
+        )
+        assert.deepStrictEqual(value, ["none", "again", "again"])
         assert.strictEqual((yield* provider.calls).length, 2)
       }))
 

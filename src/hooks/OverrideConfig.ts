@@ -15,6 +15,7 @@ import * as Check from "../internal/check.ts"
 import * as Internal from "../internal/hook/overrides.ts"
 import * as Started from "../internal/started.ts"
 import { oneLine, quote } from "../internal/text.ts"
+import { isRecord } from "../internal/untrusted.ts"
 import type { Source } from "./OverrideHook.ts"
 
 /**
@@ -37,6 +38,10 @@ export interface Options {
 /**
  * Returns the name of the variable of a flag.
  *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when the flag key is not a text, or is empty.
+ *
  * **Example** (Finding the variable)
  *
  * ```ts
@@ -49,6 +54,9 @@ export interface Options {
  * @since 0.2.0
  */
 export const variableOf = (flagKey: string): string =>
+  variableFor(Check.aText("OverrideConfig.variableOf", "the flag key", flagKey))
+
+const variableFor = (flagKey: string): string =>
   `FEATURE_FLAG_OVERRIDE_${flagKey.toUpperCase().replace(/[^A-Z0-9]/g, "_")}`
 
 const optional = (variable: string): Config.Config<string | undefined> =>
@@ -72,7 +80,7 @@ const configOf = (owner: string, options: Options): Config.Config<Source> => {
   })
   const variables = new Map<string, string | undefined>([[variable, undefined]])
   for (const flag of flags) {
-    const own = variableOf(Check.aText(owner, "a flag key", flag))
+    const own = variableFor(Check.aText(owner, "a flag key", flag))
     if (variables.has(own)) {
       const name = oneLine(own, 128)
       throw new RangeError(
@@ -164,6 +172,8 @@ export const fromEnvironment = (
   env?: Readonly<Record<string, string | undefined>>
 ): Source => {
   const owner = "OverrideConfig.fromEnvironment"
+  // A text in its place can have a secret.
+  if (env !== undefined && !isRecord(env)) throw new RangeError(`${owner}: the environment must be an object`)
   const given = env === undefined
     ? undefined
     : { env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value ?? ""])) }

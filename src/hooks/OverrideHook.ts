@@ -12,6 +12,7 @@ import type { Severity } from "effect/LogLevel"
 import type { FlagValue } from "../EvaluationDetails.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { FlagFilter } from "../FlagFilter.ts"
+import * as HookFailures from "../HookFailures.ts"
 import * as Check from "../internal/check.ts"
 import * as Internal from "../internal/hook/overrides.ts"
 import * as SdkLogger from "../internal/sdkLogger.ts"
@@ -170,18 +171,24 @@ const sourcesOf = (owner: string, options: Options): ReadonlyArray<Internal.Sour
   return enabled ? [...sources, Internal.sourceOf("code", () => table)] : []
 }
 
+const name = "override"
+
 const hookOf = (sources: ReadonlyArray<Internal.Source>, logger: SDK.Logger | undefined): FeatureHook.FeatureHook => {
   if (sources.length === 0) return FeatureHook.empty
   const log = SdkLogger.to(logger)
-  return FeatureHook.observe(FeatureHook.make("override", {
+  return FeatureHook.observe(FeatureHook.make(name, {
     before: (context, hints) => {
       if (context.resolution !== undefined) return undefined
       let told: Effect.Effect<void> | undefined = undefined
       for (const source of sources) {
         const found = source.find(context, hints)
         if (found === undefined) continue
-        if (found instanceof Internal.Refused) {
-          told = told === undefined ? log(found.tell) : Effect.andThen(told, log(found.tell))
+        if (found instanceof Internal.Unresolved) {
+          const tell = Effect.catchCause(
+            log(found.tell),
+            (cause) => HookFailures.report({ hook: name, stage: "before", flagKey: context.flagKey, cause })
+          )
+          told = told === undefined ? tell : Effect.andThen(told, tell)
           continue
         }
         return told === undefined ? { resolution: found } : Effect.as(told, { resolution: found })
@@ -215,7 +222,9 @@ const announce = (listed: ReadonlyArray<Listed>, { logLevel = "Warn", logger }: 
       overrides: listed.length > maxPrinted ? `${overrides}, …` : overrides,
       override_count: listed.length
     }),
-    SdkLogger.to(logger)
+    SdkLogger.to(logger),
+    // A logger that throws must not end the start of an application.
+    Effect.catchCause(() => Effect.void)
   )
 }
 

@@ -13,16 +13,18 @@ import * as Redacted from "effect/Redacted"
 import { AsyncLocalStorage } from "node:async_hooks"
 import type { KeyObject } from "node:crypto"
 import type { FlagFilter } from "../FlagFilter.ts"
+import type { HookContext } from "../HookContext.ts"
 import * as HookHints from "../HookHints.ts"
 import type { Overrides, Source } from "../hooks/OverrideHook.ts"
 import * as Check from "../internal/check.ts"
 import * as Internal from "../internal/hook/overrides.ts"
+import { isTrue } from "../internal/filtering.ts"
 import { targetingKeyOf } from "../internal/hook/view.ts"
 import { LogLines } from "../internal/logLines.ts"
 import { Recent } from "../internal/recent.ts"
 import * as Services from "../internal/services.ts"
-import { functionName } from "../internal/text.ts"
-import { notify } from "../internal/untrusted.ts"
+import { functionName, oneLine } from "../internal/text.ts"
+import { notify, tryOr } from "../internal/untrusted.ts"
 import * as Format from "./internal/token.ts"
 
 /**
@@ -51,7 +53,7 @@ export interface Key {
 export interface Claims {
   /** The overrides by flag key. */
   readonly flags: Overrides
-  /** The time from which on the token is refused. */
+  /** The time from which on the token is refused, which must be ahead. */
   readonly expiresAt: Date
   /** The targeting key that the overrides are for. By default, for all evaluations of the request. */
   readonly subject?: string | undefined
@@ -98,7 +100,10 @@ export class OverrideTokenError extends Data.TaggedError("OverrideTokenError")<{
 export interface VerifyOptions {
   /** The keys of which any may have signed a token. For a rotation, add the new one, and remove the old one later. */
   readonly keys: ReadonlyArray<Key>
-  /** The maximum time until a token expires, 7 days by default. */
+  /**
+   * The maximum time until a token expires, 7 days by default. Clocks differ, so sign
+   * for less than that.
+   */
   readonly maxLifetime?: Duration.Input | undefined
 }
 
@@ -143,6 +148,24 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_over
 })
 
 /**
+ * Counts evaluations with a valid token that has the flag and did not override it,
+ * with Effect's `Metric`, by `reason`.
+ *
+ * **Details**
+ *
+ * - `OtherSubject`: the token, or its override of the flag, is for another targeting
+ *   key.
+ * - `NotAllowed`: `allow` leaves the flag out.
+ *
+ * @category metrics
+ * @since 0.2.0
+ */
+export const unusedCounter: Metric.Counter<number> = Metric.counter("feature_flag_override_tokens_unused_total", {
+  description: "Evaluations of feature flags with a valid override token that has the flag and did not override it",
+  incremental: true
+})
+
+/**
  * The maximum length of a token, in characters, so that it fits into a cookie.
  *
  * @category constants
@@ -183,6 +206,10 @@ const requests = new AsyncLocalStorage<string | undefined>()
  * A token in the hints takes precedence. `undefined`, `null` and an empty text are no
  * token, and an outer one does not hold either.
  *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when the second argument is not a function.
+ *
  * **Example** (Running a request with its token)
  *
  * ```ts
@@ -195,7 +222,8 @@ const requests = new AsyncLocalStorage<string | undefined>()
  * @category running
  * @since 0.2.0
  */
-export const run = <A>(token: string | undefined | null, use: () => A): A => requests.run(token ?? undefined, use)
+export const run = <A>(token: string | undefined | null, use: () => A): A =>
+  requests.run(token ?? undefined, Check.aFunction("OverrideToken.run", "the function", use))
 
 /**
  * Signs a token.
@@ -205,8 +233,8 @@ export const run = <A>(token: string | undefined | null, use: () => A): A => req
  * The token is not encrypted, so put nothing secret into it.
  *
  * Throws a `RangeError` when the secret has less than 32 bytes, a claim is invalid,
- * or the token would be longer than `maxLength`. Its message has no secret and no
- * value.
+ * `expiresAt` has passed, or the token would be longer than `maxLength`. Its message
+ * has no secret and no value.
  *
  * **Example** (Signing and verifying)
  *
@@ -244,10 +272,17 @@ export const sign = (key: Key, claims: Claims): string => {
   })
   const entries = Internal.parse(flags)
   if (Internal.isProblem(entries)) throw new RangeError(`${owner}: flags: ${entries.text}`)
+  if (entries.some(({ filter }) => filter !== undefined)) {
+    throw new RangeError(`${owner}: flags: a token has flag keys, and no filters`)
+  }
   if (expiresAt === undefined) throw new RangeError(`${owner}: expiresAt must be a valid Date, got undefined`)
+  const exp = expiresAt.getTime()
+  if (exp <= Services.clock().currentTimeMillisUnsafe()) {
+    throw new RangeError(`${owner}: expiresAt must be in the future, got ${expiresAt.toISOString()}`)
+  }
   const token = Format.sign(id, secret, {
     flags,
-    exp: expiresAt.getTime(),
+    exp,
     ...subject === undefined ? {} : { sub: subject }
   })
   if (token.length > maxLength) {
@@ -316,6 +351,10 @@ export const verify = (token: string, options: VerifyOptions): Effect.Effect<{
   })
 }
 
+// A `Redacted` that was wiped has no value.
+const textOf = (given: unknown): unknown =>
+  Redacted.isRedacted(given) ? tryOr(() => Redacted.value(given), () => undefined) : given
+
 const maxKept = 100
 
 /**
@@ -331,6 +370,9 @@ const maxKept = 100
  *   the reason, and `onRefused` is called, at most once per reason and `logInterval`.
  *   Neither has anything of the token.
  * - A token with a subject has an effect for that targeting key alone.
+ * - A valid token that has the flag, and overrides it neither for this subject nor by
+ *   `allow`, counts in `unusedCounter`. A log line of the level `Debug` tells the
+ *   reason and the flag key, at most once per reason and `logInterval`.
  *
  * **Gotchas**
  *
@@ -400,9 +442,9 @@ export const make = (options: Options): Source => {
     kept.delete(token, found)
     return reason
   }
-  const refuse = (reason: Reason): Internal.Refused => {
+  const refuse = (reason: Reason): Internal.Unresolved => {
     Metric.withAttributes(counter, { reason }).updateUnsafe(1, Services.current())
-    return new Internal.Refused(lines.log(reason, (suppressed) =>
+    return new Internal.Unresolved(lines.log(reason, (suppressed) =>
       Effect.suspend(() => {
         if (onRefused !== undefined) notify(() => onRefused({ reason, suppressed }))
         return Effect.annotateLogs(
@@ -411,18 +453,26 @@ export const make = (options: Options): Source => {
         )
       })))
   }
+  const leave = (reason: "OtherSubject" | "NotAllowed", { flagKey }: HookContext): Internal.Unresolved => {
+    Metric.withAttributes(unusedCounter, { reason }).updateUnsafe(1, Services.current())
+    return new Internal.Unresolved(lines.log(reason, (suppressed) =>
+      Effect.annotateLogs(
+        Effect.logDebug("an override token has not overridden a flag"),
+        { reason, flag_key: oneLine(flagKey, 256), ...suppressed === 0 ? undefined : { suppressed } }
+      )))
+  }
   return {
     name: "request",
     find: (context, hints) => {
       const given = HookHints.getOrUndefined(hints, Token) ?? requests.getStore()
       if (given === undefined || given === "") return undefined
-      const token: unknown = Redacted.isRedacted(given) ? Redacted.value(given) : given
+      const token = textOf(given)
       const found = typeof token === "string" ? check(token) : "Malformed"
       if (typeof found === "string") return refuse(found)
-      if (found.subject !== undefined && found.subject !== targetingKeyOf(context)) return undefined
-      // Code without types can give a promise, which is truthy.
-      const isAllowed: unknown = allow === undefined || allow(context)
-      return isAllowed === true ? found.table.find(context) : undefined
+      if (!found.table.has(context)) return undefined
+      if (allow !== undefined && !isTrue(allow, context)) return leave("NotAllowed", context)
+      const isForSubject = found.subject === undefined || found.subject === targetingKeyOf(context)
+      return (isForSubject ? found.table.find(context) : undefined) ?? leave("OtherSubject", context)
     },
     entries: () => entries
   }

@@ -114,6 +114,15 @@ for (const kind of clients) {
           }
         }))
 
+      it.effect("may be any number, as one of a provider may", () =>
+        Effect.gen(function*() {
+          for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+            const { evaluate } = yield* make([giving(value)])
+            const details = yield* evaluate("number", 1)
+            assert.deepStrictEqual([details.value, details.errorCode], [value, undefined])
+          }
+        }))
+
       it.effect("that is an error gives code, message and metadata, and runs the error stages", () =>
         Effect.gen(function*() {
           const seen: Array<string> = []

@@ -1,9 +1,10 @@
 import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import { FeatureFlags, FeatureHook, FlagTransaction, OpenFeatureHook, ResolutionProvider } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
-import { newDomain, paths, type Random, random, scale } from "../support.ts"
+import { newDomain, paths, type Random, random, scale, turns } from "../support.ts"
 
 const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000)
 const told = `SEED=${seed}`
@@ -140,6 +141,48 @@ describe(`${requests} concurrent requests, ${told}`, () => {
         const all = Array.from({ length: requests }, (_, index) => request(index))
         check(yield* Effect.promise(() => Promise.all(all)))
       }))
+  }
+})
+
+describe(`evaluations that are interrupted and requests that never end, ${told}`, () => {
+  for (const [path, change] of paths) {
+    it.effect(`leave one value for all that end, and nobody waiting for long, ${path}`, () =>
+      Effect.gen(function*() {
+        const draws = random(seed)
+        let asked = 0
+        const provider = TestProvider.make({
+          flags: () =>
+            Effect.suspend(() => {
+              const answer = TestProvider.value(`${++asked}`)
+              return draws.chance(0.3) ? TestProvider.never : TestProvider.delayed(draws.below(8) * 1000, answer)
+            })
+        })
+        const hooks = [change(FeatureHook.make("idle", { before: () => Effect.void }))]
+        const flags = yield* FeatureFlags.make({ domain: newDomain(), provider, hooks, interruptTimeout: "1 second" })
+        for (let round = 0; round < Math.max(10, Math.round(50 * scale)); round++) {
+          const values: Array<string> = []
+          // Whoever asks a provider that hangs waits with it.
+          const limits = Array.from({ length: 8 }, () => 1000 * (draws.chance(0.5) ? draws.below(10) : 60))
+          const evaluate = (limit: number) =>
+            Effect.andThen(Effect.sleep(draws.below(5000)), flags.string("a", "none")).pipe(
+              Effect.tap((value) => Effect.sync(() => void values.push(value))),
+              Effect.timeoutOption(limit)
+            )
+          const fiber = yield* Effect.forkChild(FeatureFlags.transaction(
+            Effect.forEach(limits, evaluate, { concurrency: "unbounded" })
+          ))
+          asked = 0
+          for (let second = 0; second < 70; second++) {
+            yield* turns(3)
+            yield* TestClock.adjust("1 second")
+          }
+          yield* Fiber.join(fiber)
+          assert.isAtMost(new Set(values).size, 1, `${told}, round ${round}: ${values.join()}`)
+          assert.isAtMost(asked, 16, `${told}, round ${round}`)
+          const patient = limits.filter((limit) => limit === 60_000).length
+          if (values.length > 0) assert.isAtLeast(values.length, patient - asked + 1, `${told}, round ${round}`)
+        }
+      }), 60_000)
   }
 })
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Effect } from "effect"
+import { Config, ConfigProvider, Effect, Function } from "effect"
 import { OverrideHook } from "effect-openfeature"
 import * as OverrideConfig from "effect-openfeature/hooks/OverrideConfig"
 import { client, rangeError } from "../support.ts"
@@ -92,6 +92,16 @@ describe("overrides of the environment", () => {
   })
 
   it("refuse flags that share a variable, and wrong options", () => {
+    for (const wrong of [null, secret, []]) {
+      assert.strictEqual(
+        rangeError(() => OverrideConfig.fromEnvironment({}, Function.cast(wrong))),
+        "OverrideConfig.fromEnvironment: the environment must be an object"
+      )
+    }
+    assert.match(
+      rangeError(() => OverrideConfig.variableOf(Function.cast(undefined))),
+      /OverrideConfig.variableOf: the flag key must be a text that is not empty/
+    )
     assert.match(
       rangeError(() => OverrideConfig.config({ flags: ["a-b", "a_b"] })),
       /OverrideConfig.config: the variable FEATURE_FLAG_OVERRIDE_A_B of the flag "a_b" stands for something else/

@@ -19,7 +19,8 @@ import {
   newDomain,
   paths,
   plainClient,
-  rangeError
+  rangeError,
+  unhandledRejections
 } from "../support.ts"
 
 const enabled = { enabled: true, logLevel: false } as const
@@ -144,6 +145,24 @@ for (const [path, change] of paths) {
           const { flags } = yield* client({ sale: TestProvider.value(false) }, { hooks: [hook] })
           assert.isFalse(yield* flags.boolean("sale", true))
           assert.deepStrictEqual(failures.map(({ hook, stage }) => [hook, stage]), [["override", "before"]])
+        })
+      ))
+
+    it.effect("with a filter that gives a promise is reported, and the provider resolves the flag", () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const resolves: FlagFilter.FlagFilter = Function.cast(() => Promise.resolve(true))
+          const rejects: FlagFilter.FlagFilter = Function.cast(() => Promise.reject(new Error("lost")))
+          for (const filter of [resolves, rejects]) {
+            failures.length = 0
+            const hook = change(hookOf([{ flags: filter, value: true }]))
+            const { flags } = yield* client({ sale: TestProvider.value(false) }, { hooks: [hook] })
+            const rejections = yield* unhandledRejections(
+              Effect.map(flags.boolean("sale", true), (value) => assert.isFalse(value))
+            )
+            assert.deepStrictEqual(rejections, [])
+            assert.match(failures.map(({ cause }) => Cause.pretty(cause)).join(), /has a filter that gives a promise/)
+          }
         })
       ))
 

@@ -1,6 +1,6 @@
 import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Function, Metric, Redacted, Semaphore } from "effect"
+import { Cause, Effect, Exit, Function, Metric, Redacted, Semaphore } from "effect"
 import { TestClock } from "effect/testing"
 import {
   FeatureFlags,
@@ -14,12 +14,29 @@ import {
 import { OverrideToken } from "effect-openfeature/node"
 import { TestProvider } from "effect-openfeature/testing"
 import { createHmac } from "node:crypto"
-import { client, type LogRecord, logsTo, newDomain, paths, random, rangeError, scale } from "../support.ts"
+import {
+  client,
+  collectFailures,
+  type LogRecord,
+  logsTo,
+  newDomain,
+  paths,
+  random,
+  rangeError,
+  scale,
+  unhandledRejections
+} from "../support.ts"
 
 const secretText = "a secret that has 32 bytes or more"
 
 const key = { id: "2027-01", secret: Redacted.make(secretText) }
 const other = { id: "2027-02", secret: Redacted.make("another secret that has 32 bytes or more") }
+
+const wiped = (): Redacted.Redacted => {
+  const secret = Redacted.make(secretText)
+  Redacted.wipeUnsafe(secret)
+  return secret
+}
 
 const at = (millis: number): Date => new Date(millis)
 
@@ -148,11 +165,78 @@ for (const [path, change] of paths) {
     it.effect("overrides nothing when the filter gives neither true nor false", () =>
       Effect.gen(function*() {
         const token = OverrideToken.sign(key, claims)
-        for (const given of [Promise.resolve(false), "false", 1, {}]) {
+        for (const given of ["false", 1, {}, undefined]) {
           const source = sourceOf({ allow: () => Function.cast(given) })
           const { flags } = yield* client({ sale: TestProvider.value(false) }, { hooks: [change(hookOf(source))] })
           assert.isFalse(yield* withToken(token)(flags.boolean("sale", false)))
         }
+      }))
+
+    it.effect("overrides nothing when the filter gives a promise, and this is told", () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const token = OverrideToken.sign(key, claims)
+          const resolves: FlagFilter.FlagFilter = Function.cast(() => Promise.resolve(true))
+          const rejects: FlagFilter.FlagFilter = Function.cast(() => Promise.reject(new Error("lost")))
+          for (const one of [resolves, rejects]) {
+            const filters = [
+              one,
+              FlagFilter.not(one),
+              FlagFilter.and(one, FlagFilter.all),
+              FlagFilter.and(FlagFilter.all, one),
+              FlagFilter.or(one, FlagFilter.all)
+            ]
+            for (const allow of filters) {
+              failures.length = 0
+              const { flags } = yield* client({ sale: TestProvider.value(false) }, {
+                hooks: [change(hookOf(sourceOf({ allow })))]
+              })
+              const rejections = yield* unhandledRejections(
+                Effect.map(withToken(token)(flags.boolean("sale", false)), (value) => assert.isFalse(value))
+              )
+              assert.deepStrictEqual(rejections, [])
+              assert.match(failures.map(({ cause }) => Cause.pretty(cause)).join(), /has a filter that gives a promise/)
+            }
+          }
+        })
+      ))
+
+    it.effect("that has the flag and does not override it counts, and is told at the level Debug", () =>
+      Effect.gen(function*() {
+        const records: Array<LogRecord> = []
+        const source = sourceOf({ allow: FlagFilter.prefix("ban") })
+        const { flags } = yield* client({}, { hooks: [change(hookOf(source))] })
+        const banner = flags.string("banner", "", { context: { targetingKey: "kim" } })
+        const forOther = OverrideToken.sign(key, { ...claims, subject: "ana" })
+        const ruleForOther = OverrideToken.sign(key, {
+          ...claims,
+          flags: { banner: { value: "Hello", subjects: ["ana"] } }
+        })
+        yield* Effect.gen(function*() {
+          yield* Effect.all([banner, banner]).pipe(withToken(forOther))
+          yield* withToken(ruleForOther)(banner)
+          yield* withToken(forOther)(flags.boolean("sale", false))
+          // The token says nothing about this flag.
+          yield* withToken(forOther)(flags.boolean("other", false))
+          yield* TestClock.adjust("59 seconds")
+          yield* withToken(forOther)(banner)
+        }).pipe(Effect.provide(logsTo(records)))
+        assert.deepStrictEqual(records.map(({ annotations, level, message }) => [level, message, annotations]), [
+          ["Debug", "an override token has not overridden a flag", { reason: "OtherSubject", flag_key: "banner" }],
+          ["Debug", "an override token has not overridden a flag", { reason: "NotAllowed", flag_key: "sale" }]
+        ])
+        for (const hidden of ["ana", "kim", "Hello"]) assert.notInclude(JSON.stringify(records), hidden)
+        const count = (reason: string) =>
+          Effect.map(Metric.value(Metric.withAttributes(OverrideToken.unusedCounter, { reason })), ({ count }) => count)
+        assert.deepStrictEqual([yield* count("OtherSubject"), yield* count("NotAllowed")], [4, 1])
+      }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
+
+    it.effect("that was wiped is refused", () =>
+      Effect.gen(function*() {
+        const records: Array<LogRecord> = []
+        const { flags } = yield* client({}, { hooks: [change(hookOf(sourceOf()))] })
+        yield* Effect.provide(withToken(wiped())(flags.boolean("sale", false)), logsTo(records))
+        assert.deepStrictEqual(records.map(({ annotations }) => annotations), [{ reason: "Malformed" }])
       }))
 
     it.effect("overrides the flags that are allowed, and lists them", () =>
@@ -209,6 +293,23 @@ for (const [path, change] of paths) {
         const told = JSON.stringify([records, refused])
         for (const part of [...bad.split("."), "Hello", secretText]) assert.notInclude(told, part)
       }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
+
+    it.effect("that is refused leaves the other sources to answer, whatever the logger does", () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const throwing = () => {
+            throw new Error("the disk is full")
+          }
+          const logger = { error: throwing, warn: throwing, info: throwing, debug: throwing }
+          const options = { enabled: true, sources: [sourceOf()], overrides: { sale: true } }
+          const { hook } = yield* OverrideHook.make({ ...options, logger })
+          OverrideHook.makeUnsafe({ ...options, logger })
+          const { flags } = yield* client({}, { hooks: [change(hook)] })
+          const sale = withToken("nonsense")(flags.boolean("sale", false))
+          assert.deepStrictEqual(yield* Effect.all([sale, sale]), [true, true])
+          assert.match(failures.map(({ cause }) => Cause.pretty(cause)).join(), /the disk is full/)
+        })
+      ))
 
     it.effect("that is refused leaves the other sources to answer", () =>
       Effect.gen(function*() {
@@ -285,7 +386,7 @@ describe("a token", () => {
       const good = OverrideToken.sign(key, claims)
       assert.strictEqual(yield* reasonOf(OverrideToken.sign(other, claims)), "UnknownKey")
       assert.strictEqual(yield* reasonOf(OverrideToken.sign({ ...other, id: key.id }, claims)), "BadSignature")
-      assert.strictEqual(yield* reasonOf(OverrideToken.sign(key, { ...claims, expiresAt: at(0) })), "Expired")
+      assert.strictEqual(yield* reasonOf(signed("{\"flags\":{},\"exp\":0}")), "Expired")
       assert.strictEqual(yield* reasonOf(good, { maxLifetime: "59 seconds" }), "TooFarAhead")
       assert.strictEqual(yield* reasonOf(good + "A".repeat(5000)), "TooLong")
       assert.strictEqual(yield* reasonOf(""), "Malformed")
@@ -331,30 +432,42 @@ describe("a token", () => {
 
   it("refuses to be signed wrongly, without naming the secret or a value", () => {
     const value = "s3cret-value"
+    const ahead = { ...claims, expiresAt: at(Date.now() + 60_000) }
     const cases: ReadonlyArray<readonly [message: RegExp, misuse: () => unknown]> = [
       [
         /the secret of key "a" must be Redacted, with at least 32 bytes/,
-        () => OverrideToken.sign({ id: "a", secret: Redacted.make("short") }, claims)
+        () => OverrideToken.sign({ id: "a", secret: Redacted.make("short") }, ahead)
       ],
       [
         /the secret of key "a" must be Redacted/,
-        () => OverrideToken.sign({ id: "a", secret: Function.cast(secretText) }, claims)
+        () => OverrideToken.sign({ id: "a", secret: Function.cast(secretText) }, ahead)
       ],
-      [/the id of a key must have 1 to 64 letters/, () => OverrideToken.sign({ ...key, id: "a.b" }, claims)],
+      [/the id of a key must have 1 to 64 letters/, () => OverrideToken.sign({ ...key, id: "a.b" }, ahead)],
       [
         /flags: flag "a" has a function/,
-        () => OverrideToken.sign(key, { ...claims, flags: { a: Function.cast(() => value) } })
+        () => OverrideToken.sign(key, { ...ahead, flags: { a: Function.cast(() => value) } })
       ],
       [
         /flags: flag "a" has the unknown field "b"/,
-        () => OverrideToken.sign(key, { ...claims, flags: { a: Function.cast({ value, b: value }) } })
+        () => OverrideToken.sign(key, { ...ahead, flags: { a: Function.cast({ value, b: value }) } })
       ],
-      [/expiresAt must be a valid Date/, () => OverrideToken.sign(key, { ...claims, expiresAt: new Date(Number.NaN) })],
+      [/expiresAt must be a valid Date/, () => OverrideToken.sign(key, { ...ahead, expiresAt: new Date(Number.NaN) })],
       [/expiresAt must be a valid Date/, () => OverrideToken.sign(key, Function.cast({ flags: {} }))],
-      [/subject must be a text, not empty/, () => OverrideToken.sign(key, { ...claims, subject: "" })],
+      [/expiresAt must be in the future, got 1970-/, () => OverrideToken.sign(key, { ...ahead, expiresAt: at(0) })],
+      [
+        /flags: a token has flag keys, and no filters/,
+        () => OverrideToken.sign(key, { ...ahead, flags: Function.cast([{ flags: FlagFilter.all, value }]) })
+      ],
+      [/OverrideToken.sign: the id of a key/, () => OverrideToken.sign(Function.cast(undefined), ahead)],
+      [/OverrideToken.sign: the argument must be/, () => OverrideToken.sign(key, Function.cast("x"))],
+      [/OverrideToken.run: the function must be a function/, () => OverrideToken.run("x", Function.cast(undefined))],
+      [/OverrideToken.verify: the argument must be/, () => OverrideToken.verify("a", Function.cast(undefined))],
+      [/OverrideToken.make: the argument must be/, () => OverrideToken.make(Function.cast(undefined))],
+      [/the secret of key "a" must be Redacted/, () => OverrideToken.sign({ id: "a", secret: wiped() }, ahead)],
+      [/subject must be a text, not empty/, () => OverrideToken.sign(key, { ...ahead, subject: "" })],
       [
         /more than 4096 characters; override fewer flags/,
-        () => OverrideToken.sign(key, { ...claims, flags: { a: value.repeat(400) } })
+        () => OverrideToken.sign(key, { ...ahead, flags: { a: value.repeat(400) } })
       ],
       [/OverrideToken.make: two keys have the id "2027-01"/, () => sourceOf({ keys: [key, key] })],
       [/OverrideToken.make: keys must be a list of at least one key/, () => sourceOf({ keys: [] })],

@@ -8,7 +8,7 @@ import { Misuse } from "../check.ts"
 import * as Registration from "../hook/registration.ts"
 import { isServer } from "../hook/server.ts"
 import { openOf } from "../hook/inTransaction.ts"
-import { name } from "../hook/transaction.ts"
+import { name } from "../hook/transactionHook.ts"
 import { domainOf, sourceOf } from "../hook/view.ts"
 
 const end = (context: HookContext, details: EvaluationDetails): Effect.Effect<void> | undefined =>

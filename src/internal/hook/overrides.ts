@@ -6,6 +6,7 @@ import type { FlagValue, ResolutionDetails } from "../../EvaluationDetails.ts"
 import type { FlagFilter } from "../../FlagFilter.ts"
 import type { HookContext } from "../../HookContext.ts"
 import type { HookHints } from "../../HookHints.ts"
+import { isTrue } from "../filtering.ts"
 import { functionName, quote } from "../text.ts"
 import { isRecord, tryOr } from "../untrusted.ts"
 import { targetingKeyOf } from "./view.ts"
@@ -23,8 +24,8 @@ export interface Entry {
   readonly variant: string | undefined
 }
 
-/** A source has found something that must be told, and no resolution. */
-export class Refused {
+/** A source has something to tell, and no resolution. */
+export class Unresolved {
   readonly tell: Effect.Effect<void>
   constructor(tell: Effect.Effect<void>) {
     this.tell = tell
@@ -34,7 +35,7 @@ export class Refused {
 /** Where resolutions come from. Its fields are checked, since JavaScript callers can pass anything. */
 export interface Source {
   readonly name: Origin
-  readonly find: (context: HookContext, hints: HookHints) => ResolutionDetails | Refused | undefined
+  readonly find: (context: HookContext, hints: HookHints) => ResolutionDetails | Unresolved | undefined
   readonly entries: () => ReadonlyArray<Entry>
 }
 
@@ -53,7 +54,8 @@ const isPlain = (value: object): boolean => {
   return Array.isArray(value) || prototype === Object.prototype || prototype === null
 }
 
-const problemIn = (value: unknown, depth: number): string | undefined => {
+/** Says why a value cannot be an override, in words that begin after its name. */
+export const problemIn = (value: unknown, depth = 0): string | undefined => {
   if (typeof value === "boolean" || typeof value === "string" || value === null) return undefined
   if (typeof value === "number") return Number.isFinite(value) ? undefined : "has a number that is not finite"
   if (typeof value !== "object") return value === undefined ? "has no value" : `has a ${typeof value} in its value`
@@ -87,7 +89,7 @@ const entryOf = ({ filter, flag }: Target, given: Fields): Entry | Problem => {
   const { variant } = given
   const subjects = textsOf(given["subjects"])
   const value = EvaluationContext.snapshot(given["value"])
-  const wrong = problemIn(value, 0)
+  const wrong = problemIn(value)
   if (wrong !== undefined) return problem(wrong)
   if (variant !== undefined && !isText(variant)) return problem("has a variant that is not a text, or is empty")
   if (given["subjects"] !== undefined && subjects === undefined) {
@@ -191,9 +193,14 @@ export class Table {
   find(context: HookContext): ResolutionDetails | undefined {
     const keyed = this.#keyed.get(context.flagKey)?.find((rule) => isFor(rule, context))
     const filtered = this.#filtered.find((rule) =>
-      (keyed === undefined || rule.index < keyed.index) && isFor(rule, context) && rule.entry.filter?.(context) === true
+      (keyed === undefined || rule.index < keyed.index) && isFor(rule, context) && rule.entry.filter !== undefined &&
+      isTrue(rule.entry.filter, context)
     )
     return (filtered ?? keyed)?.resolution
+  }
+  /** Whether an override is for the flag, whoever its subjects are. */
+  has({ flagKey }: HookContext): boolean {
+    return this.#keyed.has(flagKey)
   }
 }
 

@@ -11,8 +11,10 @@ import { Misuse } from "../check.ts"
 import { netstring } from "../hash.ts"
 import { structureOf } from "../structure.ts"
 import { read, tryOr } from "../untrusted.ts"
+import type { Flight } from "./flight.ts"
 import { serve } from "./serve.ts"
-import { type Flight, given, shared, TransactionCache } from "./transactionCache.ts"
+import { given, type Landed, shared, TransactionCache } from "./transactionCache.ts"
+import { name } from "./transactionHook.ts"
 import { type EvaluationRecord, type Question, Recorder, type Source } from "./transactionRecord.ts"
 
 export interface Settings {
@@ -84,9 +86,6 @@ export class Transaction {
 
 const subjectOf = (context: unknown): string | undefined => structureOf(read(context, "targetingKey"), maxContextLength)
 
-/** The name of the hook in reports. */
-export const name = "FlagTransaction"
-
 /** The part of one evaluation in a transaction. */
 export class Ticket {
   readonly #transaction: Transaction
@@ -97,9 +96,11 @@ export class Ticket {
   /** What holds ahead of all hooks, if the provider serves it. After the provider, what it has served. */
   resolution: ResolutionDetails | undefined
   #source: Source | undefined = undefined
-  #flight: { readonly key: string; readonly flight: Flight } | undefined = undefined
+  /** The request that it waits for. */
+  #waiting: { readonly key: string; readonly flight: Flight<Landed>; readonly isOwn: boolean } | undefined = undefined
   #ofHook: { readonly key: string; readonly resolution: ResolutionDetails } | undefined = undefined
   #isKept = true
+  #isAbandoned = false
   #hasEnded = false
 
   constructor(
@@ -148,16 +149,25 @@ export class Ticket {
     const running = cache.flight(key)
     if (running !== undefined) {
       this.#source = "cache"
-      this.#flight = { key, flight: running }
-      return running.then((landed) => {
+      this.#waiting = { key, flight: running, isOwn: false }
+      return running.join().then((landed) => {
+        if (landed === undefined) {
+          cache.abandon(key, running)
+          // The provider need not be asked for an evaluation whose caller has gone.
+          return this.#isAbandoned
+            ? running.landed.then((landed) => shared(type, landed))
+            : this.resolve(context, isOfHook, ask)
+        }
+        this.#waiting = undefined
         this.resolution = landed.shared
         return shared(type, landed)
       })
     }
     if (cache.isFull) return this.#alone(ask)
     const flight = cache.start(key, type, ask)
-    this.#flight = { key, flight }
-    return flight.then((landed) => {
+    this.#waiting = { key, flight, isOwn: true }
+    return flight.landed.then((landed) => {
+      this.#waiting = undefined
       if (landed.isOlder) this.resolution = landed.shared
       else if (isOfHook && landed.shared !== undefined) this.#ofHook = { key, resolution: landed.shared }
       return given(type, landed)
@@ -177,13 +187,19 @@ export class Ticket {
 
   /** The caller no longer waits. The provider may hang, so that others must not wait for the same request. */
   abandon(): void {
-    if (this.#flight !== undefined) this.#transaction.cache?.abandon(this.#flight.key, this.#flight.flight)
+    this.#isAbandoned = true
+    if (this.#waiting === undefined) return
+    const { flight, isOwn, key } = this.#waiting
+    this.#transaction.cache?.abandon(key, flight)
+    if (isOwn) flight.lose()
   }
 
   /** Takes the result. Returns an effect if there is something to report. */
   end(details: EvaluationDetails): Effect.Effect<void> | undefined {
     if (this.#hasEnded) return undefined
     this.#hasEnded = true
+    // What wraps the provider can give up without it.
+    this.abandon()
     const isFine = details.errorCode === undefined
     if (!isFine && this.#ofHook !== undefined) {
       this.#transaction.cache?.forget(this.#ofHook.key, this.#ofHook.resolution)

@@ -5,12 +5,10 @@ import { type ResolutionDetails, resolutionFrom } from "../../EvaluationDetails.
 import * as EvaluationError from "../../EvaluationError.ts"
 import * as Services from "../services.ts"
 import { tryOr } from "../untrusted.ts"
+import { Flight } from "./flight.ts"
 import { serve } from "./serve.ts"
 
-/** A request to the provider that others can wait for. */
-export type Flight = Promise<Landed>
-
-interface Landed {
+export interface Landed {
   /** What the provider gave, for the evaluation that asked it. */
   readonly given: unknown
   /** For the others. `undefined` if a provider gave something that is no resolution. */
@@ -21,18 +19,9 @@ interface Landed {
   readonly isOlder: boolean
 }
 
-interface Underway {
-  readonly flight: Flight
-  /** In milliseconds of the monotonic clock. */
-  readonly joinableUntil: number
-}
-
-/** A request that takes longer may never end, and plain code has no interruption. Others ask anew then. */
-const maxWait = 5000
-
 export class TransactionCache {
   readonly #known = new Map<string, ResolutionDetails>()
-  readonly #flights = new Map<string, Underway>()
+  readonly #flights = new Map<string, Flight<Landed>>()
   readonly #keepsErrors: boolean
   // The SDK calls the provider outside of all fibers.
   readonly #clock = Services.clock()
@@ -47,9 +36,9 @@ export class TransactionCache {
   get(key: string): ResolutionDetails | undefined {
     return this.#known.get(key)
   }
-  flight(key: string): Flight | undefined {
+  flight(key: string): Flight<Landed> | undefined {
     const found = this.#flights.get(key)
-    return found === undefined || this.#now() >= found.joinableUntil ? undefined : found.flight
+    return found?.isJoinable === true ? found : undefined
   }
   get isFull(): boolean {
     return this.#known.size + this.#flights.size >= this.#capacity
@@ -66,28 +55,25 @@ export class TransactionCache {
     this.#flights.clear()
   }
 
-  #now(): number {
-    return Number(this.#clock.monotonicTimeNanosUnsafe()) / 1e6
-  }
-
-  start(key: string, type: SDK.FlagValueType, ask: () => Promise<unknown>): Flight {
+  start(key: string, type: SDK.FlagValueType, ask: () => Promise<unknown>): Flight<Landed> {
     // A provider can throw at once.
     const asking = async () => ask()
-    const flight: Flight = asking().then(
-      (given) => this.#land(key, flight, given, resolved(given), type),
-      (error: unknown) => {
-        const landed = this.#land(key, flight, undefined, this.#keepsErrors ? failed(error) : undefined, type)
-        if (landed.shared === undefined) throw error
-        return landed
-      }
-    )
-    this.#flights.set(key, { flight, joinableUntil: this.#now() + maxWait })
+    const flight = new Flight<Landed>(this.#clock, (flight) =>
+      asking().then(
+        (given) => this.#land(key, flight, given, resolved(given), type),
+        (error: unknown) => {
+          const landed = this.#land(key, flight, undefined, this.#keepsErrors ? failed(error) : undefined, type)
+          if (landed.shared === undefined) throw error
+          return landed
+        }
+      ))
+    this.#flights.set(key, flight)
     return flight
   }
 
   /** Lets later evaluations ask anew. Of several requests, the first to end with a value holds. */
-  abandon(key: string, flight: Flight): void {
-    if (this.#flights.get(key)?.flight === flight) this.#flights.delete(key)
+  abandon(key: string, flight: Flight<Landed>): void {
+    if (this.#flights.get(key) === flight) this.#flights.delete(key)
   }
 
   /** A hook gave what another hook has rejected. It can be for another subject, as a cache finds out afterwards. */
@@ -97,7 +83,7 @@ export class TransactionCache {
 
   #land(
     key: string,
-    flight: Flight,
+    flight: Flight<Landed>,
     given: unknown,
     shared: ResolutionDetails | undefined,
     type: SDK.FlagValueType

@@ -8,6 +8,7 @@ import type { HookContext } from "../../HookContext.ts"
 import type { FlagFilter } from "../../FlagFilter.ts"
 import type { Part } from "../hook/part.ts"
 import type { Registration } from "../hook/registration.ts"
+import { noteHook } from "../hook/transactionHook.ts"
 
 /** One hook in one stage. */
 export interface Entry {
@@ -47,6 +48,7 @@ export class Stack implements Stacked {
     this.registrations = registrations
     this.size = registrations.reduce((sum, { parts }) => sum + parts.length, 0)
     this.before = entriesOf(registrations, "before")
+    for (const { name } of this.before) noteHook(name)
     this.after = entriesOf(registrations, "after").reverse()
     this.error = entriesOf(registrations, "error").reverse()
     this.finally = entriesOf(registrations, "finally").reverse()

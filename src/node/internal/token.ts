@@ -32,7 +32,10 @@ export const keyOf = (owner: string, key: unknown): readonly [id: string, secret
     throw new RangeError(`${owner}: the id of a key must have 1 to 64 letters, digits, "-" or "_"`)
   }
   const redacted = read(key, "secret")
-  const secret: unknown = Redacted.isRedacted(redacted) ? Redacted.value(redacted) : undefined
+  const secret: unknown = Redacted.isRedacted(redacted)
+    // One that was wiped has no value.
+    ? tryOr(() => Redacted.value(redacted), () => undefined)
+    : undefined
   const bytes = typeof secret === "string" ? Buffer.from(secret, "utf8") : undefined
   if (bytes === undefined || bytes.length < minSecretLength) {
     throw new RangeError(`${owner}: the secret of key "${id}" must be Redacted, with at least ${minSecretLength} bytes`)
