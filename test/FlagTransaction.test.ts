@@ -951,6 +951,32 @@ describe("a transaction of plain code", () => {
         assert.strictEqual((yield* provider.calls).length, 2)
       }))
 
+    it.effect(`waits for requests of others at most twice when none of them ends, ${path}`, () =>
+      Effect.gen(function*() {
+        const provider = yield* TestProvider.make({ flags: { a: TestProvider.never } })
+        const domain = newDomain()
+        yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, ResolutionProvider.make(provider)))
+        const plain = SDK.OpenFeature.getClient(domain)
+        plain.addHooks(OpenFeatureHook.make(FlagTransaction.hook, change(idle)))
+        let end = (): void => undefined
+        const gate = new Promise<void>((resolve) => (end = resolve))
+        const running = yield* Effect.promise(() =>
+          FlagTransaction.run({}, () => {
+            for (let i = 0; i < 6; i++) void plain.getStringValue("a", "none")
+            return gate
+          })
+        ).pipe(Effect.forkChild({ startImmediately: true }))
+        const asked: Array<number> = []
+        for (let i = 0; i < 3; i++) {
+          yield* turns()
+          asked.push((yield* provider.calls).length)
+          yield* TestClock.adjust("5 seconds")
+        }
+        end()
+        yield* Fiber.join(running)
+        assert.deepStrictEqual(asked, [1, 2, 6])
+      }))
+
     it.effect(`goes on at once when what wraps the provider gives up, ${path}`, () =>
       Effect.gen(function*() {
         const provider = yield* TestProvider.make({ flags: { a: TestProvider.never } })
