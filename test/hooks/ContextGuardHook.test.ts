@@ -287,8 +287,37 @@ describe("a lenient guard", () => {
         const wanted = "a" in context && context.a === "abcdef" ? { a: "abcdef", b: 1 } : expected
         assert.deepStrictEqual(yield* lenient(context, { ...options, ...length }), contextOf(wanted))
       }
+      // Without its class, an instance would be another value.
+      const map = new Map([["a", 1]])
+      assert.deepStrictEqual(
+        yield* lenient({ a: new Session(), b: [new Session(), 1], c: { d: map, e: 2 } }),
+        contextOf({ a: undefined, b: [1], c: { e: 2 } })
+      )
+      const kept = { bad: "<b>", d: map, e: 10n, f: canary }
+      assert.deepStrictEqual(
+        yield* lenient({ a: kept, b: [map, "<b>"] }, { rules: ["html"] }),
+        contextOf({ a: { d: map, e: 10n, f: canary }, b: [map] })
+      )
       assert.deepStrictEqual(yield* lenient({ a: "abcdefghijk" }, { maxAttributeSize: 8 }), { a: "abcdefgh" })
       assert.deepStrictEqual(yield* lenient({ a: "abcdefg💥" }, { maxAttributeSize: 8 }), { a: "abcdefg" })
+    }))
+
+  it.effect("never removes the targeting key, wherever it is among too many attributes", () =>
+    Effect.gen(function*() {
+      for (
+        const [context, expected] of [
+          [{ a: 1, b: 2, targetingKey: "u" }, { a: 1, b: undefined, targetingKey: "u" }],
+          [{ a: 1, targetingKey: "u", b: 2 }, { a: 1, targetingKey: "u", b: undefined }],
+          [{ a: 1, b: 2, targetingKey: undefined }, { a: 1, b: 2, targetingKey: undefined }]
+        ]
+      ) {
+        const cleaned = yield* lenient(contextOf({ ...context }), { maxAttributes: 2 })
+        assert.deepStrictEqual(cleaned, contextOf({ ...expected }))
+        // A second guard finds nothing.
+        const again = yield* ContextGuardHook.make({ ...silent, maxAttributes: 2 })
+        yield* Fixtures.run(again.hook, { context: { context: contextOf({ ...expected }) } })
+        assert.strictEqual((yield* again.counts).violations, 0)
+      }
     }))
 
   it.effect("refuses what cannot be cleaned", () =>

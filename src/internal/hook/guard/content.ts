@@ -59,7 +59,8 @@ const contents = {
     form(/["'`]\s*on[a-z]{3,20}\s*=/i, { all: T.quote | T.equals, letters: "on" })
   ],
   sql: [
-    form(/'[\s)]*(?:or|and)\s*['"\d(]/i, { all: T.quote }),
+    // Not a place such as Val-d'Or (Quebec).
+    form(/'(?!(?<=\b[dl]')or\s*["\d(])[\s)]*(?:or|and)\s*['"\d(]/i, { all: T.quote }),
     form(/'\s*(?:--|#\s*$|\/\*)/, { all: T.quote }),
     form((text) => statement.test(text) && statements.some((it) => it.test(text)), { all: T.semicolon, min: 6 }),
     form(/\bunion[\s/*(+]{1,20}(?:all|distinct)?[\s/*(+]{0,20}select\b/i, {
