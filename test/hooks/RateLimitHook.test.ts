@@ -127,6 +127,22 @@ describe("a rate limit", () => {
         assert.deepStrictEqual([rejected, times], [4, 1])
       }))
 
+    it.effect(`serves no answer of a later hook as the last one of the provider, ${path}`, () =>
+      Effect.gen(function*() {
+        const { hook } = yield* RateLimitHook.make({ ...minute, by: "flag", onLimited: "last" })
+        let isOverridden = false
+        const override = FeatureHook.make("override", {
+          before: () => isOverridden ? { resolution: { value: false } } : undefined
+        })
+        const limited = change(FeatureHook.combine(hook, override))
+        assert.isTrue((yield* evaluate(limited, { user: "ana" })).value)
+        isOverridden = true
+        assert.isFalse((yield* evaluate(limited, { user: "ana" })).value)
+        isOverridden = false
+        const { reason, value } = yield* evaluate(limited, { user: "ana" })
+        assert.deepStrictEqual([value, reason], [true, "STALE"])
+      }))
+
     it.effect(`only tells, ${path}`, () =>
       Effect.gen(function*() {
         const { alerts, counts, hook } = yield* RateLimitHook.make({ ...minute, by: "flag", onLimited: "report" })
