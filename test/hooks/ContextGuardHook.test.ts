@@ -196,6 +196,13 @@ describe("a strict guard", () => {
       assert.isUndefined(yield* runs({ a: "<b>" }, { exempt: { a: ["html"] } }))
       assert.strictEqual(yield* runs({ a: "<b>\n" }, { exempt: { a: ["html"] } }), "INVALID_CONTEXT")
       assert.strictEqual(yield* runs({ b: "<b>" }, { exempt: { a: ["html"] } }), "INVALID_CONTEXT")
+      const keys = { a: { "<b>": { "<i>": 1 } } }
+      assert.isUndefined(yield* runs(keys, { exempt: { a: ["html"] } }))
+      assert.strictEqual(yield* runs(keys, { exempt: { "<b>": ["html"] } }), "INVALID_CONTEXT")
+      for (const name of ["' or 1=1 <b>", "constructor", "n".repeat(200)]) {
+        assert.strictEqual(yield* runs({ a: { [name]: 1 } }, { exempt: { a: ["html"] } }), "INVALID_CONTEXT")
+      }
+      assert.isUndefined(yield* runs({ a: { constructor: 1 } }, { exempt: { a: ["prototype-keys"] } }))
       // In a literal, TypeScript would take the type of `constructor` from `Object`.
       const exempt = Object.fromEntries<ReadonlyArray<ContextGuardHook.ContentRule>>([
         ["constructor", ["prototype-keys"]],
@@ -292,6 +299,10 @@ describe("a lenient guard", () => {
       assert.deepStrictEqual(
         yield* lenient({ a: new Session(), b: [new Session(), 1], c: { d: map, e: 2 } }),
         contextOf({ a: undefined, b: [1], c: { e: 2 } })
+      )
+      assert.deepStrictEqual(
+        yield* lenient({ a: { "<b>": 1, constructor: 2 } }, { exempt: { a: ["html"] } }),
+        contextOf({ a: { "<b>": 1 } })
       )
       const kept = { bad: "<b>", d: map, e: 10n, f: canary }
       assert.deepStrictEqual(

@@ -69,7 +69,7 @@ export class Cleaner {
     for (const name of Object.keys(record)) {
       if (this.#elements++ >= this.#settings.maxElements) break
       // Only here could it become a prototype.
-      if (name === "__proto__" || this.#names.of(name).nested !== undefined) continue
+      if (name === "__proto__" || this.#names.nested(name, this.#known) !== undefined) continue
       const clean = this.#value(record[name], depth)
       if (clean !== removed) kept[name] = clean
     }

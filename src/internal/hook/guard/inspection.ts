@@ -137,7 +137,7 @@ export class Inspection {
     const broken = this.#count(names.length)
     if (broken !== undefined) return broken
     for (const name of names) {
-      const broken = this.#grow(name.length) ?? this.#names.of(name).nested ??
+      const broken = this.#grow(name.length) ?? this.#names.nested(name, known) ??
         this.#value(Reflect.get(record, name), known, depth)
       if (broken !== undefined) return broken
     }
