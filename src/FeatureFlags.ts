@@ -22,32 +22,29 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import { cast, dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as EvaluationContext from "./EvaluationContext.ts"
-import { type EvaluationDetails, failed, type FlagValue } from "./EvaluationDetails.ts"
+import type { EvaluationDetails, FlagValue } from "./EvaluationDetails.ts"
 import * as EvaluationError from "./EvaluationError.ts"
 import * as FeatureHook from "./FeatureHook.ts"
 import * as Flag from "./Flag.ts"
 import * as FlagTransaction from "./FlagTransaction.ts"
 import * as HookHints from "./HookHints.ts"
 import { bind, ClientHooks } from "./internal/client/clientHooks.ts"
-import { evaluate } from "./internal/client/evaluate.ts"
-import * as Check from "./internal/check.ts"
 import * as Events from "./internal/client/events.ts"
 import * as FlagType from "./internal/client/flagType.ts"
-import { checked, sdkClient } from "./internal/client/options.ts"
+import * as Invocation from "./internal/client/invocation.ts"
+import { checked, sdkClient, unreadable } from "./internal/client/options.ts"
 import * as Provider from "./internal/client/provider.ts"
-import { inRegion, Region, requestOf } from "./internal/client/region.ts"
+import { inRegion } from "./internal/client/region.ts"
 import type { Outcome } from "./internal/client/resolved.ts"
+import { track as sendEvent } from "./internal/client/track.ts"
 import * as Registration from "./internal/hook/registration.ts"
-import { oneLine } from "./internal/text.ts"
-import { read, tryOr } from "./internal/untrusted.ts"
+import { read } from "./internal/untrusted.ts"
 
 /**
  * The options of one invocation.
@@ -121,15 +118,12 @@ type EvaluateObjectDetails<R = never> = {
   ): Effect.Effect<EvaluationDetails, never, R | FeatureHook.Services<H>>
 }
 
-type Get<R = never> = <A, H extends FeatureHook.Any = never>(
+type Get<R = never, E = never> = <A, H extends FeatureHook.Any = never>(
   flag: Flag.Flag<A>,
   options?: EvaluationOptions<H> | undefined
-) => Effect.Effect<A, never, R | FeatureHook.Services<H>>
+) => Effect.Effect<A, E, R | FeatureHook.Services<H>>
 
-type GetOrFail<R = never> = <A, H extends FeatureHook.Any = never>(
-  flag: Flag.Flag<A>,
-  options?: EvaluationOptions<H> | undefined
-) => Effect.Effect<A, EvaluationError.EvaluationError, R | FeatureHook.Services<H>>
+type GetOrFail<R = never> = Get<R, EvaluationError.EvaluationError>
 
 type Details<R = never> = <A, H extends FeatureHook.Any = never>(
   flag: Flag.Flag<A>,
@@ -395,29 +389,7 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
   const clientHooks = new ClientHooks()
   yield* clientHooks.add(options.hooks ?? [])
 
-  const selecting = <A, B, H extends FeatureHook.Any>(
-    type: FlagType.FlagType<A>,
-    flagKey: string,
-    defaultValue: A,
-    options: EvaluationOptions<H> | undefined,
-    select: (outcome: Outcome<A>) => B
-  ): Effect.Effect<B, never, FeatureHook.Services<H>> =>
-    Effect.callback((resume) => {
-      const services = Fiber.getCurrent()?.context ?? Context.empty()
-      const settle = (outcome: Outcome<A>) => resume(Exit.succeed(select(outcome)))
-      // No hook sees an evaluation with wrong options, so the log must tell.
-      const refuse = (message: string | undefined) => {
-        const error = new EvaluationError.EvaluationError({ code: "GENERAL", message: message ?? unreadable })
-        const result = select({ value: defaultValue, details: failed(flagKey, defaultValue, error) })
-        resume(message === undefined ? Exit.succeed(result) : Effect.as(Effect.logWarning(message), result))
-      }
-      const request = tryOr(
-        () => requestOf(services, clientHooks.stack, options),
-        (error) => refuse(rangeMessageOf(error)) ?? null
-      )
-      if (request === undefined) return refuse(undefined)
-      if (request !== null) return evaluate(target, { type, flagKey, defaultValue, ...request }, services, settle)
-    })
+  const selecting = Invocation.of(target, clientHooks)
 
   const typed = <A>(type: FlagType.FlagType<A>): readonly [Evaluate<A>, EvaluateDetails<A>] => [
     (flagKey, defaultValue, options) => selecting(type, flagKey, defaultValue, options, valueOf),
@@ -467,21 +439,7 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
     clearHooks: Effect.sync(() => clientHooks.clear()),
     events: Events.make(client),
     status: Effect.sync(() => client.providerStatus),
-    track: (name, options) =>
-      Effect.withFiber((fiber) =>
-        tryOr(
-          () => {
-            const region = fiber.getRef(Region)
-            if (region.isUnreadable) return Effect.logWarning(unreadable)
-            if (options !== undefined) Check.knownNames("the tracking event", options, { context: true, details: true })
-            const context = EvaluationContext.merge(region.context, options?.context)
-            client.track(name, EvaluationContext.toSdk(context), options?.details)
-            return Effect.void
-          },
-          (error) =>
-            Effect.logWarning(`a tracking event was not sent: ${rangeMessageOf(error) ?? "its context cannot be read"}`)
-        )
-      ),
+    track: (name, options) => sendEvent(client, name, options),
     metadata: Effect.sync(() => client.metadata),
     client
   })
@@ -490,12 +448,6 @@ export const make = Effect.fnUntraced(function*<E = never, R = never, H extends 
 
 const valueOf = <A>({ value }: { readonly value: A }): A => value
 const detailsOf = <A>({ details }: { readonly details: A }): A => details
-
-const unreadable = "the options cannot be read"
-
-// The messages of range errors are about options. Other errors can contain anything.
-const rangeMessageOf = (error: unknown): string | undefined =>
-  tryOr(() => error instanceof RangeError ? oneLine(error.message, 500) : undefined, () => undefined)
 
 /**
  * Provides a client for feature flags.

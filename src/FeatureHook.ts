@@ -34,6 +34,7 @@ import * as Check from "./internal/check.ts"
 import * as Around from "./internal/hook/around.ts"
 import * as OnlyStages from "./internal/hook/onlyStages.ts"
 import * as Part from "./internal/hook/part.ts"
+import * as Policy from "./internal/hook/policy.ts"
 import * as Printed from "./internal/hook/printed.ts"
 import * as Slow from "./internal/hook/slow.ts"
 import * as Timeout from "./internal/hook/timeout.ts"
@@ -351,7 +352,7 @@ export const make = <
   const part: Part.Part<S> = {
     name,
     hookData,
-    onFailure: Part.undecided,
+    onFailure: Policy.undecided,
     isProgram: false,
     written: undefined,
     filter: undefined,
@@ -609,7 +610,7 @@ export const transform: {
  */
 export const observe = <E, R>(self: FeatureHook<E, R>): FeatureHook<never, R> =>
   // The runner applies the policy, which costs nothing until a stage fails.
-  mapParts(self, "observe", (part) => Part.decide(part, Part.observed))
+  mapParts(self, "observe", (part) => Part.decide(part, Policy.observed))
 
 /**
  * Observes a built-in hook, which prints as its name: nobody wrote `observe`.
@@ -617,7 +618,7 @@ export const observe = <E, R>(self: FeatureHook<E, R>): FeatureHook<never, R> =>
  * @internal
  */
 export const watcher = <E, R>(self: FeatureHook<E, R>): FeatureHook<never, R> =>
-  new FeatureHookImpl(self.parts.map((part) => Part.decide(part, Part.observed)))
+  new FeatureHookImpl(self.parts.map((part) => Part.decide(part, Policy.observed)))
 
 /**
  * What a failure of each stage does.
@@ -707,26 +708,8 @@ export const failurePolicy: {
   <E, R>(self: FeatureHook<E, R>, policy: HarmlessPolicy): FeatureHook<never, R>
   <E, R>(self: FeatureHook<E, R>, policy: FailurePolicy): FeatureHook<E, R>
 } = dual(2, <E, R>(self: FeatureHook<E, R>, policy: FailurePolicy): FeatureHook<never, R> => {
-  const canReject = Check.among("reject", "report", "ignore")
-  const never = Check.among("report", "ignore")
-  const given = Check.options("FeatureHook.failurePolicy", policy, {
-    before: canReject,
-    after: canReject,
-    error: never,
-    finally: never
-  })
-  const decision = (stage: Stage): "report" | "ignore" | undefined => {
-    const found = Object.hasOwn(given, stage) ? given[stage] : undefined
-    return found === "reject" ? undefined : found
-  }
-  const decided: Part.Policy = {
-    before: decision("before"),
-    after: decision("after"),
-    error: decision("error"),
-    finally: decision("finally")
-  }
-  const label = Part.stages.flatMap((stage) => decided[stage] === undefined ? [] : `${stage}: "${decided[stage]}"`)
-  return mapParts(self, `failurePolicy({ ${label.join(", ")} })`, (part) => Part.decide(part, decided))
+  const decided = Policy.from(policy)
+  return mapParts(self, Policy.print(decided), (part) => Part.decide(part, decided))
 })
 
 /**

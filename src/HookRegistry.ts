@@ -16,32 +16,29 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { cast } from "effect/Function"
 import * as Layer from "effect/Layer"
-import type { Severity } from "effect/LogLevel"
 import * as Predicate from "effect/Predicate"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Take from "effect/Take"
 import { FeatureFlags } from "./FeatureFlags.ts"
-import * as FeatureHook from "./FeatureHook.ts"
+import type * as FeatureHook from "./FeatureHook.ts"
 import type { FailureEvent, HookFailure, Stage } from "./HookFailures.ts"
 import * as HookFailures from "./HookFailures.ts"
 import * as Check from "./internal/check.ts"
-import { hooksOf } from "./internal/client/clientHooks.ts"
 import { stages } from "./internal/hook/part.ts"
 import { print } from "./internal/hook/printed.ts"
 import * as Add from "./internal/registry/add.ts"
+import * as Attach from "./internal/registry/attach.ts"
 import * as Debug from "./internal/registry/debug.ts"
-import type * as Member from "./internal/registry/member.ts"
+import * as Entries from "./internal/registry/entry.ts"
+import * as Member from "./internal/registry/member.ts"
 import { type Conflict, Registry } from "./internal/registry/registry.ts"
 import * as Table from "./internal/registry/table.ts"
-import * as SdkLogger from "./internal/sdkLogger.ts"
 import * as Started from "./internal/started.ts"
 import { current } from "./internal/services.ts"
 import { oneLine } from "./internal/text.ts"
-import { notify, read } from "./internal/untrusted.ts"
-import * as OpenFeatureHook from "./OpenFeatureHook.ts"
-import * as Privacy from "./Privacy.ts"
+import { notify } from "./internal/untrusted.ts"
 
 /**
  * What a hook of a registry can be: a hook, or an effect that makes one.
@@ -262,12 +259,7 @@ export interface Listed {
  * @category models
  * @since 0.2.0
  */
-export interface DebugOptions extends Privacy.Options {
-  /** The level of the records, `"Info"` by default, since Effect leaves out `"Debug"` by default. */
-  readonly logLevel?: Severity | undefined
-  /** The logger. By default, that of the caller. */
-  readonly logger?: SDK.Logger | undefined
-}
+export interface DebugOptions extends Debug.Options {}
 
 /**
  * The options of a registry.
@@ -357,7 +349,7 @@ export class HookRegistry extends Context.Service<HookRegistry, {
  * @category models
  * @since 0.2.0
  */
-export type Target<T> = OpenFeatureHook.Target<T> | FeatureFlags["Service"]
+export type Target<T> = Attach.Target<T>
 
 const errorOf = (conflict: Conflict): AddError => {
   switch (conflict.is) {
@@ -368,40 +360,6 @@ const errorOf = (conflict: Conflict): AddError => {
     case "cycle":
       return new HookCycleError({ cycle: conflict.names })
   }
-}
-
-const placementRules: Check.Rules<Placement> = {
-  name: Check.aText,
-  description: Check.aString,
-  version: Check.aString,
-  priority: Check.aNumber,
-  before: Check.names,
-  after: Check.names,
-  isEnabled: Check.aBoolean
-}
-
-const infoOf = <En extends Placement>(entry: En, rules: Check.Rules<En>): Member.Info => {
-  const owner = "HookRegistry.add"
-  const { after = [], before = [], description, isEnabled = true, name, priority = 0, version } = Check.options(
-    owner,
-    entry,
-    rules
-  )
-  Check.aText(owner, "name", name)
-  // A list that changes later must not change the order.
-  return { name, description, version, priority, before: [...before], after: [...after], isEnabled }
-}
-
-const isSource: Check.Rule = (owner, name, value) => {
-  if (!FeatureHook.isFeatureHook(value) && !Effect.isEffect(value)) {
-    Check.reject(owner, name, "a FeatureHook, or an effect that makes one", value)
-  }
-}
-
-const planned = (entry: Entry): Add.Planned<unknown, unknown> => {
-  const info = infoOf<Entry>(entry, { ...placementRules, hook: isSource })
-  isSource("HookRegistry.add", "hook", entry.hook)
-  return { info, hook: FeatureHook.isFeatureHook(entry.hook) ? Effect.succeed(entry.hook) : entry.hook }
 }
 
 const listed = ({ info, isEnabled, parts }: Member.Member): Listed => ({
@@ -426,43 +384,6 @@ const registrationOf = (registry: Registry, member: Member.Member): Registration
   disable: Effect.sync(() => registry.setEnabled(member, false)),
   unregister: registry.remove([member])
 })
-
-const debug = (registry: Registry, options: DebugOptions | false = {}): void => {
-  if (options === false) return registry.wrap(undefined)
-  const { logLevel = "Info", logger } = Check.options("HookRegistry.debug", options, {
-    ...Privacy.rules,
-    logLevel: Check.severity,
-    logger: SdkLogger.rule
-  })
-  const log = { privacy: Privacy.fromChecked(options), level: logLevel, to: SdkLogger.to(logger) }
-  registry.wrap((part, { name }) => Debug.logged(part, name, log))
-}
-
-const isFlags = <T>(target: Target<T>): target is FeatureFlags["Service"] => Predicate.hasProperty(target, "client")
-
-const attach = <T>(registry: Registry, target: Target<T>): () => void => {
-  const owner = "HookRegistry.attach"
-  if (isFlags(target)) {
-    const hooks = hooksOf(target)
-    // A client that other code has made or wrapped has at least a client of the SDK.
-    if (hooks === undefined) return attach(registry, target.client)
-    if (hooks.has(registry)) throw new RangeError(`${owner}: the registry is attached to this client already`)
-    return hooks.attach(registry)
-  }
-  Check.withMethods("addHooks", "getHooks", "clearHooks")(owner, "target", target)
-  if (target.getHooks().some((hook: unknown) => hook === registry.sdkHook)) {
-    throw new RangeError(`${owner}: the registry is attached to this target already`)
-  }
-  return OpenFeatureHook.addSdkHook(target, registry.sdkHook)
-}
-
-const limitsOf = (owner: string, options: Options): Member.Limits => {
-  const { closeTimeout = "10 seconds", failureCapacity = 256 } = Check.options(owner, options, {
-    failureCapacity: Check.positiveInteger,
-    closeTimeout: Check.finiteDuration
-  })
-  return { closeTimeout, failureCapacity }
-}
 
 const open = Effect.gen(function*() {
   const registry = new Registry(yield* PubSub.sliding<Take.Take<void>>({ capacity: 1, replay: 1 }))
@@ -520,25 +441,20 @@ const open = Effect.gen(function*() {
  * @since 0.2.0
  */
 export const make = (options: Options = {}): Effect.Effect<HookRegistry["Service"], never, Scope.Scope> => {
-  const limits = limitsOf("HookRegistry.make", options)
+  const limits = Member.limits("HookRegistry.make", options)
   return Effect.map(open, (registry) => serviceOf(registry, limits))
 }
 
 const serviceOf = (registry: Registry, limits: Member.Limits): HookRegistry["Service"] => {
   const registration = (member: Member.Member) => registrationOf(registry, member)
-  const add = (given: Entry | ReadonlyArray<Entry>) =>
-    Effect.map(Add.all(registry, limits, Add.listFrom(given, planned), errorOf), Add.likeGiven(given, registration))
-  const addScoped = (given: Entry | ReadonlyArray<Entry>) =>
+  const adding = <R = never>(given: Entry | ReadonlyArray<Entry>, own?: Add.Own<R>) =>
     Effect.map(
-      Add.all(
-        registry,
-        limits,
-        Add.listFrom(given, planned),
-        errorOf,
-        (release) => Effect.addFinalizer(() => release)
-      ),
+      Add.all(registry, limits, Add.listFrom(given, Entries.planned), errorOf, own),
       Add.likeGiven(given, registration)
     )
+  const add = (given: Entry | ReadonlyArray<Entry>) => adding(given)
+  const addScoped = (given: Entry | ReadonlyArray<Entry>) =>
+    adding(given, (release) => Effect.addFinalizer(() => release))
   return HookRegistry.of({
     // The failures and requirements of the effects are those of the entries.
     add: cast<typeof add, HookRegistry["Service"]["add"]>(add),
@@ -551,10 +467,10 @@ const serviceOf = (registry: Registry, limits: Member.Limits): HookRegistry["Ser
     list: Effect.sync(() => listOf(registry)),
     changes: Stream.map(Stream.fromPubSubTake(registry.changes), () => listOf(registry)),
     clear: registry.clear,
-    debug: (options) => Effect.sync(() => debug(registry, options)),
+    debug: (options) => Effect.sync(() => registry.wrap(Debug.logging(options))),
     attach: (target) =>
       Effect.asVoid(Effect.acquireRelease(
-        Effect.sync(() => attach(registry, target)),
+        Effect.sync(() => Attach.attach(registry, target)),
         (detach) => Effect.sync(detach)
       )),
     sdkHook: registry.sdkHook
@@ -733,28 +649,6 @@ export interface Running {
   readonly [Symbol.asyncDispose]: () => Promise<void>
 }
 
-const isPlainSource: Check.Rule = (owner, name, value) => {
-  if (FeatureHook.isFeatureHook(value) || typeof value === "function") return
-  if (!FeatureHook.isFeatureHook(read(value, "hook")) || typeof read(value, Symbol.asyncDispose) !== "function") {
-    Check.reject(owner, name, "a FeatureHook, a hook with what it owns, or a function that makes one", value)
-  }
-}
-
-const plainPlanned = (entry: PlainEntry): Add.Planned<never, Scope.Scope> => {
-  const info = infoOf<PlainEntry>(entry, { ...placementRules, hook: isPlainSource })
-  const { hook } = entry
-  isPlainSource("HookRegistry.add", "hook", hook)
-  const made = Effect.suspend(() => {
-    const given = typeof hook === "function" ? hook() : hook
-    return Predicate.isPromiseLike(given) ? Effect.promise(() => given) : Effect.succeed(given)
-  })
-  const owned = Effect.acquireRelease(
-    Effect.tap(made, (made) => Effect.sync(() => isPlainSource("HookRegistry.add", "the result of hook", made))),
-    (made) => FeatureHook.isFeatureHook(made) ? Effect.void : Effect.promise(async () => made[Symbol.asyncDispose]())
-  )
-  return { info, hook: Effect.map(owned, (made) => FeatureHook.isFeatureHook(made) ? made : made.hook) }
-}
-
 /**
  * Creates a registry, for an application without Effect.
  *
@@ -798,7 +692,7 @@ const plainPlanned = (entry: PlainEntry): Add.Planned<never, Scope.Scope> => {
  * @since 0.2.0
  */
 export const start = (options: Options = {}): Running => {
-  const limits = limitsOf("HookRegistry.start", options)
+  const limits = Member.limits("HookRegistry.start", options)
   const started = Started.start(open)
   const registry = started.value
   const attached = new Set<() => void>()
@@ -822,7 +716,7 @@ export const start = (options: Options = {}): Running => {
   // What is wrong with an entry rejects the promise, like all else.
   const add = (given: PlainEntry | ReadonlyArray<PlainEntry>) =>
     Started.runPromise(Effect.map(
-      Effect.suspend(() => Add.all(registry, limits, Add.listFrom(given, plainPlanned), errorOf)),
+      Effect.suspend(() => Add.all(registry, limits, Add.listFrom(given, Entries.plainPlanned), errorOf)),
       Add.likeGiven(given, registration)
     ))
   const close = async () => {
@@ -841,9 +735,9 @@ export const start = (options: Options = {}): Running => {
       return registry.onChange(() => notify(() => listener(listOf(registry))))
     },
     clear: () => Started.runPromise(registry.clear),
-    debug: (options) => debug(registry, options),
+    debug: (options) => registry.wrap(Debug.logging(options)),
     attach: (target) => {
-      const detach = attach(registry, target)
+      const detach = Attach.attach(registry, target)
       const end = () => {
         if (attached.delete(end)) detach()
       }

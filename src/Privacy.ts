@@ -7,12 +7,13 @@
  *
  * @since 0.1.0
  */
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type { EvaluationContext } from "./EvaluationContext.ts"
 import * as Check from "./internal/check.ts"
 import { createHmac } from "./internal/node.ts"
 import { printValue } from "./internal/text.ts"
-import { readOwn, tryOr } from "./internal/untrusted.ts"
+import { ignoreRejection, readOwn, tryOr } from "./internal/untrusted.ts"
 
 /**
  * Options that select and format the data that may leave the process.
@@ -49,8 +50,8 @@ export interface Options {
    * Replaces values before they are written. It receives the name (`value`,
    * `default_value`, `error_message`, `error_stack`, `targeting_key`, `variant`,
    * `context.plan`, `metadata.version`) and the value, and returns the
-   * replacement, or `undefined` to leave it out. If it throws, `<redacted>` is
-   * written. It does not apply to the flag key, the provider, the domain and the
+   * replacement, or `undefined` to leave it out. If it throws or returns a promise,
+   * `<redacted>` is written. It does not apply to the flag key, the provider, the domain and the
    * reason.
    */
   readonly redact?: ((name: string, value: unknown) => unknown) | undefined
@@ -91,6 +92,14 @@ export interface Privacy {
 type Evaluation = { readonly context: EvaluationContext }
 
 const redacted = "<redacted>"
+
+/** What a function of the user gives. One that throws or gives a promise has not decided, so nothing is revealed. */
+const given = (call: () => unknown): unknown => {
+  const result: unknown = tryOr(call, () => redacted)
+  if (!tryOr(() => Predicate.isPromiseLike(result), () => false)) return result
+  ignoreRejection(result)
+  return redacted
+}
 
 /**
  * The checks of these options, for hooks that have more.
@@ -161,7 +170,7 @@ export const fromChecked = (options: Options): Privacy => {
   const limits = { maxDepth: options.maxDepth ?? 8, maxNodes: options.maxSize ?? 1000 }
   const print = (value: unknown): string => printValue(value, maxLength, limits)
   const keep = (name: string, value: unknown): unknown =>
-    redact === undefined ? value : tryOr(() => redact(name, value), () => redacted)
+    redact === undefined ? value : given(() => redact(name, value))
   const write = (name: string, value: unknown): string | undefined => {
     const kept = keep(name, value)
     return kept === undefined ? undefined : print(kept)
@@ -171,7 +180,7 @@ export const fromChecked = (options: Options): Privacy => {
     if (typeof writer !== "function") return keep("targeting_key", found)
     // A function that cannot format the key must not reveal it.
     if (typeof found !== "string") return undefined
-    return keep("targeting_key", tryOr(() => writer(found), () => redacted))
+    return keep("targeting_key", given(() => writer(found)))
   }
   const attributes = ({ context }: Evaluation) => {
     const kept: Array<readonly [string, unknown]> = []

@@ -29,7 +29,7 @@ export interface Options {
  * **When to use**
  *
  * Use with a client of the SDK and hooks that contribute resolutions, such as a
- * cache. `FeatureFlags` wraps the `provider` that it is given by itself.
+ * cache. `FeatureFlags` itself wraps the `provider` that it is given.
  *
  * **Details**
  *

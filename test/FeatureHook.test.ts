@@ -13,6 +13,7 @@ import {
 } from "effect-openfeature"
 import { Fixtures, RecordingHook, TestProvider } from "effect-openfeature/testing"
 import { allPaths, client, collectFailures, deferred, paths, random, rangeError, turns } from "./support.ts"
+import { countingClock } from "./clocks.ts"
 
 const Trail = HookHints.key<ReadonlyArray<string>>("test.trail")
 
@@ -531,33 +532,19 @@ describe("timeout", () => {
 
   it.effect("arms no timer for a stage that stays synchronous", () =>
     Effect.gen(function*() {
-      const clock = yield* Clock.Clock
-      let sleeps = 0
-      const counting: Clock.Clock = {
-        currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
-        currentTimeMillis: clock.currentTimeMillis,
-        currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
-        currentTimeNanos: clock.currentTimeNanos,
-        monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
-        monotonicTimeNanos: clock.monotonicTimeNanos,
-        sleep: (duration) =>
-          Effect.suspend(() => {
-            sleeps++
-            return clock.sleep(duration)
-          })
-      }
+      const { clock, sleeping } = yield* countingClock()
       const hook = FeatureHook.make("quick", {
         before: () => Effect.succeed({ context: { quick: true } }),
         after: () => Effect.void,
         finally: () => Effect.void
       })
       const run = (hook: FeatureHook.FeatureHook<unknown>) =>
-        Effect.provideService(Fixtures.run(hook), Clock.Clock, counting)
+        Effect.provideService(Fixtures.run(hook), Clock.Clock, clock)
       const outcome = yield* run(FeatureHook.timeout(hook, "20 millis"))
       assert.deepStrictEqual(outcome.context, { quick: true })
-      assert.strictEqual(sleeps, 0)
+      assert.strictEqual(sleeping.ever, 0)
       yield* run(FeatureHook.timeout(deferred(hook), "20 millis"))
-      assert.strictEqual(sleeps, 3)
+      assert.strictEqual(sleeping.ever, 3)
     }))
 
   it.effect("passes results, failures and defects on", () =>

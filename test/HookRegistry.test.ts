@@ -966,7 +966,9 @@ describe("a registry without Effect", () => {
       const refused = (entry: object) => rejection(registry.add(Function.cast<object, HookRegistry.PlainEntry>(entry)))
       assert.include(await refused({ name: "a", hook, isEnable: true }), "did you mean \"isEnabled\"?")
       assert.include(await refused({ name: "a", hook: {} }), "HookRegistry.add: hook must be a FeatureHook")
-      assert.include(await refused({ name: "a", hook: () => ({}) }), "HookRegistry.add: the result of hook must be")
+      for (const made of [{}, () => hook, undefined, { hook }]) {
+        assert.include(await refused({ name: "a", hook: () => made }), "HookRegistry.add: the result of hook must be")
+      }
       await registry.add({ name: "a", hook })
       assert.include(await refused({ name: "a", hook }), "there is a hook \"a\" already")
       assert.deepStrictEqual(registry.list().map(({ name }) => name), ["a"])

@@ -368,6 +368,20 @@ describe("hostile values", () => {
     })
   }
 
+  it("that are promises reveal nothing, and none rejects without a handler", async () => {
+    const found: Array<unknown> = []
+    const listener = (reason: unknown) => void found.push(reason)
+    process.on("unhandledRejection", listener)
+    const later = (): never => Promise.reject(new Error("secret")) as never
+    for (const options of [{ ...all, redact: later }, { ...all, targetingKey: later }]) {
+      const privacy = Privacy.make("Test.make", options)
+      assert.strictEqual(privacy.targetingKey(evaluation), "<redacted>")
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off("unhandledRejection", listener)
+    assert.deepStrictEqual(found, [])
+  })
+
   it("never throw where they come from redact", () => {
     const privacy = Privacy.make("Test.make", { ...all, redact: () => new Proxy({}, everyTrap) })
     assert.strictEqual(privacy.write("variant", "on"), "<unreadable>")

@@ -121,6 +121,16 @@ for (const kind of clients) {
           }
         }))
 
+      it.effect("of one without metadata serves, and asks the provider", () =>
+        Effect.gen(function*() {
+          const provider: SDK.Provider = { ...yield* answering() }
+          Reflect.deleteProperty(provider, "metadata")
+          const { evaluate } = yield* rig(kind, provider, [change(some)])
+          const other = yield* evaluate("string", "none")
+          assert.deepStrictEqual([other.value, other.errorMessage], ["provider", undefined])
+          assert.strictEqual((yield* evaluate("hook", "none")).value, "hook")
+        }))
+
       it.effect("of a MultiProvider that is wrapped as a whole serves", () =>
         Effect.gen(function*() {
           const first = yield* TestProvider.make({ name: "first", flags: {} })
@@ -380,6 +390,31 @@ describe("make", () => {
         const { evaluate } = yield* rig(kind, provider, [some], { resolveWhenNotReady: true })
         assert.strictEqual((yield* evaluate("hook", "none")).value, "hook")
         assert.strictEqual((yield* evaluate("string", "none")).value, "provider")
+      }
+    }))
+
+  it.effect("asks a provider that is wrapped twice once within a transaction", () =>
+    Effect.gen(function*() {
+      for (const isAsync of [false, true]) {
+        const provider = yield* answering()
+        const inner = ResolutionProvider.make(provider)
+        const between: SDK.Provider = {
+          ...inner,
+          metadata: inner.metadata,
+          async resolveStringEvaluation(...args) {
+            if (isAsync) await Promise.resolve()
+            return inner.resolveStringEvaluation(...args)
+          }
+        }
+        const { evaluate } = yield* rig("FeatureFlags", between, [some])
+        const evaluations = Effect.all([evaluate("string", "none"), evaluate("string", "none")])
+        const { record, value } = yield* FeatureFlags.transaction(evaluations)
+        assert.deepStrictEqual(value.map(({ reason, value }) => [value, reason]), [
+          ["provider", "STATIC"],
+          ["provider", "CACHED"]
+        ])
+        assert.deepStrictEqual(record.entries.map(({ source }) => source), ["provider", "cache"])
+        assert.strictEqual((yield* provider.calls).length, 1)
       }
     }))
 

@@ -36,6 +36,18 @@ export const allPaths: ReadonlyArray<Path> = [
   ["asynchronous with a promise", promised]
 ]
 
+/** The hook context of the SDK for a flag `a`, for hooks that are called without the SDK. */
+export const sdkContext = (): SDK.BeforeHookContext => ({
+  flagKey: "a",
+  flagValueType: "boolean",
+  defaultValue: false,
+  context: {},
+  clientMetadata: { providerMetadata: { name: "p" } },
+  providerMetadata: { name: "p" },
+  logger: new SDK.DefaultLogger(),
+  hookData: new SDK.MapHookData()
+})
+
 /** A hook of the SDK around another one that hands on the hook context in its own form. */
 export const wrapping = (form: (context: SDK.HookContext) => SDK.HookContext) => (hook: SDK.Hook): SDK.Hook => ({
   before: (context, hints) => hook.before?.(form(context), hints),

@@ -80,7 +80,12 @@ describe("exposures in Redis", () => {
     console.log(`two processes: ${counts.map(([delivered]) => delivered).join(" + ")} exposures of 500 subjects`)
   }, 40_000)
 
-  for (const { begin, end, name } of redis.outages) {
+  const limit = (bytes: string) =>
+    Effect.runPromise(
+      Effect.scoped(Effect.flatMap(connect, (service) => service.send("CONFIG", "SET", "maxmemory", bytes)))
+    )
+  const full = { name: "is full", begin: () => limit("1"), end: () => limit("0") }
+  for (const { begin, end, name } of redis.isOwn ? [...redis.outages, full] : []) {
     it(`are sent all the same while Redis ${name}`, async () => {
       const { close, store } = RedisExposureStore.start(layer, { prefix: `${prefix}${name}:` })
       let sent = 0

@@ -9,28 +9,24 @@
  *
  * @since 0.2.0
  */
-import * as Context from "effect/Context"
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import { cast } from "effect/Function"
-import * as Latch from "effect/Latch"
-import * as Layer from "effect/Layer"
-import * as PersistedQueue from "effect/persistence/PersistedQueue"
+import type * as Layer from "effect/Layer"
+import type * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import type { StageServices } from "../FeatureHook.ts"
 import { fields } from "../internal/auditRecord.ts"
 import * as Check from "../internal/check.ts"
-import * as Part from "../internal/hook/part.ts"
+import * as Durable from "../internal/hook/durable.ts"
 import * as Started from "../internal/started.ts"
 import { waitFor } from "../internal/wait.ts"
 import type { AuditRecord } from "./AuditRecord.ts"
 import type { AuditSink } from "./AuditSink.ts"
-import { again, Buffer, type Durable, type Task } from "./internal/buffer.ts"
+import { Buffer, type Task } from "./internal/buffer.ts"
 
 /**
  * The schema of the records in the queue, for a consumer of your own.
@@ -185,7 +181,7 @@ export type Store<E = never, R = never> = Layer.Layer<PersistedQueue.PersistedQu
  * @category layers
  * @since 0.2.0
  */
-export const layerMemory: Store = Layer.provide(PersistedQueue.layer, PersistedQueue.layerStoreMemory)
+export const layerMemory: Store = Durable.layerMemory
 
 /**
  * Creates one memory for a queue and its consumers in the same process.
@@ -213,17 +209,12 @@ export const layerMemory: Store = Layer.provide(PersistedQueue.layer, PersistedQ
  * @category layers
  * @since 0.2.0
  */
-export const makeMemory = (): Store => {
-  const memo = Layer.makeMemoMapUnsafe()
-  // The memory holds nothing that has to be released.
-  const scope = Scope.makeUnsafe()
-  return Layer.effectContext(Effect.suspend(() => Layer.buildWithMemoMap(layerMemory, memo, scope)))
-}
+export const makeMemory = (): Store => Durable.makeMemory()
 
 const defaultName = "feature-flag-audit"
 
 const checked = (owner: string, store: Store<unknown, unknown>, options: Options): void => {
-  if (!Layer.isLayer(store)) Check.reject(owner, "store", "a layer with a store for queues", store)
+  Durable.checkedStore(owner, store)
   Check.options(owner, options, {
     name: Check.aText,
     guarantee: Check.among("buffered", "stored"),
@@ -233,28 +224,6 @@ const checked = (owner: string, store: Store<unknown, unknown>, options: Options
     closeTimeout: Check.finiteDuration
   })
 }
-
-// A store that is down at the start is asked again, like one that goes down later.
-const connect = <E, R>(
-  store: Store<E, R>,
-  name: string,
-  maxAttempts: number | undefined,
-  onFailure: Effect.Effect<void>
-) =>
-  Effect.gen(function*() {
-    const scope = yield* Effect.scope
-    const build = Effect.flatMap(Scope.fork(scope), (attempt) =>
-      Layer.buildWithScope(store, attempt).pipe(Effect.onError(() => Scope.close(attempt, Exit.void))))
-    const services = yield* build.pipe(
-      Effect.tapCause(() =>
-        onFailure
-      ),
-      Effect.sandbox,
-      Effect.retry(again)
-    )
-    const factory = Context.get(services, PersistedQueue.PersistedQueueFactory)
-    return yield* factory.make({ name, schema, maxAttempts })
-  }).pipe(Effect.orDie)
 
 /**
  * Creates a sink that puts records into a queue, until the scope closes.
@@ -325,7 +294,7 @@ const acquire = Effect.fnUntraced(function*<E, R>(
   const queue = yield* Queue.make<Task, Cause.Done>({ capacity, strategy: "dropping" })
   const buffer = new Buffer(queue, timeout)
   const scope = yield* Scope.make()
-  const moving = connect(store, name, undefined, buffer.failed).pipe(
+  const moving = Durable.connect(store, { name, schema }, buffer.failed).pipe(
     Effect.flatMap((durable) =>
       Effect.all(Array.from({ length: concurrency }, () => buffer.work(durable)), {
         concurrency: "unbounded",
@@ -441,72 +410,23 @@ export const consume = <A, E, R>(
   handler: (record: AuditRecord, delivery: Delivery) => A,
   options: ConsumerOptions = {}
 ): Effect.Effect<never, never, R | StageServices<A>> => {
-  checkedConsumer("AuditQueue.consume", store, handler, options)
+  Durable.checkedConsumer("AuditQueue.consume", store, handler, options)
   return consuming(store, handler, options)
-}
-
-const checkedConsumer = (owner: string, store: unknown, handler: unknown, options: ConsumerOptions): void => {
-  if (!Layer.isLayer(store)) Check.reject(owner, "store", "a layer with a store for queues", store)
-  Check.aFunction(owner, "handler", handler)
-  Check.options(owner, options, {
-    name: Check.aText,
-    concurrency: Check.positiveInteger,
-    maxAttempts: Check.positiveInteger,
-    renewInterval: Check.positiveDuration
-  })
 }
 
 const consuming = <A, E, R>(
   store: Store<E, R>,
   handler: (record: AuditRecord, delivery: Delivery) => A,
-  { concurrency = 1, maxAttempts, name = defaultName, renewInterval = "1 minute" }: ConsumerOptions
-): Effect.Effect<never, never, R | StageServices<A>> => {
-  const handle = handling(handler)
-  let isWarned = false
-  const failed = Effect.suspend(() => {
-    if (isWarned) return Effect.void
-    isWarned = true
-    return Effect.logWarning("the store of the audit queue does not answer; it is asked again")
+  options: ConsumerOptions
+): Effect.Effect<never, never, R | StageServices<A>> =>
+  Durable.consume<AuditRecord, E, R, StageServices<A>>({
+    ...options,
+    name: options.name ?? defaultName,
+    schema,
+    store,
+    handler,
+    called: ["audit queue", "an audit record"]
   })
-  const work = (queue: Durable) =>
-    Effect.suspend(() => {
-      const idle = Latch.makeUnsafe(true)
-      const take = queue.take((record, delivery) => Effect.andThen(idle.close, handle(record, delivery)))
-      const next = Effect.ensuring(take, idle.open).pipe(
-        // The failure is logged already, by the handler or by the store.
-        Effect.catchCause(() => Effect.sleep("500 millis"))
-      )
-      return Effect.raceFirst(Effect.forever(next), Effect.andThen(Effect.sleep(renewInterval), idle.await))
-    })
-  // The store in Redis stops looking for the records of dead consumers after its first failure. A new one looks again.
-  return connect(store, name, maxAttempts, failed).pipe(
-    Effect.flatMap((queue) => {
-      isWarned = false
-      return Effect.all(Array.from({ length: concurrency }, () => work(queue)), {
-        concurrency: "unbounded",
-        discard: true
-      })
-    }),
-    Effect.scoped,
-    // A store that is down can fail to close as well.
-    Effect.catchCause(() => Effect.sleep("500 millis")),
-    Effect.forever
-  )
-}
-
-const handling =
-  <A>(handler: (record: AuditRecord, delivery: Delivery) => A) =>
-  (record: AuditRecord, { attempts, id }: Delivery): Effect.Effect<unknown, unknown, StageServices<A>> =>
-    // Its requirements are those of the handler.
-    cast<Effect.Effect<unknown, unknown, unknown>, Effect.Effect<unknown, unknown, StageServices<A>>>(
-      Effect.suspend(() => Part.resultOf(handler(record, { attempts, id }), "finally") ?? Effect.void)
-    ).pipe(
-      Effect.tapCause((cause) =>
-        Cause.hasInterruptsOnly(cause)
-          ? Effect.void
-          : Effect.annotateLogs(Effect.logWarning("the handler of an audit record failed"), { attempts, id })
-      )
-    )
 
 /**
  * Starts a consumer, for an application without Effect.
@@ -538,9 +458,6 @@ export const startConsumer = (
   handler: (record: AuditRecord, delivery: Delivery) => void | PromiseLike<void> | Effect.Effect<void, unknown>,
   options: ConsumerOptions = {}
 ): Consumer => {
-  checkedConsumer("AuditQueue.startConsumer", store, handler, options)
-  const fiber = Effect.runForkWith(Context.empty())(consuming(store, handler, options))
-  // A store that hangs must not keep its caller from ending.
-  const close = () => Started.runPromise(waitFor(Fiber.interrupt(fiber), "3 seconds"))
-  return { close, [Symbol.asyncDispose]: close }
+  Durable.checkedConsumer("AuditQueue.startConsumer", store, handler, options)
+  return Durable.startConsumer(consuming(store, handler, options))
 }

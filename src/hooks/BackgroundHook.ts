@@ -15,6 +15,7 @@ import * as HookFailures from "../HookFailures.ts"
 import * as Check from "../internal/check.ts"
 import { Task } from "../internal/hook/backlog.ts"
 import * as Part from "../internal/hook/part.ts"
+import { observed } from "../internal/hook/policy.ts"
 import * as Registration from "../internal/hook/registration.ts"
 import { settled } from "../internal/hook/view.ts"
 import * as Work from "../internal/hook/work.ts"
@@ -167,7 +168,7 @@ const inBackground = (part: Part.Part, work: Work.Work<StageTask>, orderBy: Opti
       new StageTask(part, stage, context, orderBy?.(context), () => Part.resultOf(run(context, data), stage))
     )
   })
-  return { ...Part.decide(queued, { ...Part.observed, before: undefined }), before }
+  return { ...Part.decide(queued, { ...observed, before: undefined }), before }
 }
 
 const owner = "BackgroundHook.make"

@@ -3,24 +3,22 @@
  *
  * @since 0.2.0
  */
-import { type Client, type EventDetails, ProviderEvents } from "@openfeature/server-sdk"
-import type * as Cause from "effect/Cause"
+import type { Client } from "@openfeature/server-sdk"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import { type ErrorCode, type EvaluationError, isErrorCode } from "../EvaluationError.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
-import * as HookFailures from "../HookFailures.ts"
 import * as Check from "../internal/check.ts"
 import { Cache, type Result, Turn } from "../internal/hook/cache.ts"
 import { Keys, type Names } from "../internal/hook/cacheKey.ts"
 import { Memory } from "../internal/hook/cacheMemory.ts"
 import type * as Stores from "../internal/hook/cacheStore.ts"
+import * as Watch from "../internal/hook/cacheWatch.ts"
 import { providerCodes } from "../internal/hook/part.ts"
 import { type Attributes, maxLabelLength, Series, SeriesLookup } from "../internal/series.ts"
 import * as Services from "../internal/services.ts"
@@ -161,7 +159,7 @@ export interface Options {
  * @since 0.2.0
  */
 export interface Counts {
-  /** The evaluations that got a fresh answer. */
+  /** The evaluations that got a fresh answer, or an error that `errors` names. */
   readonly hits: number
   /** The evaluations that got a stale answer. */
   readonly stale: number
@@ -169,7 +167,11 @@ export interface Counts {
   readonly shared: number
   /** The evaluations that asked the provider. */
   readonly misses: number
-  /** The evaluations without a key: an attribute is no data or too large, or the cache is in the wrong place. */
+  /**
+   * The evaluations that the cache has no part in: an attribute of the key is no data
+   * or too large, the cache is in the wrong place, or the provider is no
+   * `ResolutionProvider`.
+   */
   readonly bypassed: number
   /** The failures of the store and of options that are functions, and the lookups while the store was left alone. */
   readonly errors: number
@@ -192,12 +194,15 @@ export interface CacheHook {
   readonly counts: Effect.Effect<Counts>
   /**
    * Makes sure that answers which were resolved before are no longer served. Fails
-   * when the store does.
+   * when the store does. Throws a `RangeError` when it is given something else.
    */
   readonly invalidate: (flags?: Flags | undefined) => Effect.Effect<void, unknown>
   /**
-   * Invalidates what the provider says has changed, until the scope closes:
-   * the flags that its event names, or all flags of the domain.
+   * Invalidates what the provider says has changed, until the scope closes: the
+   * flags that its event names, or all flags of the domain. These are also
+   * invalidated when another provider takes its place. What the store fails to do is
+   * tried again, after 30 seconds at the latest. Throws a `RangeError` when it is
+   * given no client.
    */
   readonly watch: (client: Client) => Effect.Effect<void, never, Scope.Scope>
 }
@@ -213,11 +218,17 @@ export interface Plain {
   readonly hook: FeatureHook.FeatureHook<EvaluationError>
   /** Returns the present counts. */
   readonly counts: () => Counts
-  /** Makes sure that answers which were resolved before are no longer served. Rejects when the store fails. */
+  /**
+   * Makes sure that answers which were resolved before are no longer served. Rejects
+   * when the store fails. Throws a `RangeError` when it is given something else.
+   */
   readonly invalidate: (flags?: Flags | undefined) => Promise<void>
   /**
    * Invalidates what the provider says has changed: the flags that its event names,
-   * or all flags of the domain. Returns a function that ends it.
+   * or all flags of the domain. These are also invalidated when another provider
+   * takes its place. What the store fails to do is tried again, after 30 seconds at
+   * the latest. Returns a function that ends it. Throws a `RangeError` when it is
+   * given no client.
    */
   readonly watch: (client: Client) => () => void
 }
@@ -228,7 +239,7 @@ export interface Plain {
  * **Details**
  *
  * The attributes are `flag_key` and `result`: `hit`, `stale`, `shared`, `miss`, or
- * `bypass` for an evaluation without a key.
+ * `bypass` for an evaluation that the cache has no part in.
  *
  * @category metrics
  * @since 0.2.0
@@ -377,66 +388,17 @@ const create = (options: Options) => {
   // An `after` rejects the evaluation if it would give the answer of another subject.
   const hook = FeatureHook.failurePolicy(stages, { before: "report" })
   const counts = (): Counts => {
-    const { bypassed, errors, hits, misses, shared, stale } = cache
+    const { bypassed, calls: { errors }, hits, misses, shared, stale } = cache
     const { evicted = 0, size = 0 } = memory ?? {}
     return { hits, stale, shared, misses, bypassed, errors, evicted, size }
   }
-  return { hook, counts, invalidate: (flags: Flags) => Effect.suspend(() => store.invalidate(flags)) }
-}
-
-/** An event that names more flags than this invalidates all flags. */
-const maxFlags = 1000
-
-const scopesOf = (domain: string | undefined, event: EventDetails | undefined): ReadonlyArray<Flags> => {
-  const flags: unknown = event?.flagsChanged
-  // Clients without a domain share their provider with domains that have none.
-  if (!Array.isArray(flags) || flags.length === 0 || flags.length > maxFlags) return [{ domain }]
-  return flags.map((flagKey) => ({ domain, flagKey: String(flagKey) }))
-}
-
-const listen = (client: Client, invalidate: (flags: Flags) => void): () => void => {
-  const handler = (event: EventDetails | undefined) => {
-    for (const scope of scopesOf(client.metadata.domain, event)) invalidate(scope)
+  const invalidate = (flags: Flags = {}) => {
+    Check.options("CacheHook.invalidate", flags, { domain: Check.aString, flagKey: Check.aString })
+    return cache.calls.invalidate(flags)
   }
-  client.addHandler(ProviderEvents.ConfigurationChanged, handler)
-  return () => client.removeHandler(ProviderEvents.ConfigurationChanged, handler)
-}
-
-// A store that is down must hear of it later, or it serves outdated answers when it is back.
-const persistently = (invalidate: Effect.Effect<void, unknown>): Effect.Effect<void> => {
-  const report = (cause: Cause.Cause<unknown>) =>
-    HookFailures.report({ hook: name, stage: "before", flagKey: "", cause })
-  return invalidate.pipe(
-    Effect.timeout("5 seconds"),
-    Effect.tapCause(report),
-    Effect.sandbox,
-    Effect.retry({ schedule: Schedule.exponential("100 millis", 2), times: 12 }),
-    Effect.catchCause(() => Effect.void)
-  )
-}
-
-// A store that is down collects them. One of all flags then takes the place of many.
-const boundedly = (invalidate: (flags: Flags) => Effect.Effect<void, unknown>) => {
-  let pending = 0
-  /** The domains of which all flags are being invalidated, and whether that has to be done again. */
-  const whole = new Map<string | undefined, boolean>()
-  const all = (domain: string | undefined): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      whole.set(domain, false)
-      const next = Effect.suspend(() => whole.get(domain) === true ? all(domain) : Effect.void)
-      return Effect.andThen(persistently(invalidate({ domain })), next)
-    })
-  return (flags: Flags): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      const { domain } = flags
-      if (pending < maxFlags) {
-        pending++
-        return Effect.ensuring(persistently(invalidate(flags)), Effect.sync(() => void pending--))
-      }
-      const isRunning = whole.has(domain)
-      whole.set(domain, true)
-      return isRunning ? Effect.void : Effect.ensuring(all(domain), Effect.sync(() => whole.delete(domain)))
-    })
+  const watch = (client: Client) =>
+    Watch.watch(client, { invalidate, failed: (cause) => cache.calls.failed("before", "", cause) })
+  return { hook, counts, invalidate, watch }
 }
 
 /**
@@ -456,15 +418,17 @@ const boundedly = (invalidate: (flags: Flags) => Effect.Effect<void, unknown>) =
  * - What the provider resolved is stored. Answers of hooks are not, and errors and
  *   defaults only if `errors` and `reasons` name them.
  * - When several evaluations miss the same key at the same time, one asks the
- *   provider. The others wait for it, up to `waitTimeout`.
+ *   provider. The others wait for it, up to `waitTimeout`. Processes that share a
+ *   store do not wait for each other.
  * - A store that is slow or down delays no evaluation beyond `timeout`, and fails
  *   none. Its failures go to `HookFailures`. After three in a row it is left alone,
  *   and asked by one evaluation a second until it answers.
  *
  * **Gotchas**
  *
- * A client of the SDK needs a `ResolutionProvider`. `FeatureFlags` with a
- * `provider` needs nothing.
+ * A client of the SDK needs a `ResolutionProvider`. Without it, the cache has no part
+ * in evaluations, and reports that once. `FeatureFlags` with a `provider` needs
+ * nothing.
  *
  * Put each attribute that a rule of the flag reads into `key`. Put the cache after
  * the hooks that contribute attributes. When a later hook changes an attribute of
@@ -506,16 +470,8 @@ const boundedly = (invalidate: (flags: Flags) => Effect.Effect<void, unknown>) =
 export const make = (options: Options): Effect.Effect<CacheHook> => {
   checked("CacheHook.make", options)
   return Effect.sync(() => {
-    const { counts, hook, invalidate } = create(options)
-    const follow = boundedly(invalidate)
-    const watch = Effect.fnUntraced(function*(client: Client) {
-      const run = Effect.runForkWith(Services.lasting(yield* Effect.context()))
-      yield* Effect.acquireRelease(
-        Effect.sync(() => listen(client, (flags) => run(follow(flags)))),
-        (stop) => Effect.sync(stop)
-      )
-    })
-    return { hook, counts: Effect.sync(counts), invalidate: (flags = {}) => invalidate(flags), watch }
+    const { counts, ...rest } = create(options)
+    return { ...rest, counts: Effect.sync(counts) }
   })
 }
 
@@ -558,12 +514,13 @@ export const make = (options: Options): Effect.Effect<CacheHook> => {
  */
 export const makeUnsafe = (options: Options): Plain => {
   checked("CacheHook.makeUnsafe", options)
-  const { counts, hook, invalidate } = create(options)
-  const follow = boundedly(invalidate)
+  const { invalidate, watch, ...rest } = create(options)
   return {
-    hook,
-    counts,
-    invalidate: (flags = {}) => Started.runPromise(invalidate(flags)),
-    watch: (client) => listen(client, (flags) => void Started.runPromise(follow(flags)))
+    ...rest,
+    invalidate: (flags) => Started.runPromise(invalidate(flags)),
+    watch: (client) => {
+      const { close } = Started.start(watch(client))
+      return () => void close()
+    }
   }
 }

@@ -9,39 +9,27 @@
  * @since 0.2.0
  */
 import type * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { cast } from "effect/Function"
 import * as Metric from "effect/Metric"
 import * as Queue from "effect/Queue"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as SDK from "@openfeature/server-sdk"
 import type { EvaluationContext } from "../EvaluationContext.ts"
-import * as EvaluationDetails from "../EvaluationDetails.ts"
 import { EvaluationError } from "../EvaluationError.ts"
 import * as FeatureHook from "../FeatureHook.ts"
-import type { HookContext } from "../HookContext.ts"
 import * as HookFailures from "../HookFailures.ts"
 import * as Check from "../internal/check.ts"
-import * as Delivery from "../internal/hook/delivery.ts"
-import { Exposed, type Sighting } from "../internal/hook/exposed.ts"
 import * as ExposureCounts from "../internal/hook/exposureCounts.ts"
+import * as ExposureSettings from "../internal/hook/exposureSettings.ts"
 import * as Stores from "../internal/hook/exposureStore.ts"
-import { publish } from "../internal/hook/publish.ts"
-import * as Sightings from "../internal/hook/sighting.ts"
-import { domainOf, targetingKeyOf } from "../internal/hook/view.ts"
+import * as Exposing from "../internal/hook/exposing.ts"
+import type * as Sightings from "../internal/hook/sighting.ts"
 import type * as Work from "../internal/hook/work.ts"
-import { sha256Hex } from "../internal/node.ts"
-import * as Services from "../internal/services.ts"
 import * as Started from "../internal/started.ts"
-import { oneLine } from "../internal/text.ts"
-import { formatTime } from "../internal/time.ts"
 import { readString } from "../internal/untrusted.ts"
-import * as Privacy from "../Privacy.ts"
 import type * as BackgroundHook from "./BackgroundHook.ts"
 
 /**
@@ -112,61 +100,7 @@ export class ExposureStore extends Context.Service<ExposureStore, Store>()("effe
  * @category models
  * @since 0.2.0
  */
-export interface Settings extends Omit<Privacy.Options, "targetingKey"> {
-  /** The name of the hook, `exposure` by default. Hooks with different names expose a subject each for itself. */
-  readonly name?: string | undefined
-  /** Returns the subject, or `undefined` for nobody. By default the targeting key. */
-  readonly subject?: ((evaluation: Evaluation) => string | undefined) | undefined
-  /**
-   * Selects exposures by the result, such as by flag metadata. By default all
-   * successful evaluations count. `FeatureHook.when` selects by the hook context.
-   */
-  readonly filter?: ((details: EvaluationDetails.EvaluationDetails, evaluation: Evaluation) => boolean) | undefined
-  /** Whether evaluations are exposures; `true` by default. With `false`, only `expose` makes them. */
-  readonly automatic?: boolean | undefined
-  /** The time in which a subject is exposed once to a variant, 1 hour by default. It can be `"Infinity"`. */
-  readonly window?: Duration.Input | undefined
-  /**
-   * The maximum number of exposures to remember, 50,000 by default. One that was
-   * last used long ago is forgotten, and can be exposed again.
-   */
-  readonly capacity?: number | undefined
-  /**
-   * How the subject is written: `"hash"`, the default, for its SHA-256 in
-   * hexadecimal digits, `"raw"`, or a function such as `Privacy.hmac`. The function
-   * must give different texts for different subjects.
-   */
-  readonly targetingKey?: "hash" | "raw" | ((subject: string) => string) | undefined
-  /** The names of the flag metadata to include; none by default. */
-  readonly metadata?: ReadonlyArray<string> | undefined
-  /** The maximum number of exposures in a batch, 100 by default. */
-  readonly maxSize?: number | undefined
-  /** The maximum time that an exposure waits for a batch to fill, 1 second by default. */
-  readonly maxWait?: Duration.Input | undefined
-  /**
-   * Sends a batch again when the sink fails, as long as the schedule continues. By
-   * default a batch is sent once. A failed effect and a rejected promise are
-   * tried again. A defect, such as an error that is thrown at once, is final.
-   */
-  readonly retry?: Schedule.Schedule<unknown> | undefined
-  /** The maximum number of exposures that wait for a batch, 10,000 by default. */
-  readonly maxPending?: number | undefined
-  /** What happens when `maxPending` is reached: the new exposure is dropped, the default, or the oldest one. */
-  readonly overflow?: "dropNewest" | "dropOldest" | undefined
-  /** The number of batches that are sent at the same time, 1 by default. */
-  readonly concurrency?: number | undefined
-  /** The maximum time that closing waits for the rest of the exposures, 3 seconds by default. */
-  readonly closeTimeout?: Duration.Input | undefined
-  /** What processes share, such as a `RedisExposureStore`. None by default: each process exposes for itself. */
-  readonly store?: Store | undefined
-  /** The maximum time for each question to the store, 100 milliseconds by default. No evaluation waits for it. */
-  readonly timeout?: Duration.Input | undefined
-  /**
-   * How long a process may take to send an exposure that it has reserved in the
-   * store, 1 minute by default. Then another process may send it as well.
-   */
-  readonly lease?: Duration.Input | undefined
-}
+export interface Settings extends ExposureSettings.Settings {}
 
 /**
  * The options of `make` and `start`.
@@ -220,20 +154,7 @@ export interface Counts {
  * @category models
  * @since 0.2.0
  */
-export interface Details {
-  /** The key of the flag. */
-  readonly flagKey: string
-  /** The flag value. */
-  readonly value: unknown
-  /** The variant. None by default. */
-  readonly variant?: string | undefined
-  /** Why the flag has this value. None by default. */
-  readonly reason?: string | undefined
-  /** The error code of a failed evaluation, which is no exposure. */
-  readonly errorCode?: string | undefined
-  /** Facts about the flag. None by default. */
-  readonly flagMetadata?: Readonly<Record<string, string | number | boolean>> | undefined
-}
+export interface Details extends Exposing.Details {}
 
 /**
  * The options of an explicit exposure.
@@ -319,145 +240,27 @@ export const counter: Metric.Counter<number> = Metric.counter("feature_flag_expo
   incremental: true
 })
 
-const aSchedule: Check.Rule = (owner, name, value) =>
-  Schedule.isSchedule(value) || Check.reject(owner, name, "a schedule", value)
-
-const settingRules: Check.Rules<Settings> = {
-  ...Privacy.rules,
-  name: Check.aText,
-  subject: Check.aFunction,
-  filter: Check.aFunction,
-  automatic: Check.aBoolean,
-  window: Check.lifetime,
-  capacity: Check.positiveInteger,
-  targetingKey: (owner, name, value) => typeof value === "function" || Check.oneOf(owner, name, ["hash", "raw"], value),
-  metadata: Check.names,
-  maxSize: Check.positiveInteger,
-  maxWait: Check.finiteDuration,
-  retry: aSchedule,
-  maxPending: Check.positiveInteger,
-  overflow: Check.among("dropNewest", "dropOldest"),
-  concurrency: Check.positiveInteger,
-  closeTimeout: Check.finiteDuration,
-  store: Check.withMethods("reserve", "confirm", "release"),
-  timeout: Check.positiveDuration,
-  lease: Check.positiveDuration
-}
-
-const checked = <B>(owner: string, options: Options<B>): Options<B> => {
-  const { send } = Check.options(owner, options, { ...settingRules, send: Check.aFunction })
-  Check.aFunction(owner, "send", send)
-  // Fails outside of Node, also for options that need no digest: the identifiers of exposures do.
-  sha256Hex(owner)
-  return options
-}
-
-// All that is synchronous, so that the plain form needs no fiber for it.
-interface Core {
-  readonly hook: FeatureHook.FeatureHook
-  readonly expose: (details: Details, context: EvaluationContext, options?: ExposeOptions) => boolean
-  readonly counts: () => Counts
-  readonly flush: Effect.Effect<void>
-  readonly reset: () => void
-}
-
 const acquire = Effect.fnUntraced(function*<B>(owner: string, options: Options<B>) {
-  const { automatic = true, capacity = 50_000, filter, maxPending = 10_000, store } = options
-  const name = oneLine(options.name ?? "exposure", 128)
-  const subjectOf = options.subject
-  const clock = yield* Clock.Clock
-  const services = Services.lasting(yield* Effect.context())
-  const window = Duration.fromInputUnsafe(options.window ?? "1 hour")
-  const records = new Sightings.Records(name, options, sha256Hex(owner))
-  const exposed = new Exposed<Sightings.Seen>(clock, window, capacity)
-  const metric = (outcome: Work.Outcome) => Metric.withAttributes(counter, { hook: name, outcome })
-  const metrics = { delivered: metric("delivered"), dropped: metric("dropped"), failed: metric("failed") }
-  const delivery = yield* Delivery.make<Sighting<Sightings.Seen>, FeatureHook.StageServices<B>>({
-    name,
-    counter: undefined,
-    send: publish<Sightings.Seen, Exposure, FeatureHook.StageServices<B>>({
-      name,
-      retry: options.retry,
-      send: options.send,
-      finish: (seen) => records.finish(seen),
-      sharing: store && {
-        store,
-        window,
-        timeout: Duration.fromInputUnsafe(options.timeout ?? "100 millis"),
-        lease: Duration.fromInputUnsafe(options.lease ?? "1 minute")
-      }
-    }),
-    onEnd: (outcome, sighting) => {
-      const actual = exposed.end(outcome, sighting)
-      if (actual !== undefined) metrics[actual].updateUnsafe(1, services)
-    },
-    capacity: maxPending,
-    overflow: options.overflow,
-    concurrency: options.concurrency,
-    closeTimeout: options.closeTimeout,
-    maxSize: options.maxSize ?? 100,
-    maxWait: options.maxWait ?? "1 second"
-  })
-  const see = (
-    evaluation: Evaluation,
-    subject: string | undefined,
-    details: EvaluationDetails.EvaluationDetails,
-    domain = ""
-  ): boolean => {
-    if (filter !== undefined && !filter(details, evaluation)) return false
-    if (typeof subject !== "string" || subject === "") {
-      exposed.anonymous++
-      return false
-    }
-    const { flagKey } = evaluation
-    const result = Sightings.resultOf(details)
-    if (exposed.isLatest(flagKey, result, domain, subject)) return false
-    const key = records.bounded(Sightings.keyOf(flagKey, result, domain, subject))
-    if (exposed.isKnown(key, flagKey, result, domain, subject)) return false
-    const time = formatTime(clock.currentTimeMillisUnsafe())
-    const sighting = exposed.begin(key, flagKey, records.see(evaluation, details, subject, domain, result, time))
-    delivery.offer(sighting, flagKey)
-    return exposed.isPending(sighting)
+  const exposing = yield* Exposing.make<FeatureHook.StageServices<B>>(owner, { ...options, counter })
+  const name = ExposureSettings.nameOf(options)
+  const { see } = exposing
+  const hook = options.automatic === false
+    ? FeatureHook.empty
+    : FeatureHook.watcher(FeatureHook.make(name, { finally: (context, details) => see(context, details) }))
+  const exposures: ExposureHook = {
+    hook,
+    // The details and the context can be of any form.
+    expose: (details, context, { domain } = {}) =>
+      Effect.suspend(() => Effect.succeed(exposing.expose(details, context, domain))).pipe(
+        Effect.catchCause((cause: Cause.Cause<never>) =>
+          Effect.as(HookFailures.report({ hook: name, stage: "finally", flagKey: "", cause }), false)
+        )
+      ),
+    counts: Effect.sync(exposing.counts),
+    flush: exposing.flush,
+    reset: Effect.sync(exposing.reset)
   }
-  const core: Core = {
-    hook: automatic
-      ? FeatureHook.watcher(FeatureHook.make(name, {
-        finally: (context: HookContext, details) => {
-          if (details.errorCode !== undefined) return
-          see(
-            context,
-            subjectOf === undefined ? targetingKeyOf(context) : subjectOf(context),
-            details,
-            domainOf(context)
-          )
-        }
-      }))
-      : FeatureHook.empty,
-    expose: (details, context, { domain } = {}) => {
-      if (details.errorCode) return false
-      const evaluation = { flagKey: details.flagKey, context }
-      const subject = subjectOf === undefined ? context.targetingKey : subjectOf(evaluation)
-      return see(evaluation, subject, EvaluationDetails.shown(details), domain)
-    },
-    counts: () => exposed.counts,
-    flush: delivery.flush,
-    reset: () => exposed.reset()
-  }
-  return core
-})
-
-const exposing = (core: Core, name: string): ExposureHook => ({
-  hook: core.hook,
-  // The details and the context can be of any form.
-  expose: (details, context, options) =>
-    Effect.suspend(() => Effect.succeed(core.expose(details, context, options))).pipe(
-      Effect.catchCause((cause: Cause.Cause<never>) =>
-        Effect.as(HookFailures.report({ hook: name, stage: "finally", flagKey: "", cause }), false)
-      )
-    ),
-  counts: Effect.sync(core.counts),
-  flush: core.flush,
-  reset: Effect.sync(core.reset)
+  return exposures
 })
 
 /**
@@ -534,8 +337,8 @@ export const make = <B>(
   options: Options<B>
 ): Effect.Effect<ExposureHook, never, FeatureHook.StageServices<B> | Scope.Scope> => {
   const owner = "ExposureHook.make"
-  checked(owner, options)
-  return Effect.map(acquire(owner, options), (core) => exposing(core, nameOf(options)))
+  ExposureSettings.checkedWithSend(owner, options)
+  return acquire(owner, options)
 }
 
 /**
@@ -583,17 +386,16 @@ export const start = <B extends PromiseLike<unknown> | Effect.Effect<unknown, un
   options: Options<B>
 ): Running => {
   const owner = "ExposureHook.start"
-  checked(owner, options)
+  ExposureSettings.checkedWithSend(owner, options)
   const { value, ...closing } = Started.start(
     acquire<void>(owner, { ...options, send: (batch) => cast(options.send(batch)) })
   )
-  const { expose } = exposing(value, nameOf(options))
   return {
     hook: value.hook,
-    expose: (details, context, given) => Started.runSync(expose(details, context, given)),
-    counts: value.counts,
+    expose: (details, context, given) => Started.runSync(value.expose(details, context, given)),
+    counts: () => Started.runSync(value.counts),
     flush: () => Started.runPromise(value.flush),
-    reset: value.reset,
+    reset: () => Started.runSync(value.reset),
     ...closing
   }
 }
@@ -633,21 +435,15 @@ export const start = <B extends PromiseLike<unknown> | Effect.Effect<unknown, un
  */
 export const makeStream = (settings: Settings = {}): Effect.Effect<ExposureStream, never, Scope.Scope> => {
   const owner = "ExposureHook.makeStream"
-  Check.options(owner, settings, settingRules)
-  sha256Hex(owner)
+  ExposureSettings.checked(owner, settings)
   return Effect.gen(function*() {
     const queue = yield* Queue.bounded<ReadonlyArray<Exposure>, Cause.Done>(1)
     // Runs after the rest of the exposures was sent, since it was added before.
     yield* Effect.addFinalizer(() => Queue.end(queue))
-    const core = yield* acquire(owner, { ...settings, send: (batch) => Queue.offer(queue, batch) })
-    return {
-      ...exposing(core, nameOf(settings)),
-      exposures: Stream.flatMap(Stream.fromQueue(queue), Stream.fromIterable)
-    }
+    const exposing = yield* acquire(owner, { ...settings, send: (batch) => Queue.offer(queue, batch) })
+    return { ...exposing, exposures: Stream.flatMap(Stream.fromQueue(queue), Stream.fromIterable) }
   })
 }
-
-const nameOf = ({ name = "exposure" }: Settings): string => oneLine(name, 128)
 
 /**
  * Creates a store in the memory of the process, for hooks that share a sink, and for
@@ -754,20 +550,7 @@ export interface Total extends ExposureCounts.Total {}
  * @category models
  * @since 0.2.0
  */
-export interface CountOptions<out B = unknown> {
-  /** Takes a batch of totals. Returns an effect, a promise, or nothing. */
-  readonly send: (totals: ReadonlyArray<Total>) => B
-  /** The name of the hook, `exposure-counts` by default. */
-  readonly name?: string | undefined
-  /** How long totals are collected before they are sent, 1 minute by default. */
-  readonly interval?: Duration.Input | undefined
-  /** The maximum number of totals that are collected, 1,000 by default. When it is reached, they are sent early. */
-  readonly capacity?: number | undefined
-  /** Sends a batch again when `send` fails, as long as the schedule continues. By default a batch is sent once. */
-  readonly retry?: Schedule.Schedule<unknown> | undefined
-  /** The maximum time that closing waits for the rest of the totals, 3 seconds by default. */
-  readonly closeTimeout?: Duration.Input | undefined
-}
+export interface CountOptions<out B = unknown> extends ExposureCounts.Options<B> {}
 
 /**
  * What has become of the evaluations that were counted.
@@ -797,41 +580,12 @@ export interface CountHook {
   readonly flush: Effect.Effect<void>
 }
 
-const checkedCounts = <B>(owner: string, options: CountOptions<B>): void => {
-  const { send } = Check.options(owner, options, {
-    send: Check.aFunction,
-    name: Check.aText,
-    interval: Check.positiveDuration,
-    capacity: Check.positiveInteger,
-    retry: aSchedule,
-    closeTimeout: Check.finiteDuration
-  })
-  Check.aFunction(owner, "send", send)
-}
-
 const acquireCounts = Effect.fnUntraced(function*<B>(options: CountOptions<B>) {
-  const { capacity = 1000, interval = "1 minute", name: given = "exposure-counts" } = options
-  const name = oneLine(given, 128)
-  const totals = new ExposureCounts.Totals(yield* Clock.Clock)
-  const delivery = yield* Delivery.make<ExposureCounts.Series, FeatureHook.StageServices<B>>({
-    name,
-    counter: undefined,
-    send: (series) => options.send(series.map((one) => totals.seal(one))),
-    onEnd: (outcome, series) => totals.end(outcome, series),
-    retry: options.retry,
-    capacity,
-    maxSize: capacity,
-    maxWait: interval,
-    closeTimeout: options.closeTimeout
-  })
-  const hook = FeatureHook.watcher(FeatureHook.make(name, {
-    finally: (context: HookContext, { errorCode, variant }) => {
-      if (errorCode !== undefined) return
-      const series = totals.add(context.flagKey, variant, domainOf(context))
-      if (series !== undefined) delivery.offer(series, context.flagKey)
-    }
+  const { see, ...counting } = yield* ExposureCounts.make<FeatureHook.StageServices<B>>(options)
+  const hook = FeatureHook.watcher(FeatureHook.make(ExposureCounts.nameOf(options), {
+    finally: (context, details) => see(context, details)
   }))
-  return { hook, counts: Effect.sync(() => totals.counts), flush: delivery.flush }
+  return { hook, ...counting }
 })
 
 /**
@@ -882,7 +636,7 @@ const acquireCounts = Effect.fnUntraced(function*<B>(options: CountOptions<B>) {
 export const makeCounts = <B>(
   options: CountOptions<B>
 ): Effect.Effect<CountHook, never, FeatureHook.StageServices<B> | Scope.Scope> => {
-  checkedCounts("ExposureHook.makeCounts", options)
+  ExposureCounts.checked("ExposureHook.makeCounts", options)
   return acquireCounts(options)
 }
 
@@ -904,7 +658,7 @@ export const makeCounts = <B>(
 export const startCounts = <B extends PromiseLike<unknown> | Effect.Effect<unknown, unknown> | void>(
   options: CountOptions<B>
 ): BackgroundHook.Running => {
-  checkedCounts("ExposureHook.startCounts", options)
+  ExposureCounts.checked("ExposureHook.startCounts", options)
   const acquired = acquireCounts<void>({ ...options, send: (totals) => cast(options.send(totals)) })
   return Started.counting(Started.start(acquired))
 }

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as SDK from "@openfeature/server-sdk"
 import { Effect } from "effect"
 import { FeatureHook, HookHints, MetricsHook, OpenFeatureHook } from "effect-openfeature"
-import { collectFailures, wrapping } from "../support.ts"
+import { collectFailures, sdkContext, wrapping } from "../support.ts"
 import { makeClient, ways } from "./rig.ts"
 
 /** What strangers put between the SDK and a hook. */
@@ -127,16 +127,7 @@ describe("a bridged hook behind a wrapper", () => {
           finally: (_context, _details, _hints, n) => Effect.sync(() => void seen.push(`finally ${n}`))
         })))
         const hookData = new SDK.MapHookData()
-        const child = (): SDK.HookContext => ({
-          flagKey: "a",
-          flagValueType: "boolean",
-          defaultValue: false,
-          context: {},
-          clientMetadata: { providerMetadata: { name: "p" } },
-          providerMetadata: { name: "p" },
-          logger: new SDK.DefaultLogger(),
-          hookData
-        })
+        const child = (): SDK.HookContext => ({ ...sdkContext(), hookData })
         const [one, two] = [child(), child()]
         const details = { flagKey: "a", value: true, flagMetadata: {} }
         yield* Effect.promise(async () => {

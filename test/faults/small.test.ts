@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as SDK from "@openfeature/server-sdk"
 import { Context, Effect, Exit, Fiber, Metric, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import {
@@ -12,7 +11,17 @@ import {
 } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
 import { answers, ending, makeClient, ways } from "../bridge/rig.ts"
-import { client, collectFailures, type LogRecord, logsTo, newDomain, paths, plainClient, turns } from "../support.ts"
+import {
+  client,
+  collectFailures,
+  type LogRecord,
+  logsTo,
+  newDomain,
+  paths,
+  plainClient,
+  sdkContext,
+  turns
+} from "../support.ts"
 import { untyped } from "./harness.ts"
 
 describe("a HookFailures that is broken itself", () => {
@@ -178,15 +187,8 @@ describe("a hook that is called by hand", () => {
             error: note("error"),
             finally: note("finally")
           })))
-          const context = untyped<SDK.HookContext>({
-            flagKey: "a",
-            flagValueType: "boolean",
-            defaultValue: false,
-            context: {},
-            clientMetadata: { providerMetadata: { name: "p" } },
-            providerMetadata: { name: "p" },
-            logger: new SDK.DefaultLogger()
-          })
+          const context = sdkContext()
+          Reflect.deleteProperty(context, "hookData")
           const details = { flagKey: "a", value: true, flagMetadata: {} }
           yield* Effect.promise(async () => {
             await hook.before?.(context)

@@ -1,6 +1,6 @@
 import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Function, Metric } from "effect"
+import { Deferred, Effect, Exit, Fiber, Function, Metric, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import {
   CacheHook,
@@ -12,7 +12,17 @@ import {
 } from "effect-openfeature"
 import { Fixtures, TestProvider } from "effect-openfeature/testing"
 import { Memory } from "../../src/internal/hook/cacheMemory.ts"
-import { client, collectFailures, newDomain, paths, rangeError, turns, unhandledRejections, until } from "../support.ts"
+import {
+  client,
+  collectFailures,
+  newDomain,
+  paths,
+  plainClient,
+  rangeError,
+  turns,
+  unhandledRejections,
+  until
+} from "../support.ts"
 
 type Flags = FeatureFlags.FeatureFlags["Service"]
 
@@ -143,13 +153,128 @@ describe("a cache", () => {
         assert.strictEqual(yield* asked, 1)
         yield* provider.set("sale", TestProvider.value(true))
         leader.interruptUnsafe()
-        // The client gives the provider that hangs a while to end.
-        yield* turns()
-        yield* TestClock.adjust("30 seconds")
+        // The provider still hangs, and the client gives it a while to end.
         yield* until(() => other.pollUnsafe() !== undefined)
         assert.isTrue((yield* Fiber.join(other)).value)
         assert.strictEqual(yield* asked, 2)
+        yield* TestClock.adjust("30 seconds")
       }))
+
+    it.effect(`lets one of the others ask when the scope of the one that asks closes, ${path}`, () =>
+      Effect.gen(function*() {
+        const cache = yield* CacheHook.make({ key: ["targetingKey"], waitTimeout: "1 hour" })
+        const domain = newDomain()
+        const provider = yield* TestProvider.make({ flags: { sale: TestProvider.never } })
+        const flags = yield* FeatureFlags.make({
+          domain,
+          provider: Effect.succeed(provider),
+          hooks: [change(cache.hook)]
+        })
+        const scope = yield* Scope.make()
+        const closing = SDK.OpenFeature.getClient(domain)
+        closing.addHooks(yield* Scope.provide(OpenFeatureHook.makeEffect(change(cache.hook)), scope))
+        void closing.getBooleanValue("sale", false, ana)
+        yield* turns()
+        const others = yield* Effect.forkChild(
+          Effect.all(Array.from({ length: 3 }, () => details(flags)), { concurrency: "unbounded" }),
+          { startImmediately: true }
+        )
+        yield* turns()
+        assert.strictEqual((yield* provider.calls).length, 1)
+        yield* provider.set("sale", TestProvider.value(true))
+        yield* Scope.close(scope, Exit.void)
+        yield* until(() => others.pollUnsafe() !== undefined)
+        const reasons = (yield* Fiber.join(others)).map(({ reason }) => reason)
+        assert.deepStrictEqual(reasons, ["STATIC", "CACHED", "CACHED"])
+        assert.strictEqual((yield* provider.calls).length, 2)
+        assert.deepInclude(yield* cache.counts, { misses: 2, shared: 2 })
+      }))
+
+    it.effect(`waits for others in a row no longer than its bound, ${path}`, () =>
+      Effect.gen(function*() {
+        const { asked, flags, provider } = yield* rig({ waitTimeout: "1 second" }, TestProvider.never, change)
+        const evaluate = Effect.forkChild(details(flags), { startImmediately: true })
+        const [first, second, third] = [yield* evaluate, yield* evaluate, yield* evaluate]
+        yield* turns()
+        yield* TestClock.adjust("600 millis")
+        first.interruptUnsafe()
+        yield* turns()
+        assert.strictEqual(yield* asked, 2)
+        yield* provider.set("sale", TestProvider.value(true))
+        yield* TestClock.adjust("399 millis")
+        yield* turns()
+        assert.strictEqual(yield* asked, 2)
+        yield* TestClock.adjust("1 millis")
+        yield* until(() => third.pollUnsafe() !== undefined)
+        assert.strictEqual((yield* Fiber.join(third)).reason, "STATIC")
+        second.interruptUnsafe()
+        yield* turns()
+        yield* TestClock.adjust("1 minute")
+      }))
+
+    it.effect(`takes no part where the provider serves no answers of hooks, and tells so once, ${path}`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const cache = yield* CacheHook.make({ key: ["targetingKey"], waitTimeout: "1 hour" })
+          const { client, provider } = yield* plainClient({
+            flags: { sale: TestProvider.delayed("1 second", TestProvider.value(true)) }
+          })
+          client.addHooks(yield* OpenFeatureHook.makeEffect(change(cache.hook)))
+          for (let i = 0; i < 2; i++) {
+            const both = Effect.promise(() =>
+              Promise.all([1, 2].map(() => client.getBooleanDetails("sale", false, ana)))
+            )
+            const fiber = yield* Effect.forkChild(both, { startImmediately: true })
+            yield* turns()
+            yield* TestClock.adjust("1 second")
+            assert.deepStrictEqual((yield* Fiber.join(fiber)).map(({ reason }) => reason), ["STATIC", "STATIC"])
+          }
+          assert.strictEqual((yield* provider.calls).length, 4)
+          assert.deepInclude(yield* cache.counts, { bypassed: 4, hits: 0, misses: 0, shared: 0, errors: 0, size: 0 })
+          assert.deepStrictEqual(failures.map(({ hook, stage }) => [hook, stage]), [["cache", "before"]])
+          assert.include(String(failures[0]?.cause), "ResolutionProvider.make")
+        })
+      ))
+
+    it.effect(`keeps no value of another type than the flag's, and of no class, ${path}`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          class Price {}
+          const cache = yield* CacheHook.make({ key: ["targetingKey"], waitTimeout: "1 minute" })
+          const cases: ReadonlyArray<readonly [TestProvider.Answer, "boolean" | "object", number]> = [
+            [TestProvider.value("text"), "boolean", 2],
+            [TestProvider.value(1), "boolean", 2],
+            [TestProvider.value(null), "boolean", 2],
+            [TestProvider.value(true), "object", 2],
+            [Effect.sync(() => ({ value: Function.cast(new Price()) })), "object", 2],
+            [TestProvider.value([1]), "object", 1],
+            [TestProvider.value(true), "boolean", 1]
+          ]
+          for (const [index, [answer, type, times]] of cases.entries()) {
+            const domain = newDomain()
+            const provider = yield* TestProvider.make({ flags: { sale: TestProvider.delayed("1 second", answer) } })
+            yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, ResolutionProvider.make(provider)))
+            const client = SDK.OpenFeature.getClient(domain)
+            client.addHooks(yield* OpenFeatureHook.makeEffect(change(cache.hook)))
+            const evaluate = () =>
+              type === "boolean"
+                ? client.getBooleanDetails("sale", false, ana)
+                : client.getObjectDetails("sale", {}, ana)
+            const fiber = yield* Effect.forkChild(
+              Effect.promise(() => Promise.all([evaluate(), evaluate()])),
+              { startImmediately: true }
+            )
+            yield* turns()
+            yield* TestClock.adjust("1 second")
+            yield* turns()
+            yield* TestClock.adjust("1 second")
+            yield* Fiber.join(fiber)
+            assert.strictEqual((yield* provider.calls).length, times, `case ${index}`)
+          }
+          assert.deepInclude(yield* cache.counts, { hits: 0, shared: 2, size: 2, errors: 0 })
+          assert.deepStrictEqual(failures, [])
+        })
+      ))
 
     it.effect(`keeps no error of an evaluation that was interrupted, ${path}`, () =>
       Effect.gen(function*() {
@@ -439,46 +564,30 @@ describe("a cache", () => {
     assert.include(message({ key: "context", errors: { NOT_FOUND: "1 second" } }), "CacheHook.make: errors")
     assert.include(message({ key: "context", reasons: { STATIC: 0 } }), "CacheHook.make: reasons.STATIC")
     assert.include(message({ key: "context", store: new Memory(1), capacity: 1 }), "store or capacity")
+    assert.include(message({ key: "context", store: { get: () => undefined } }), "get, set, remove, invalidate")
   })
+
+  it.effect("refuses to watch what is no client, and to invalidate what it does not know", () =>
+    Effect.gen(function*() {
+      for (const cache of [yield* CacheHook.make({ key: "context" }), CacheHook.makeUnsafe({ key: "context" })]) {
+        for (
+          const wrong of ["shop", undefined, null, {}, () => {}, { addHandler: () => {}, removeHandler: () => {} }]
+        ) {
+          const told = rangeError(() => cache.watch(Function.cast(wrong)))
+          assert.include(
+            told,
+            "CacheHook.watch: the argument must be a client, such as OpenFeature.getClient(\"shop\")"
+          )
+        }
+        const message = (flags: unknown) => rangeError(() => cache.invalidate(Function.cast(flags)))
+        assert.include(message("sale"), "CacheHook.invalidate: the argument must be an object")
+        assert.include(message({ flagkey: "sale" }), "did you mean \"flagKey\"?")
+        assert.include(message({ flagKey: 1 }), "CacheHook.invalidate: flagKey must be a text")
+      }
+    }))
 })
 
 describe("an invalidation", () => {
-  it.effect("by an event of the provider forgets the flags that it names, or all of the domain", () =>
-    Effect.gen(function*() {
-      const cache = yield* CacheHook.make({ key: ["targetingKey"] })
-      const flagsOf = { sale: TestProvider.value(true), other: TestProvider.value(true) }
-      const { flags, provider } = yield* client(flagsOf, { hooks: [cache.hook] })
-      yield* cache.watch(flags.client)
-      const reasons = Effect.all([
-        Effect.map(details(flags), ({ reason }) => reason),
-        Effect.map(details(flags, ana, "other"), ({ reason }) => reason)
-      ])
-      yield* reasons
-      assert.deepStrictEqual(yield* reasons, ["CACHED", "CACHED"])
-      const changed = SDK.ServerProviderEvents.ConfigurationChanged
-      yield* provider.emit(changed, { flagsChanged: ["sale"] })
-      assert.deepStrictEqual(yield* reasons, ["STATIC", "CACHED"])
-      yield* provider.emit(changed, { flagsChanged: ["unknown"] })
-      assert.deepStrictEqual(yield* reasons, ["CACHED", "CACHED"])
-      yield* provider.emit(changed)
-      assert.deepStrictEqual(yield* reasons, ["STATIC", "STATIC"])
-      yield* provider.emit(changed, { flagsChanged: [] })
-      assert.deepStrictEqual(yield* reasons, ["STATIC", "STATIC"])
-      yield* cache.invalidate({ flagKey: "other" })
-      assert.deepStrictEqual(yield* reasons, ["CACHED", "STATIC"])
-      yield* cache.invalidate()
-      assert.deepStrictEqual(yield* reasons, ["STATIC", "STATIC"])
-    }))
-
-  it.effect("ends with the scope of the watch", () =>
-    Effect.gen(function*() {
-      const { cache, flags, provider } = yield* rig()
-      yield* Effect.scoped(cache.watch(flags.client))
-      yield* details(flags)
-      yield* provider.emit(SDK.ServerProviderEvents.ConfigurationChanged)
-      assert.strictEqual((yield* details(flags)).reason, "CACHED")
-    }))
-
   it.effect("during an evaluation keeps its answer out, and lets later ones ask anew", () =>
     Effect.gen(function*() {
       const old = yield* Deferred.make<void>()
@@ -496,64 +605,6 @@ describe("an invalidation", () => {
       assert.strictEqual((yield* Fiber.join(first)).variant, "old")
       assert.deepInclude(yield* details(flags), { variant: "new", reason: "CACHED" })
     }))
-
-  it.effect("is made again when the store is down", () =>
-    collectFailures((failures) =>
-      Effect.gen(function*() {
-        const memory = new Memory(10)
-        let isDown = true
-        const store: CacheHook.Store = {
-          get: (key, claim) => memory.get(key, claim),
-          set: (key, answer, storing) => memory.set(key, answer, storing),
-          remove: (key) => memory.remove(key),
-          invalidate: (flags) => isDown ? Effect.fail("down") : memory.invalidate(flags)
-        }
-        const { cache, flags, provider } = yield* rig({ store })
-        yield* cache.watch(flags.client)
-        yield* details(flags)
-        yield* provider.emit(SDK.ServerProviderEvents.ConfigurationChanged)
-        assert.strictEqual((yield* details(flags)).reason, "CACHED")
-        assert.isTrue(Exit.isFailure(yield* Effect.exit(cache.invalidate())))
-        isDown = false
-        yield* TestClock.adjust("1 second")
-        assert.strictEqual((yield* details(flags)).reason, "STATIC")
-        assert.isAbove(failures.length, 0)
-      })
-    ))
-})
-
-describe("many invalidations of a store that is down", () => {
-  it.effect("become one of all flags", () =>
-    collectFailures(() =>
-      Effect.gen(function*() {
-        let isDown = true
-        let running = 0
-        let most = 0
-        const scopes: Array<CacheHook.Flags> = []
-        const hanging = Effect.suspend(() => {
-          most = Math.max(most, ++running)
-          return Effect.ensuring(Effect.never, Effect.sync(() => void running--))
-        })
-        const store: CacheHook.Store = {
-          get: () => Exit.fail("down"),
-          set: () => Exit.void,
-          remove: () => Exit.void,
-          invalidate: (scope) => isDown ? hanging : Effect.sync(() => void scopes.push(scope))
-        }
-        const { cache, flags, provider } = yield* rig({ store })
-        yield* cache.watch(flags.client)
-        for (let event = 0; event < 12; event++) {
-          const flagsChanged = Array.from({ length: 100 }, (_, index) => `flag ${event} ${index}`)
-          yield* provider.emit(SDK.ServerProviderEvents.ConfigurationChanged, { flagsChanged })
-        }
-        assert.strictEqual(most, 1001)
-        isDown = false
-        yield* TestClock.adjust("1 minute")
-        const { domain } = flags.client.metadata
-        assert.isTrue(scopes.some((scope) => scope.flagKey === undefined && scope.domain === domain))
-        assert.strictEqual(scopes.filter(({ flagKey }) => flagKey !== undefined).length, 1000)
-      })
-    ))
 })
 
 describe("a store that", () => {
@@ -598,6 +649,46 @@ describe("a store that", () => {
         })
       ))
   }
+
+  it.effect("has what no cache may serve gets no hits", () =>
+    collectFailures((failures) =>
+      Effect.gen(function*() {
+        const answers: ReadonlyArray<unknown> = [
+          { errorCode: "PROVIDER_NOT_READY" },
+          { value: true, errorCode: "PROVIDER_FATAL" },
+          { errorCode: "OTHER" },
+          { value: "true" },
+          { value: Number.NaN },
+          { value: null },
+          { value: () => true },
+          { value: Promise.resolve(true) },
+          {},
+          "text",
+          [true]
+        ]
+        const stored: { answer: unknown } = { answer: undefined }
+        const store: CacheHook.Store = {
+          get: () => Exit.succeed(Function.cast({ ...stored, isStale: false, isClaimed: false, version: 1 })),
+          set: () => Exit.void,
+          remove: () => Exit.void,
+          invalidate: () => Exit.void
+        }
+        const { asked, cache, flags } = yield* rig({ store })
+        for (const answer of answers) {
+          stored.answer = answer
+          assert.strictEqual((yield* details(flags)).reason, "STATIC", String(answer))
+        }
+        const { length } = answers
+        assert.strictEqual(yield* asked, length)
+        assert.deepInclude(yield* cache.counts, { hits: 0, misses: length, errors: length })
+        assert.strictEqual(failures.length, length)
+        stored.answer = { value: true, variant: "stored" }
+        assert.strictEqual((yield* details(flags)).variant, "stored")
+        stored.answer = { errorCode: "FLAG_NOT_FOUND" }
+        assert.strictEqual((yield* details(flags)).errorCode, "FLAG_NOT_FOUND")
+        assert.deepInclude(yield* cache.counts, { hits: 2 })
+      })
+    ))
 
   for (const [path, change] of paths) {
     it.effect(`hangs is left alone, and asked again, ${path}`, () =>

@@ -7,6 +7,8 @@ import { createHash } from "node:crypto"
 import {
   client,
   collectFailures,
+  type LogRecord,
+  logsTo,
   paths,
   plainClient,
   random,
@@ -293,6 +295,45 @@ describe("an exposure", () => {
       ])
       assert.strictEqual(new Set(sent.map(({ id }) => id)).size, 3)
     }))
+
+  const later = (): never => Promise.reject(new Error("secret")) as never
+  const misused: ReadonlyArray<readonly [string, Partial<ExposureHook.Options>, string, ReadonlyArray<string>]> = [
+    ["a subject that is a promise", { subject: later }, "gave a promise instead of a text as the subject", []],
+    ["a subject that is a promise, which the filter leaves out", { subject: later, filter: () => false }, "", []],
+    ["a subject that is a number", { subject: () => 42 as never }, "gave something else instead of a text as", []],
+    ["a filter that answers later", { filter: later }, "gave a promise instead of true or false in its filter", []],
+    ["a targeting key that is a promise", { targetingKey: later }, "gave a promise instead of a text for the", [
+      "<redacted>"
+    ]],
+    ["a replacement that is a promise", { redact: later }, "", ["<redacted>"]]
+  ]
+  for (const [what, options, message, subjects] of misused) {
+    for (const [path, change] of paths) {
+      it.effect(`with ${what} ends no process, and its author is told once, ${path}`, () =>
+        Effect.gen(function*() {
+          const sent: Array<string> = []
+          const records: Array<LogRecord> = []
+          const found = yield* unhandledRejections(
+            Effect.gen(function*() {
+              const exposures = yield* ExposureHook.make({
+                send: (batch) => void sent.push(...batch.map(({ subject }) => subject)),
+                ...options
+              })
+              for (const subject of ["u", "u", "u"]) yield* evaluate(change(exposures.hook), { subject })
+              const { domain } = Fixtures.hookContext().clientMetadata
+              yield* exposures.expose({ flagKey: "sale", value: true, variant: "on" }, { targetingKey: "u" }, {
+                domain
+              })
+              yield* exposures.flush
+            }).pipe(Effect.provide(logsTo(records)))
+          )
+          assert.deepStrictEqual(found, [])
+          assert.deepStrictEqual(sent, subjects)
+          assert.strictEqual(records.length, message === "" ? 0 : 1)
+          for (const record of records) assert.include(record.message, `hook "exposure" ${message}`)
+        }))
+    }
+  }
 
   it.effect("is selected by a filter of the result, and by the hook context", () =>
     Effect.gen(function*() {

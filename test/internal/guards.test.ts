@@ -3,40 +3,23 @@ import type * as SDK from "@openfeature/server-sdk"
 import { Clock, Context, Effect } from "effect"
 import { FeatureFlags, FeatureHook, FlagFilter, HookHints, OpenFeatureHook } from "effect-openfeature"
 import { Fixtures, RecordingHook, TestProvider } from "effect-openfeature/testing"
+import { countingClock } from "../clocks.ts"
 import { client, collectFailures, deferred, newDomain, paths, plainClient, rangeError } from "../support.ts"
 
 const answers = { good: TestProvider.value(true), bad: TestProvider.throwing(new Error("provider")) }
-
-const counting = Effect.gen(function*() {
-  const real = yield* Clock.Clock
-  const counts = { sleeps: 0 }
-  const clock: Clock.Clock = {
-    currentTimeMillisUnsafe: () => real.currentTimeMillisUnsafe(),
-    currentTimeMillis: real.currentTimeMillis,
-    currentTimeNanosUnsafe: () => real.currentTimeNanosUnsafe(),
-    currentTimeNanos: real.currentTimeNanos,
-    monotonicTimeNanosUnsafe: () => real.monotonicTimeNanosUnsafe(),
-    monotonicTimeNanos: real.monotonicTimeNanos,
-    sleep: (duration) => {
-      counts.sleeps++
-      return real.sleep(duration)
-    }
-  }
-  return { clock, counts }
-})
 
 describe("a deadline", () => {
   it.effect("arms no timer for a stage that stays synchronous, and one for each that does not", () =>
     Effect.gen(function*() {
       for (const isLate of [false, true]) {
         for (const flagKey of ["good", "bad"]) {
-          const { clock, counts } = yield* counting
+          const { clock, sleeping } = yield* countingClock()
           const { hook } = yield* RecordingHook.make("r")
           const { flags } = yield* client(answers, {
             hooks: [FeatureHook.timeout(isLate ? deferred(hook) : hook, "1 second")]
           })
           yield* Effect.provideService(flags.boolean(flagKey, false), Clock.Clock, clock)
-          assert.strictEqual(counts.sleeps, isLate ? 3 : 0)
+          assert.strictEqual(sleeping.ever, isLate ? 3 : 0)
         }
       }
     }))

@@ -10,6 +10,7 @@ import { Fixtures, TestProvider } from "effect-openfeature/testing"
 import { TestClock } from "effect/testing"
 import { afterAll, afterEach, beforeAll, beforeEach } from "vitest"
 import { client, collectFailures, deferred, paths, plainClient, random, rangeError, turns, until } from "../support.ts"
+import { countingClock } from "../clocks.ts"
 
 const name = "feature_flag.evaluation"
 const exporter = new InMemorySpanExporter()
@@ -492,40 +493,20 @@ describe("the span of an evaluation", () => {
     ))
 })
 
-/** A clock that knows how many wait for it. */
-const countingClock = Effect.map(Clock.Clock, (clock) => {
-  const waiting = { now: 0, ever: 0 }
-  const counted: Clock.Clock = {
-    currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
-    currentTimeMillis: clock.currentTimeMillis,
-    currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
-    currentTimeNanos: clock.currentTimeNanos,
-    monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
-    monotonicTimeNanos: clock.monotonicTimeNanos,
-    sleep: (duration) =>
-      Effect.suspend(() => {
-        waiting.now++
-        waiting.ever++
-        return Effect.ensuring(clock.sleep(duration), Effect.sync(() => void waiting.now--))
-      })
-  }
-  return { clock: counted, waiting }
-})
-
 describe("the watch over spans", () => {
   it.effect("is one for all spans, ends with the last and begins again", () =>
     Effect.gen(function*() {
-      const { clock, waiting } = yield* countingClock
+      const { clock, sleeping } = yield* countingClock()
       const service = yield* client(flags, { hooks: [OtelTracingHook.make()] })
       const evaluate = Effect.provideService(service.flags.boolean("on", false), Clock.Clock, clock)
       for (const ever of [1, 2]) {
         yield* Effect.all([evaluate, evaluate, evaluate], { concurrency: "unbounded" })
-        assert.deepStrictEqual(waiting, { now: 1, ever })
+        assert.deepStrictEqual(sleeping, { now: 1, ever })
         yield* TestClock.adjust("1 second")
         yield* turns()
-        assert.deepStrictEqual(waiting, { now: 0, ever })
+        assert.deepStrictEqual(sleeping, { now: 0, ever })
         yield* TestClock.adjust("1 hour")
-        assert.deepStrictEqual(waiting, { now: 0, ever })
+        assert.deepStrictEqual(sleeping, { now: 0, ever })
       }
     }))
 

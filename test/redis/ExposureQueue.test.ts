@@ -3,53 +3,88 @@ import { Effect, Layer } from "effect"
 import { ExposureHook } from "effect-openfeature"
 import { ExposureQueue } from "effect-openfeature/redis"
 import { PersistedQueue } from "effect/persistence"
-import { collectFailures, rangeError } from "../support.ts"
+import { collectFailures, type LogRecord, logsTo, rangeError } from "../support.ts"
+import { contract, exposureOf } from "./exposureQueueContract.ts"
 
-const memory = Layer.provide(PersistedQueue.layer, PersistedQueue.layerStoreMemory)
+contract("memory", ExposureQueue.makeMemory())
 
-const exposure: ExposureHook.Exposure = {
-  id: "a".repeat(64),
-  time: "2026-01-31T18:00:00.000Z",
-  subject: "größe\u202e",
-  flagKey: "sale",
-  variant: "on",
-  value: 0.5,
-  domain: "shop",
-  attributes: { __proto: 1, plan: "pro", beta: true },
-  metadata: {}
-}
+const details = { flagKey: "sale", value: 1 }
+const user = { targetingKey: "user-1" }
+
+/** A store with one queue, which stores nothing unless it says so. */
+const storeThat = (offer: () => Effect.Effect<string, PersistedQueue.PersistedQueueError>): ExposureQueue.Store =>
+  Layer.succeed(PersistedQueue.PersistedQueueFactory, {
+    make: () => Effect.succeed({ offer, take: () => Effect.never } as never)
+  })
+
+const refused = Effect.fail(new PersistedQueue.PersistedQueueError({ message: "OOM command not allowed" }))
 
 describe("a queue of exposures", () => {
-  it.live("hands each one to a consumer as it was, once for each batch that is sent again", () =>
+  for (const [what, answer] of [["does not answer", Effect.never], ["is full", refused]] as const) {
+    it.live(`that ${what} fails the batch within the limit, and its subjects are exposed again`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const send = yield* ExposureQueue.make({ timeout: "20 millis" })
+          const exposures = yield* ExposureHook.make({ send, automatic: false })
+          for (let i = 1; i <= 2; i++) {
+            assert.isTrue(yield* exposures.expose(details, user))
+            yield* exposures.flush
+            assert.deepInclude(yield* exposures.counts, { failed: i, size: 0 })
+            assert.strictEqual(failures.length, i)
+          }
+        }).pipe(Effect.provide(storeThat(() => answer)))
+      ))
+  }
+
+  it.live("that cannot be reached is connected to in the background", () =>
     Effect.gen(function*() {
+      let attempts = 0
+      const stored: Array<number> = []
+      const store = Layer.unwrap(Effect.suspend((): Effect.Effect<ExposureQueue.Store, string> =>
+        ++attempts < 3
+          ? Effect.fail("down")
+          : Effect.succeed(storeThat(() => Effect.sync(() => String(stored.push(attempts)))))
+      ))
+      const queue = ExposureQueue.start(store, { timeout: "20 millis" })
+      const refused = yield* Effect.flip(queue.send([exposureOf("a")]))
+      assert.strictEqual(refused._tag, "TimeoutError")
+      const isReached = () => attempts >= 3
+      for (let i = 0; i < 100 && !isReached(); i++) yield* Effect.sleep("20 millis")
+      yield* queue.send([exposureOf("a")])
+      assert.deepStrictEqual(stored, [3])
+      yield* Effect.promise(() => queue.close())
+    }))
+
+  it.live("that hangs keeps nobody from closing", () =>
+    Effect.gen(function*() {
+      const hanging = Layer.effect(PersistedQueue.PersistedQueueFactory, Effect.never)
+      const queue = ExposureQueue.start(hanging)
+      const consumer = ExposureQueue.startConsumer(hanging, () => {})
+      yield* Effect.promise(() => Promise.all([queue.close(), consumer.close()]))
+    }))
+
+  it.live("tells the failures of a handler without the exposure", () => {
+    const records: Array<LogRecord> = []
+    const memory = ExposureQueue.makeMemory()
+    return Effect.gen(function*() {
       const send = yield* ExposureQueue.make()
-      const other = { ...exposure, time: "2026-01-31T19:00:00.000Z" }
-      yield* send([exposure])
-      yield* send([exposure, other])
-      const queue = yield* PersistedQueue.make({ name: "feature-flag-exposures", schema: ExposureQueue.schema })
-      const taken = [yield* queue.take(Effect.succeed), yield* queue.take(Effect.succeed)]
-      assert.deepStrictEqual(taken, [exposure, other])
-      const third = yield* Effect.timeoutOption(queue.take(Effect.succeed), "50 millis")
-      assert.strictEqual(third._tag, "None")
-    }).pipe(Effect.provide(memory)))
+      yield* send([exposureOf("secret")])
+      const consumer = ExposureQueue.consume(memory, () => Effect.fail("secret"))
+      yield* Effect.timeoutOption(consumer, "100 millis")
+      assert.deepStrictEqual(records.map(({ message }) => message), ["the handler of an exposure failed"])
+      assert.notInclude(JSON.stringify(records.map(({ message }) => message)), "secret")
+    }).pipe(Effect.provide(Layer.merge(memory, logsTo(records, "Warn"))))
+  })
 
-  it.live("that does not answer fails the batch within the limit", () =>
-    collectFailures((failures) =>
-      Effect.gen(function*() {
-        const send = yield* ExposureQueue.make({ timeout: "20 millis" })
-        const exposures = yield* ExposureHook.make({ send, automatic: false })
-        yield* exposures.expose({ flagKey: "sale", value: 1 }, { targetingKey: "user-1" })
-        yield* exposures.flush
-        assert.deepInclude(yield* exposures.counts, { failed: 1, size: 0 })
-        assert.strictEqual(failures.length, 1)
-      }).pipe(
-        Effect.provideService(PersistedQueue.PersistedQueueFactory, {
-          make: () => Effect.succeed({ offer: () => Effect.never, take: () => Effect.never } as never)
-        } as never)
-      )
-    ))
-
-  it("refuses options by name", () => {
+  it("refuses what it cannot use, by name", () => {
+    const memory = ExposureQueue.makeMemory()
     assert.include(rangeError(() => ExposureQueue.make({ timeout: 0 })), "ExposureQueue.make: timeout")
+    assert.include(rangeError(() => ExposureQueue.start({} as never)), "ExposureQueue.start: store")
+    assert.include(rangeError(() => ExposureQueue.start(memory, { names: "" } as never)), "did you mean \"name\"")
+    assert.include(rangeError(() => ExposureQueue.consume(memory, "" as never)), "ExposureQueue.consume: handler")
+    assert.include(
+      rangeError(() => ExposureQueue.startConsumer(memory, () => {}, { concurrency: 0 })),
+      "ExposureQueue.startConsumer: concurrency"
+    )
   })
 })

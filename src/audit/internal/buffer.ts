@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Queue from "effect/Queue"
-import * as Schedule from "effect/Schedule"
+import { again } from "../../internal/hook/durable.ts"
 import { Waiters } from "../../internal/waiters.ts"
 import type { AuditRecord } from "../AuditRecord.ts"
 import { AuditError, type Reason } from "../AuditSink.ts"
@@ -22,9 +22,6 @@ export interface Task {
 
 /** Why a record is lost. After a timeout, it waits for the next attempt. */
 type Loss = Exclude<Reason, "timeout">
-
-/** How often a store that does not answer is asked again: until the queue is closed. */
-export const again = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
 
 export class Buffer {
   readonly #queue: Queue.Queue<Task, Cause.Done>

@@ -1,6 +1,8 @@
 /** A stack of hooks as one SDK hook, shared by many evaluations. */
 import type * as SDK from "@openfeature/server-sdk"
+import { constTrue } from "effect/Function"
 import { NodeInspectSymbol } from "effect/Inspectable"
+import type { Stage } from "../../HookFailures.ts"
 import { hooksOf, print } from "../hook/printed.ts"
 import type { Registration } from "../hook/registration.ts"
 import { Run } from "../runner/run.ts"
@@ -15,30 +17,23 @@ export const sourceOf = (hook: object): Stacked | undefined => sources.get(hook)
 
 export const make = (registration: Registration): SDK.Hook => {
   const stack = new Stack([registration])
-  const runs = new Runs(stack)
-  // Without a prototype and frozen, so that neither a polluted Object.prototype nor other code can add a
-  // stage.
-  const hook: SDK.Hook = Object.create(null)
   // Always register `before`: only the first stage can see the calling fiber.
-  if (registration.parts.length > 0) hook.before = (sdk, hints) => runs.begin(sdk).before(sdk, hints)
-  if (stack.after.length > 0) hook.after = (sdk, details, hints) => runs.of(sdk).after(sdk, details, hints)
-  if (stack.error.length > 0) hook.error = (sdk, error, hints) => runs.of(sdk).error(sdk, error, hints)
-  if (stack.finally.length > 0) hook.finally = (sdk, details, hints) => runs.of(sdk).finally(sdk, details, hints)
-  return seal(hook, stack)
+  const first = registration.parts.length > 0 ? "before" : undefined
+  return hookOf(stack, (stage) => stage === first || stack[stage].length > 0)
 }
 
 /** Hooks that change: each evaluation takes the stack of its first stage. */
-export const makeLive = (source: Stacked): SDK.Hook => {
-  const runs = new Runs(source)
-  const hook: SDK.Hook = Object.create(null)
-  hook.before = (sdk, hints) => runs.begin(sdk).before(sdk, hints)
-  hook.after = (sdk, details, hints) => runs.of(sdk).after(sdk, details, hints)
-  hook.error = (sdk, error, hints) => runs.of(sdk).error(sdk, error, hints)
-  hook.finally = (sdk, details, hints) => runs.of(sdk).finally(sdk, details, hints)
-  return seal(hook, source)
-}
+export const makeLive = (source: Stacked): SDK.Hook => hookOf(source, constTrue)
 
-const seal = (hook: SDK.Hook, source: Stacked): SDK.Hook => {
+const hookOf = (source: Stacked, has: (stage: Stage) => boolean): SDK.Hook => {
+  const runs = new Runs(source)
+  // Without a prototype and frozen, so that neither a polluted Object.prototype nor other code can add a
+  // stage.
+  const hook: SDK.Hook = Object.create(null)
+  if (has("before")) hook.before = (sdk, hints) => runs.begin(sdk).before(sdk, hints)
+  if (has("after")) hook.after = (sdk, details, hints) => runs.of(sdk).after(sdk, details, hints)
+  if (has("error")) hook.error = (sdk, error, hints) => runs.of(sdk).error(sdk, error, hints)
+  if (has("finally")) hook.finally = (sdk, details, hints) => runs.of(sdk).finally(sdk, details, hints)
   const parts = () => source.stack.registrations.flatMap(({ parts }) => parts)
   // Not enumerable, so that a copy of the hook has its stages only.
   const printed = () => `OpenFeatureHook(${print(parts())})`

@@ -1,6 +1,7 @@
 /** A wrapper around a provider that serves the resolutions that hooks contribute. */
 import * as SDK from "@openfeature/server-sdk"
 import { cast } from "effect/Function"
+import * as Predicate from "effect/Predicate"
 import { serve } from "../hook/serve.ts"
 import { noteServer } from "../hook/server.ts"
 import type { Ticket } from "../hook/transaction.ts"
@@ -41,7 +42,7 @@ export class Serving implements SDK.Provider {
 
   constructor(provider: SDK.Provider, resolvesWhenNotReady: boolean) {
     this.#provider = provider
-    // The SDK takes a provider without it for ready.
+    // The SDK takes a provider without `initialize` for ready.
     if (provider.initialize !== undefined) {
       this.initialize = (...args) => this.begin(async () => provider.initialize?.(...args))
       if (resolvesWhenNotReady) this.#ownEvents = this.#forwarding(provider.events)
@@ -71,7 +72,9 @@ export class Serving implements SDK.Provider {
   }
   get metadata(): SDK.ProviderMetadata {
     const { metadata } = this.#provider
-    if (this.#metadata?.of !== metadata) this.#metadata = { of: metadata, copy: noteServer(copyOf(metadata)) }
+    if (this.#metadata === undefined || this.#metadata.of !== metadata) {
+      this.#metadata = { of: metadata, copy: noteServer(copyOf(metadata)) }
+    }
     return this.#metadata.copy
   }
   get runsOn(): SDK.Paradigm {
@@ -93,7 +96,7 @@ export class Serving implements SDK.Provider {
       this.#isInitializing = false
     }
   }
-  // With this status the SDK asks the provider. Nobody else hears of it, since handlers are added later.
+  // The SDK asks a provider of this status. It adds the handlers of the application later, so they do not hear of it.
   protected announce(): void {
     if (this.#isInitializing) this.#ownEvents?.emit(SDK.ProviderEvents.Stale)
   }
@@ -128,9 +131,11 @@ export class Serving implements SDK.Provider {
 }
 
 // Providers can share one object, and those that are not wrapped do not serve. An instance of a class can
-// have private fields, which a copy would lose.
-const copyOf = <A>(metadata: A): A =>
+// have private fields, which a copy would lose. A provider without types may have no metadata at all, and
+// its hooks still need an object to know it by.
+const copyOf = <A extends object>(metadata: A): A =>
   tryOr(() => {
+    if (!Predicate.isObject(metadata)) return cast({})
     const prototype = Object.getPrototypeOf(metadata)
     if (prototype !== Object.prototype && prototype !== null) return metadata
     return cast(Object.create(prototype, Object.getOwnPropertyDescriptors(metadata)))
@@ -149,7 +154,10 @@ const resolve = <A>(
     : resolveWithin(ticket, resolver, flagKey, defaultValue, context, logger)
 }
 
-// Only transactions need a closure for each evaluation.
+// The evaluations whose provider is being asked. One that is wrapped twice must not wait for itself.
+const asking = new WeakSet<Ticket>()
+
+// Only transactions need closures for each evaluation.
 const resolveWithin = <A>(
   ticket: Ticket,
   resolver: Resolver<A>,
@@ -157,9 +165,16 @@ const resolveWithin = <A>(
   defaultValue: A,
   context: SDK.EvaluationContext,
   logger: SDK.Logger
-): Resolving<A> =>
-  ticket.resolve(
-    context,
-    resolutionOf(context, flagKey) !== undefined,
-    () => resolver(flagKey, defaultValue, context, logger)
-  )
+): Resolving<A> => {
+  const ask = () => resolver(flagKey, defaultValue, context, logger)
+  if (asking.has(ticket)) return ask()
+  const isOfHook = resolutionOf(context, flagKey) !== undefined
+  return ticket.resolve(context, isOfHook, async () => {
+    asking.add(ticket)
+    try {
+      return await ask()
+    } finally {
+      asking.delete(ticket)
+    }
+  })
+}

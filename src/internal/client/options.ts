@@ -5,6 +5,8 @@ import * as Effect from "effect/Effect"
 import * as EvaluationContext from "../../EvaluationContext.ts"
 import * as FeatureHook from "../../FeatureHook.ts"
 import * as Check from "../check.ts"
+import { oneLine } from "../text.ts"
+import { tryOr } from "../untrusted.ts"
 
 interface Options {
   readonly domain?: string | undefined
@@ -56,3 +58,9 @@ export const sdkClient = (options: Pick<Options, "domain" | "version" | "context
     ? SDK.OpenFeature.getClient(options.domain, context)
     : SDK.OpenFeature.getClient(options.domain, options.version, context)
 }
+
+export const unreadable = "the options cannot be read"
+
+/** The messages of range errors are about options. Other errors can contain anything. */
+export const rangeMessageOf = (error: unknown): string | undefined =>
+  tryOr(() => error instanceof RangeError ? oneLine(error.message, 500) : undefined, () => undefined)

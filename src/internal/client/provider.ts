@@ -15,7 +15,7 @@ class Owned extends Serving {
   isCovered = false
 
   protected override begin(initialize: () => Promise<void>): Promise<void> {
-    // It can be bound again while it initialises, with the status that it had at first.
+    // The SDK can bind it again while it initialises, and then takes it for not ready again.
     if (this.#initializing !== undefined) this.announce()
     return this.#initializing ??= super.begin(initialize)
   }
@@ -87,9 +87,7 @@ const release = (owned: Owned, domain: string | undefined, limit: Duration.Input
 
 const warn = (domain: string | undefined): Effect.Effect<void> =>
   Effect.logWarning("the domain has a provider of another FeatureFlags layer, which is covered until this one ends")
-    .pipe(
-      Effect.annotateLogs("domain", domain ?? "default")
-    )
+    .pipe(Effect.annotateLogs("domain", domain ?? "default"))
 
 interface Options {
   readonly domain: string | undefined

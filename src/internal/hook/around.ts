@@ -7,7 +7,8 @@ import type { EvaluationDetails } from "../../EvaluationDetails.ts"
 import type { EvaluationError } from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import type { HookHints } from "../../HookHints.ts"
-import { type Part, undecided } from "./part.ts"
+import type { Part } from "./part.ts"
+import { undecided } from "./policy.ts"
 import * as Registration from "./registration.ts"
 
 export type Program<E, R> = (

@@ -1,53 +1,35 @@
 /** A cache around the provider: `before` answers from a store, and `after` puts there what the provider resolved. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import { type EvaluationDetails, keep, type ResolutionDetails } from "../../EvaluationDetails.ts"
+import { type EvaluationDetails, isKept, keep, type ResolutionDetails } from "../../EvaluationDetails.ts"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import * as HookFailures from "../../HookFailures.ts"
 import type { Stage } from "../../HookFailures.ts"
 import { Misuse } from "../check.ts"
 import * as Services from "../services.ts"
-import { isRecord, tryOr } from "../untrusted.ts"
+import { tryOr } from "../untrusted.ts"
+import { Calls, fits, type Settings as CallSettings } from "./cacheCalls.ts"
+import { type Flight, Flights, now } from "./cacheFlights.ts"
 import type { Keys, Made } from "./cacheKey.ts"
-import type { Key, Lookup, Store } from "./cacheStore.ts"
+import type { Key, Lookup } from "./cacheStore.ts"
 import { isInterruption } from "./interruption.ts"
-import { type Call, Outage } from "./outage.ts"
 import type { Contribution } from "./part.ts"
 import { Nesting } from "./registration.ts"
+import { isServed } from "./view.ts"
 
 export type Result = "hit" | "stale" | "shared" | "miss" | "bypass"
 
-export interface Settings {
-  readonly name: string
+export interface Settings extends CallSettings {
   readonly keys: Keys
-  readonly store: Store
-  readonly timeout: Duration.Duration
   /** In milliseconds. What has no positive time is not stored. */
   readonly timeToLive: (details: EvaluationDetails, context: HookContext) => number
   readonly errorTime: (error: EvaluationError.EvaluationError) => number
   readonly staleFor: number
   readonly waitTimeout: number
   readonly count: (flagKey: string, result: Result) => void
-  readonly countError: () => void
-}
-
-/** An evaluation that asks the provider, and that others with its key wait for. */
-class Flight {
-  readonly version: Lookup["version"]
-  /** In milliseconds of the monotonic clock. */
-  readonly endsAt: number
-  readonly done = Deferred.makeUnsafe<ResolutionDetails | undefined>()
-
-  constructor(version: Lookup["version"], endsAt: number) {
-    this.version = version
-    this.endsAt = endsAt
-  }
 }
 
 /** What the cache knows about one evaluation. */
@@ -60,53 +42,42 @@ export class Turn {
   flight: Flight | undefined = undefined
 }
 
-/** How many answers may be on their way to a slow store. */
-const maxPending = 1000
-
 /** How many flags the cache keeps away from one by one. */
 const maxMisplaced = 1000
 
-const now = (): number => Number(Services.clock().monotonicTimeNanosUnsafe()) / 1e6
-
-const none: Lookup = { answer: undefined, isStale: false, isClaimed: false, version: undefined }
-
 export class Cache {
+  readonly calls: Calls
   readonly #settings: Settings
-  readonly #flights = new Map<string, Flight>()
+  readonly #flights: Flights
   readonly #misplaced = new Set<string>()
-  readonly #outage = new Outage(now)
-  #pending = 0
+  #isTold = false
   hits = 0
   stale = 0
   shared = 0
   misses = 0
   bypassed = 0
-  errors = 0
 
   constructor(settings: Settings) {
     this.#settings = settings
+    this.calls = new Calls(settings)
+    this.#flights = new Flights(settings.waitTimeout)
   }
 
   before(context: HookContext, turn: Turn): Contribution | Effect.Effect<Contribution | undefined> | undefined {
     if (context.resolution !== undefined) return undefined
-    const { count, keys, store, waitTimeout } = this.#settings
+    const { count, keys, waitTimeout } = this.#settings
     const { flagKey } = context
-    const key = this.#misplaced.size > 0 && this.#isMisplaced(flagKey) ? undefined : keys.of(context)
+    const key = this.#hasPart(context) ? keys.of(context) : undefined
     if (key === undefined) {
       this.bypassed++
       count(flagKey, "bypass")
       return undefined
     }
     turn.key = key
-    const call = this.#outage.begin()
-    if (call === undefined) {
-      this.#countError()
-      return this.#decide(turn, key, none)
-    }
-    const found = tryOr(() => store.get(key, waitTimeout), Exit.die)
-    if (Exit.isExit(found)) return this.#decide(turn, key, this.#read(key, found, call))
-    return Effect.flatMap(this.#bounded(found), (exit) => {
-      const result = this.#decide(turn, key, this.#read(key, exit, call))
+    const found = this.calls.get(key, waitTimeout)
+    if (!Effect.isEffect(found)) return this.#decide(context, turn, key, found)
+    return Effect.flatMap(found, (lookup) => {
+      const result = this.#decide(context, turn, key, lookup)
       return Effect.isEffect(result) ? result : Exit.succeed(result)
     })
   }
@@ -153,47 +124,53 @@ export class Cache {
     this.#settle(turn, undefined)
   }
 
+  #hasPart(context: HookContext): boolean {
+    const { flagKey } = context
+    if (isServed(context)) return this.#misplaced.size === 0 || !this.#isMisplaced(flagKey)
+    if (!this.#isTold) {
+      this.#isTold = true
+      this.#tellMisuse("before", flagKey, "the provider serves no answers of hooks; wrap it in ResolutionProvider.make")
+    }
+    return false
+  }
+
   #decide(
+    context: HookContext,
     turn: Turn,
     key: Key,
-    lookup: Lookup
+    { answer, isClaimed, isStale, version }: Lookup
   ): Contribution | Effect.Effect<Contribution | undefined> | undefined {
-    const { answer, isClaimed, isStale, version } = lookup
     turn.version = version
     if (answer !== undefined && !(isStale && isClaimed)) {
       if (isStale) this.stale++
       else this.hits++
       return this.#answer(turn, key, answer, isStale ? "stale" : "hit")
     }
-    const flight = answer === undefined ? this.#flights.get(key.text) : undefined
     turn.isRefresh = answer !== undefined
-    // What began before an invalidation tells nothing after it. A nested evaluation may be what the flight waits for.
-    if (
-      flight === undefined || flight.version !== version || now() >= flight.endsAt ||
-      Context.get(Services.current(), Nesting).depth > 1
-    ) {
-      return this.#ask(turn, key)
-    }
-    const wait = Effect.timeoutOption(Deferred.await(flight.done), flight.endsAt - now())
-    return Effect.map(wait, (found) => {
-      const answer = found._tag === "Some" ? found.value : undefined
-      if (answer === undefined) return this.#ask(turn, key)
-      this.shared++
-      return this.#answer(turn, key, answer, "shared")
-    })
+    const flight = turn.isRefresh ? undefined : this.#flights.of(key, version)
+    // A nested evaluation may be what the flight waits for.
+    return flight === undefined || Context.get(Services.current(), Nesting).depth > 1
+      ? this.#ask(context, turn, key)
+      : this.#wait(context, turn, key, flight, now() + this.#settings.waitTimeout)
   }
 
-  #read(key: Key, exit: Exit.Exit<Lookup, unknown>, call: Call): Lookup {
-    if (Exit.isFailure(exit)) {
-      if (this.#outage.failed(call)) this.#report("before", key.flagKey, exit.cause)
-      else this.#countError()
-      return none
-    }
-    this.#outage.answered()
-    const { value: lookup } = exit
-    if (isRecord(lookup) && (lookup.answer === undefined || fits(lookup.answer, key))) return lookup
-    this.#report("before", key.flagKey, Cause.die(new Misuse("got what is no answer from the store of the cache")))
-    return isRecord(lookup) ? { ...none, version: lookup.version } : none
+  #wait(
+    context: HookContext,
+    turn: Turn,
+    key: Key,
+    flight: Flight,
+    until: number
+  ): Effect.Effect<Contribution | undefined> {
+    return Effect.flatMap(this.#flights.landing(flight, until), (landing) => {
+      if (landing === "lost") {
+        const next = now() < until ? this.#flights.of(key, turn.version) : undefined
+        if (next !== undefined) return this.#wait(context, turn, key, next, until)
+      } else if (landing !== undefined) {
+        this.shared++
+        return Exit.succeed(this.#answer(turn, key, landing, "shared"))
+      }
+      return Exit.succeed(this.#ask(context, turn, key))
+    })
   }
 
   #answer(turn: Turn, { flagKey }: Key, resolution: ResolutionDetails, result: Result): Contribution {
@@ -203,23 +180,14 @@ export class Cache {
   }
 
   /** Lets the provider resolve the flag, and others with the key wait for it. */
-  #ask(turn: Turn, key: Key): undefined {
+  #ask(context: HookContext, turn: Turn, key: Key): undefined {
     this.misses++
-    const { count, waitTimeout } = this.#settings
-    count(key.flagKey, "miss")
-    const known = this.#flights.get(key.text)
-    const time = now()
-    if (known !== undefined && known.version === turn.version && time < known.endsAt) return undefined
-    turn.flight = new Flight(turn.version, time + waitTimeout)
-    this.#flights.set(key.text, turn.flight)
-    return undefined
+    this.#settings.count(key.flagKey, "miss")
+    turn.flight = this.#flights.begin(context, key, turn.version)
   }
 
-  #settle({ flight, key }: Turn, answer: ResolutionDetails | undefined): undefined {
-    if (flight === undefined || key === undefined) return undefined
-    if (this.#flights.get(key.text) === flight) this.#flights.delete(key.text)
-    Deferred.doneUnsafe(flight.done, Exit.succeed(answer))
-    return undefined
+  #settle({ flight }: Turn, answer: ResolutionDetails | undefined): undefined {
+    if (flight !== undefined) this.#flights.end(flight, answer)
   }
 
   #keep(
@@ -231,59 +199,20 @@ export class Cache {
     given: ResolutionDetails
   ): void {
     const answer = keep(given)
-    const { staleFor, store } = this.#settings
+    const { staleFor } = this.#settings
     const { isRefresh, version } = turn
-    const isKept = timeToLive > 0 && answer !== undefined
-    if (version !== undefined && isKept) {
-      this.#tell(stage, flagKey, () => store.set(key, answer, { version, timeToLive, staleFor }))
-    } else if (isRefresh && !isKept) this.#tell(stage, flagKey, () => store.remove(key))
-    this.#settle(turn, isKept ? answer : undefined)
-  }
-
-  // The evaluation does not wait for the store.
-  #tell(stage: Stage, flagKey: string, tell: () => Effect.Effect<void, unknown>): void {
-    const told = tryOr(tell, Exit.die)
-    if (Exit.isExit(told)) {
-      if (Exit.isFailure(told)) this.#report(stage, flagKey, told.cause)
-      return
-    }
-    if (this.#pending >= maxPending) {
-      this.#report(stage, flagKey, Cause.fail(new Misuse("the store of the cache is too slow to store an answer")))
-      return
-    }
-    this.#pending++
-    const services = Services.lasting(Services.current())
-    const storing = Effect.flatMap(this.#bounded(told), (exit) => {
-      this.#pending--
-      return Exit.isFailure(exit) ? this.#failed(stage, flagKey, exit.cause) : Effect.void
-    })
-    Effect.runForkWith(services)(storing)
+    const kept = timeToLive > 0 && answer !== undefined && isKept(answer) && fits(answer, key) ? answer : undefined
+    if (version !== undefined && kept !== undefined) {
+      this.calls.tell(stage, flagKey, (store) => store.set(key, kept, { version, timeToLive, staleFor }))
+    } else if (isRefresh && kept === undefined) this.calls.tell(stage, flagKey, (store) => store.remove(key))
+    this.#settle(turn, kept)
   }
 
   #timeOf({ flagKey }: HookContext, stage: Stage, time: () => number): number {
     return tryOr(time, (error) => {
-      this.#report(stage, flagKey, Cause.die(error))
+      this.calls.report(stage, flagKey, Cause.die(error))
       return 0
     })
-  }
-
-  /** A store that does not answer in time is left behind. */
-  #bounded<A>(asked: Effect.Effect<A, unknown>): Effect.Effect<Exit.Exit<A, unknown>> {
-    const { timeout: duration } = this.#settings
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.forkDetach(restore(asked), { startImmediately: true }), (fiber) => {
-        const exit = fiber.pollUnsafe()
-        if (exit !== undefined) return Exit.succeed(exit)
-        const leave = () => fiber.interruptUnsafe()
-        const late = Effect.sync(() => {
-          leave()
-          return Exit.fail(new Cause.TimeoutError("the store of the cache did not answer in time"))
-        })
-        return restore(Effect.timeoutOrElse(Fiber.await(fiber), { duration, orElse: () => late })).pipe(
-          Effect.onInterrupt(() => Effect.sync(leave))
-        )
-      })
-    )
   }
 
   #isMisplaced(flagKey: string): boolean {
@@ -297,27 +226,15 @@ export class Cache {
       this.#misplaced.add(flagKey)
       const what =
         "a later hook changes the attributes of the key, so this flag is no longer cached; put the cache last"
-      this.#report("after", flagKey, Cause.die(new Misuse(what)))
+      this.#tellMisuse("after", flagKey, what)
     }
     if (!isServed) return undefined
     const message = "a hook after the cache changes the attributes of its key"
     return Exit.fail(new EvaluationError.EvaluationError({ code: "GENERAL", message }))
   }
 
-  #countError(): void {
-    this.errors++
-    this.#settings.countError()
-  }
-
-  #failed(stage: Stage, flagKey: string, cause: Cause.Cause<unknown>): Effect.Effect<void> {
-    this.#countError()
-    return HookFailures.report({ hook: this.#settings.name, stage, flagKey, cause })
-  }
-
-  #report(stage: Stage, flagKey: string, cause: Cause.Cause<unknown>): void {
-    Effect.runForkWith(Services.current())(this.#failed(stage, flagKey, cause))
+  #tellMisuse(stage: Stage, flagKey: string, what: string): void {
+    const failure = { hook: this.#settings.name, stage, flagKey, cause: Cause.die(new Misuse(what)) }
+    Effect.runForkWith(Services.current())(HookFailures.report(failure))
   }
 }
-
-const fits = ({ errorCode, value }: ResolutionDetails, { flagValueType }: Key): boolean =>
-  errorCode === undefined ? typeof value === flagValueType : EvaluationError.isErrorCode(errorCode)

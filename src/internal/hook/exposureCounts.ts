@@ -1,7 +1,16 @@
 /** Totals of evaluations by flag, variant and minute, each open until its batch is sent. */
-import type * as Clock from "effect/Clock"
-import { truncate } from "../text.ts"
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Schedule from "effect/Schedule"
+import type { EvaluationDetails } from "../../EvaluationDetails.ts"
+import type { HookContext } from "../../HookContext.ts"
+import * as Check from "../check.ts"
+import { oneLine, truncate } from "../text.ts"
 import { formatTime } from "../time.ts"
+import * as Delivery from "./delivery.ts"
+import { aSchedule } from "./exposureSettings.ts"
+import { domainOf } from "./view.ts"
 import type { Outcome } from "./work.ts"
 
 export interface Total {
@@ -12,7 +21,22 @@ export interface Total {
   readonly evaluations: number
 }
 
-export class Series {
+export interface Options<out B = unknown> {
+  /** Takes a batch of totals. Returns an effect, a promise, or nothing. */
+  readonly send: (totals: ReadonlyArray<Total>) => B
+  /** The name of the hook, `exposure-counts` by default. */
+  readonly name?: string | undefined
+  /** How long totals are collected before they are sent, 1 minute by default. */
+  readonly interval?: Duration.Input | undefined
+  /** The maximum number of totals that are collected, 1,000 by default. When it is reached, they are sent early. */
+  readonly capacity?: number | undefined
+  /** Sends a batch again when `send` fails, as long as the schedule continues. By default a batch is sent once. */
+  readonly retry?: Schedule.Schedule<unknown> | undefined
+  /** The maximum time that closing waits for the rest of the totals, 3 seconds by default. */
+  readonly closeTimeout?: Duration.Input | undefined
+}
+
+class Series {
   readonly key: string
   readonly total: Omit<Total, "evaluations">
   evaluations = 0
@@ -25,7 +49,7 @@ export class Series {
 
 const maxNameLength = 256
 
-export class Totals {
+class Totals {
   readonly #clock: Clock.Clock
   readonly #open = new Map<string, Series>()
   readonly #ended: Record<Outcome, number> = { delivered: 0, dropped: 0, failed: 0 }
@@ -76,3 +100,41 @@ export class Totals {
     this.#ended[outcome] += this.seal(series).evaluations
   }
 }
+
+export const checked = <B>(owner: string, options: Options<B>): void => {
+  const { send } = Check.options(owner, options, {
+    send: Check.aFunction,
+    name: Check.aText,
+    interval: Check.positiveDuration,
+    capacity: Check.positiveInteger,
+    retry: aSchedule,
+    closeTimeout: Check.finiteDuration
+  })
+  Check.aFunction(owner, "send", send)
+}
+
+export const nameOf = ({ name = "exposure-counts" }: Options): string => oneLine(name, 128)
+
+/** `R` is what the result of `send` requires. */
+export const make = Effect.fnUntraced(function*<R>(options: Options) {
+  const { capacity = 1000, interval = "1 minute" } = options
+  const totals = new Totals(yield* Clock.Clock)
+  const delivery = yield* Delivery.make<Series, R>({
+    name: nameOf(options),
+    counter: undefined,
+    send: (series) => options.send(series.map((one) => totals.seal(one))),
+    onEnd: (outcome, series) => totals.end(outcome, series),
+    retry: options.retry,
+    capacity,
+    maxSize: capacity,
+    maxWait: interval,
+    closeTimeout: options.closeTimeout
+  })
+  /** A `finally` stage. */
+  const see = (context: HookContext, { errorCode, variant }: EvaluationDetails): void => {
+    if (errorCode !== undefined) return
+    const series = totals.add(context.flagKey, variant, domainOf(context))
+    if (series !== undefined) delivery.offer(series, context.flagKey)
+  }
+  return { see, counts: Effect.sync(() => totals.counts), flush: delivery.flush }
+})

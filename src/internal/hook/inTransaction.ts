@@ -4,7 +4,7 @@ import * as Fiber from "effect/Fiber"
 import { asyncLocalStorage } from "../node.ts"
 import type { Ticket, Transaction } from "./transaction.ts"
 
-/** What an evaluation lets a hook of a transaction do. */
+/** What an evaluation lets a hook of this library do. */
 export interface Sharing {
   /** The services of the caller. */
   readonly services: Context.Context<never> | undefined
@@ -13,6 +13,8 @@ export interface Sharing {
   readonly around: Transaction | undefined
   /** The first ticket holds. */
   join(ticket: Ticket): void
+  /** Runs when the caller is interrupted. The remaining stages can run much later. */
+  onInterrupt(run: () => void): void
 }
 
 /** The transaction of the calling fiber. */

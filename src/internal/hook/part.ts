@@ -15,6 +15,7 @@ import type { Stage } from "../../HookFailures.ts"
 import type { HookHints } from "../../HookHints.ts"
 import { Misuse } from "../check.ts"
 import { readString, tryOr } from "../untrusted.ts"
+import { type Policy, within } from "./policy.ts"
 
 export interface Contribution {
   /**
@@ -43,13 +44,6 @@ interface Stages<S> {
   error(context: HookContext, error: EvaluationError.EvaluationError, hints: HookHints, data: S): unknown
   finally(context: HookContext, details: EvaluationDetails, hints: HookHints, data: S): unknown
 }
-
-/** What happens to a failure of each stage. Without a decision, `before` and `after` reject, and the others report. */
-export type Policy = { readonly [Name in Stage]: "report" | "ignore" | undefined }
-
-export const undecided: Policy = { before: undefined, after: undefined, error: undefined, finally: undefined }
-
-export const observed: Policy = { before: "report", after: "report", error: "report", finally: "report" }
 
 /** The combinator that made a part, for printing. The parts that it made in one go share one object. */
 export interface Written {
@@ -88,19 +82,7 @@ export const canReject = (part: Part, stage: Stage): boolean =>
 /** The result of a stage: an effect, or `undefined` when it is done. A known result is an `Exit`. */
 export type Result = Effect.Effect<unknown, unknown, unknown> | undefined
 
-/** The innermost decision holds, so nothing around an observed part makes it reject an evaluation again. */
-export const decide = (part: Part, policy: Policy): Part => {
-  const { onFailure } = part
-  return {
-    ...part,
-    onFailure: {
-      before: onFailure.before ?? policy.before,
-      after: onFailure.after ?? policy.after,
-      error: onFailure.error ?? policy.error,
-      finally: onFailure.finally ?? policy.finally
-    }
-  }
-}
+export const decide = (part: Part, policy: Policy): Part => ({ ...part, onFailure: within(part.onFailure, policy) })
 
 /** Notes the combinator that made parts from others. */
 export const writtenAs = (label: string, of: ReadonlyArray<Part>, parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {

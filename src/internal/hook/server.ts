@@ -3,8 +3,7 @@ const servers = new WeakSet()
 
 /** Notes that the provider with this metadata is one of them. */
 export const noteServer = <A extends object>(metadata: A): A => {
-  // The types of the SDK promise a record, which code without types need not give.
-  if (typeof metadata === "object" && metadata !== null) servers.add(metadata)
+  servers.add(metadata)
   return metadata
 }
 

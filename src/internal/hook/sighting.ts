@@ -6,6 +6,7 @@ import * as Privacy from "../../Privacy.ts"
 import { netstring } from "../hash.ts"
 import { truncate } from "../text.ts"
 import { readOwn, tryOr } from "../untrusted.ts"
+import type { Names } from "./named.ts"
 
 /** A value of an exposure that fits into any format. */
 export type Value = string | number | boolean
@@ -54,8 +55,11 @@ export interface Seen {
 
 const maxNameLength = 256
 
-/** Longer keys are kept as digests. */
-const maxKeyLength = 512
+/** Longer ones are kept as digests. */
+const maxNamesLength = 512
+
+/** A part of a text, such as of a header, would keep the whole text in memory. */
+const copied = (text: string): string => (" " + text).slice(1)
 
 /** A variant, or the value where there is none. No two of them have the same text. */
 export const resultOf = ({ value, variant }: EvaluationDetails): string => {
@@ -64,14 +68,13 @@ export const resultOf = ({ value, variant }: EvaluationDetails): string => {
   return typeof value === "object" ? "o" + JSON.stringify(value) : "=" + String(value)
 }
 
-/** No two exposures have the same key, whatever is in the names. */
-export const keyOf = (flagKey: string, result: string, domain: string, subject: string): string =>
-  flagKey.length + " " + result.length + " " + domain.length + " " + flagKey + result + domain + subject
-
 export interface Options extends Omit<Privacy.Options, "targetingKey"> {
   readonly targetingKey?: "hash" | "raw" | ((subject: string) => string) | undefined
   readonly metadata?: ReadonlyArray<string> | undefined
 }
+
+/** Is told what a function of the user gave, and what it should have given. */
+export type OnMisuse = (flagKey: string, given: unknown, wanted: string) => void
 
 export class Records {
   readonly #name: string
@@ -81,11 +84,18 @@ export class Records {
   readonly #maxSize: number
   readonly #write: (subject: string) => string
   readonly #privacy: Privacy.Privacy
+  readonly #onMisuse: OnMisuse
 
-  constructor(name: string, options: Options, sha256: (text: string) => string) {
+  constructor(
+    name: string,
+    options: Options,
+    sha256: (text: string) => string,
+    onMisuse: OnMisuse
+  ) {
     const { maxLength = 500, maxSize = 1000, metadata = [], targetingKey = "hash" } = options
     this.#name = name
     this.#sha256 = sha256
+    this.#onMisuse = onMisuse
     this.#metadata = metadata
     this.#maxLength = maxLength
     this.#maxSize = maxSize
@@ -93,9 +103,11 @@ export class Records {
     this.#privacy = Privacy.fromChecked({ ...options, targetingKey: targetingKey === "raw" ? "raw" : this.#write })
   }
 
-  /** Long keys would take memory without a bound. */
-  bounded(key: string): string {
-    return key.length <= maxKeyLength ? key : "#" + this.#sha256(key)
+  /** The names to remember. Long ones would take memory without a bound, so they are a digest. */
+  names(domain: string, flagKey: string, result: string, subject: string): Names {
+    return domain.length + flagKey.length + result.length + subject.length > maxNamesLength
+      ? { domain: "", flagKey: "", result: "", subject: this.#sha256(netstring(domain, flagKey, result, subject)) }
+      : { domain, flagKey, result, subject: copied(subject) }
   }
 
   /** Takes what is needed now, since the evaluation context can change later. */
@@ -132,6 +144,7 @@ export class Records {
   finish({ domain, exposure, flagKey, result, subject }: Seen): { readonly id: string; readonly exposure: Exposure } {
     const written = tryOr((): unknown => this.#write(subject), () => undefined)
     const known = typeof written === "string" ? written : undefined
+    if (known === undefined) this.#onMisuse(flagKey, written, "a text for the targeting key")
     const id = this.#sha256(netstring(this.#name, domain, flagKey, result, known ?? this.#sha256(subject)))
     const kept = known === undefined ? redacted : this.#privacy.keep("targeting_key", known)
     const shown = kept === undefined ? redacted : String(this.#valueOf(kept))

@@ -101,6 +101,9 @@ export class View implements HookContext {
   static providerName(view: View): string {
     return readString(view.#source.sdk.providerMetadata, "name") ?? "unknown"
   }
+  static isServed(view: View): boolean {
+    return isServer(view.#source.sdk.providerMetadata)
+  }
   static domain(view: View): string | undefined {
     return readString(view.#source.sdk.clientMetadata, "domain")
   }
@@ -144,6 +147,10 @@ export const touch = (context: HookContext): void => {
 /** Avoids a copy of the other metadata. */
 export const providerNameOf = (context: HookContext): string =>
   context instanceof View ? View.providerName(context) : context.providerMetadata.name
+
+/** Whether the provider serves resolutions. Avoids a copy of its metadata. */
+export const isServed = (context: HookContext): boolean =>
+  context instanceof View ? View.isServed(context) : isServer(context.providerMetadata)
 
 /** Avoids a copy of the other metadata. */
 export const domainOf = (context: HookContext): string | undefined =>

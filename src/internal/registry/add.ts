@@ -11,13 +11,16 @@ export interface Planned<out E, out R> {
   readonly hook: Effect.Effect<FeatureHook.Any, E, R>
 }
 
-/** `own` runs as soon as the hooks are there. No interruption may come in between. */
+/** Takes the release of hooks as soon as they are there. */
+export type Own<R> = (release: Effect.Effect<void>) => Effect.Effect<void, never, R>
+
 export const all = <E, R, E2, R2 = never>(
   registry: Registry,
   limits: Member.Limits,
   entries: ReadonlyArray<Planned<E, R>>,
   errorOf: (conflict: Conflict) => E2,
-  own: (release: Effect.Effect<void>) => Effect.Effect<void, never, R2> = () => Effect.void
+  // No interruption may come in between.
+  own: Own<R2> = () => Effect.void
 ): Effect.Effect<ReadonlyArray<Member.Member>, E | E2, Exclude<R, Scope.Scope> | R2> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {

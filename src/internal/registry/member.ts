@@ -8,6 +8,7 @@ import * as Scope from "effect/Scope"
 import type * as Take from "effect/Take"
 import * as FeatureHook from "../../FeatureHook.ts"
 import type { HookFailure } from "../../HookFailures.ts"
+import * as Check from "../check.ts"
 import type { Part } from "../hook/part.ts"
 import * as Registration from "../hook/registration.ts"
 import { oneLine } from "../text.ts"
@@ -24,6 +25,17 @@ export interface Info extends Ordered {
 export interface Limits {
   readonly failureCapacity: number
   readonly closeTimeout: Duration.Input
+}
+
+export const limits = (
+  owner: string,
+  options: { readonly [Name in keyof Limits]?: Limits[Name] | undefined }
+): Limits => {
+  const { closeTimeout = "10 seconds", failureCapacity = 256 } = Check.options(owner, options, {
+    failureCapacity: Check.positiveInteger,
+    closeTimeout: Check.finiteDuration
+  })
+  return { closeTimeout, failureCapacity }
 }
 
 /** The stages of a hook end before what it owns is released. */

@@ -41,6 +41,7 @@ export class Evaluation implements Sharing {
   /** All runs so far, for a client that runs the stages that the SDK skips. */
   runs: Array<Begun> | undefined = undefined
   isInterrupted = false
+  #whenInterrupted: Array<() => void> | undefined = undefined
   /** The client has run all remaining stages, but the SDK may still reach some of them. */
   isOver = false
   readonly #nesting: Nesting | undefined
@@ -145,10 +146,16 @@ export class Evaluation implements Sharing {
     this.#isPublished = true
     tryOr(() => Stamp.put(context, this), () => undefined)
   }
+  onInterrupt(run: () => void): void {
+    if (this.isInterrupted) return run()
+    this.#whenInterrupted ??= []
+    this.#whenInterrupted.push(run)
+  }
   interrupt(): void {
     this.isInterrupted = true
     this.ticket?.abandon()
     this.running?.interruptUnsafe()
+    for (const run of this.#whenInterrupted ?? []) run()
   }
 }
 

@@ -29,11 +29,14 @@ export const general = (
 export const interrupted = (view: Pick<HookContext, "flagKey">): EvaluationError.EvaluationError =>
   noteInterruption(general("the evaluation was interrupted", view))
 
+/** `before` and `after` reject the evaluation (4.4.6). `error` and `finally` never change it (4.4.3, 4.4.4). */
+export const rejects = (stage: HookFailures.Stage): boolean => stage === "before" || stage === "after"
+
 /** Throws to reject the evaluation if the stage is a `before` or `after`, unless its policy says otherwise. */
 export const settle = (host: Host, stage: HookFailures.Stage, entry: Entry, cause: Cause.Cause<unknown>): void => {
   const { name, onFailure, registration } = entry
   const isInterruption = Cause.hasInterruptsOnly(cause)
-  const canReject = stage === "before" || stage === "after"
+  const canReject = rejects(stage)
   // A closing scope interrupts its hooks. They count as done.
   if (canReject && isInterruption && registration.isClosed && registration.whenClosed === "skip") return
   if (host.evaluation.isInterrupted && canReject) throw interrupted(host.view)

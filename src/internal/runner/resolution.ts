@@ -73,7 +73,7 @@ const flawOfNames = (given: Record<string, unknown>): string | undefined => {
   const other = Object.keys(given).find((name) => !known.has(name))
   if (other === undefined) return undefined
   const near = nearest(other, fields)
-  // A name that is none of its own can come from a store.
+  // A name that is like none of them can be data from a store, so it is not printed.
   return near === undefined
     ? "gave a resolution with a field that it cannot have,"
     : `gave a resolution with "${oneLine(other, 64)}" where "${near}" was probably meant`

@@ -165,14 +165,14 @@ export class Run implements Stage.Host, Source {
   }
 
   admit(registration: Registration, stage: StageName): boolean {
-    const canReject = Stage.rejects(stage)
+    const canReject = Failure.rejects(stage)
     if (this.#refusal !== undefined) {
       if (canReject) throw this.#refusal
       return false
     }
     this.registration = registration
     if (!registration.isClosed) return true
-    // A hook that began with its scope open is not told about.
+    // What could be told was told in `before` or `after`, unless the scope was still open then.
     if (!canReject && registration.parts.some(({ after, before }) => after !== undefined || before !== undefined)) {
       return false
     }

@@ -35,9 +35,6 @@ export interface Host extends Services.Holder {
   readonly take: (contribution: unknown, entry: Entry) => void
 }
 
-/** `before` and `after` reject the evaluation (4.4.6). `error` and `finally` never change it (4.4.3, 4.4.4). */
-export const rejects = (stage: Name): boolean => stage === "before" || stage === "after"
-
 /** Returns `undefined` if the stage stayed synchronous, and otherwise a promise. */
 export const run = (
   host: Host,
@@ -45,7 +42,7 @@ export const run = (
   entries: ReadonlyArray<Entry>,
   input: unknown
 ): Promise<void> | undefined => {
-  if (rejects(stage) && host.evaluation.isInterrupted) throw Failure.interrupted(host.view)
+  if (Failure.rejects(stage) && host.evaluation.isInterrupted) throw Failure.interrupted(host.view)
   // A fiber carries the services of its hooks, so they need no holder.
   if (entries.length > 1 && entries[0]?.givesEffects) return new Rest(host, stage, entries, input, 0).proceed()
   let registration: Registration | undefined = undefined
@@ -205,7 +202,7 @@ class Rest implements Tracked {
 
   wait(fiber: Fiber.Fiber<unknown, unknown>): Promise<void> {
     this.#registration ??= this.#entries[this.#index]?.registration
-    if (rejects(this.#stage)) this.#host.evaluation.running = fiber
+    if (Failure.rejects(this.#stage)) this.#host.evaluation.running = fiber
     this.fiber = fiber
     return new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -228,7 +225,7 @@ class Rest implements Tracked {
   #resume(rest: Rest, exit: Exit.Exit<unknown, unknown>): void {
     this.fiber = undefined
     this.#registration?.delete(this)
-    if (rejects(this.#stage)) this.#host.evaluation.running = undefined
+    if (Failure.rejects(this.#stage)) this.#host.evaluation.running = undefined
     try {
       rest.#end(exit)
       this.#resolve?.(rest.proceed())

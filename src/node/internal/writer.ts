@@ -1,41 +1,27 @@
-/** The only writer of an audit file: its queue, its guarantee, and what happens while the disk fails. */
+/** The only writer of an audit file: its guarantee, and what happens while the disk fails. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { AuditError, type Reason } from "../../audit/AuditSink.ts"
+import type { AuditError } from "../../audit/AuditSink.ts"
 import { oneLine } from "../../internal/text.ts"
-import { Waiters } from "../../internal/waiters.ts"
 import type * as Chain from "./chain.ts"
 import { Disk } from "./disk.ts"
+import { type Acknowledge, type Entry, errors, type Limits, Pending } from "./pending.ts"
 import * as Trail from "./trail.ts"
 
 export type Outcome = "written" | "dropped" | "failed"
 
-export interface Settings extends Omit<Trail.Settings, "warn"> {
+export interface Settings extends Omit<Trail.Settings, "warn">, Limits {
   /** Whether records wait until the disk has recovered. */
   readonly isRejecting: boolean
   readonly isBuffered: boolean
   /** Whether a record is written at once, as long as that is quick. */
   readonly isDirect: boolean
-  /** In records. */
-  readonly capacity: number
-  /** In bytes. */
-  readonly maxQueued: number
-  readonly acknowledgeTimeout: Duration.Duration
   readonly retryAfter: Duration.Duration
   readonly warnInterval: Duration.Duration
   readonly count: (outcome: Outcome, records: number) => void
-}
-
-type Acknowledge = (exit: Exit.Exit<void, AuditError>) => void
-
-interface Entry extends Trail.Item {
-  acknowledge: Acknowledge | undefined
-  exit: Exit.Exit<void, AuditError> | undefined
-  /** Whether a check has found it waiting. */
-  isOld: boolean
 }
 
 // A line has its number and its hash besides.
@@ -49,21 +35,12 @@ const maxDirect = 5_000_000n
 // How often the file is compared with its path.
 const checkInterval = 1_000_000_000n
 
-const errors: Record<Exclude<Reason, "failed">, AuditError> = {
-  closed: new AuditError({ reason: "closed", message: "the audit file is closed" }),
-  full: new AuditError({ reason: "full", message: "too many audit records wait already" }),
-  refused: new AuditError({ reason: "refused", message: "the audit record is too long" }),
-  timeout: new AuditError({ reason: "timeout", message: "the audit record was not written in time" })
-}
-
 export class Writer {
   readonly #settings: Trail.Settings & Settings
   readonly #services: Context.Context<never>
   readonly #clock: Clock.Clock
   readonly #disk: Disk
-  /** All pending records, with those that are being written. */
-  #queue: Array<Entry> = []
-  #bytes = 0
+  readonly #pending: Pending
   readonly #ended: Record<Outcome, number> = { written: 0, dropped: 0, failed: 0 }
   #trail: Trail.Trail | undefined
   #last: Chain.Link
@@ -81,15 +58,17 @@ export class Writer {
   readonly #reopening: Array<Acknowledge> = []
   /** Those of them that the present step answers. */
   #answering: Array<Acknowledge> = []
-  readonly #flushes = new Waiters(() => this.#queue.length === 0)
   #warnedAt: bigint | undefined = undefined
-  #timer: NodeJS.Timeout | undefined = undefined
 
   private constructor(settings: Trail.Settings & Settings, services: Context.Context<never>, trail: Trail.Trail) {
     this.#settings = settings
     this.#services = services
     this.#clock = Context.get(services, Clock.Clock)
     this.#disk = Context.get(services, Disk)
+    this.#pending = new Pending(settings, (hasLate) => {
+      this.#isStalled ||= hasLate
+      if (this.#isStalled) this.#warn(errors.timeout)
+    })
     this.#checkedAt = this.#now
     this.#trail = trail
     this.#last = trail.last
@@ -105,14 +84,14 @@ export class Writer {
 
   get counts() {
     const { dropped, failed, written } = this.#ended
-    const pending = this.#queue.length
+    const pending = this.#pending.size
     return { offered: written + dropped + failed + pending, written, dropped, failed, pending }
   }
 
   /** A failed disk is tried again when somebody asks, so no timer has to run. */
   get isAvailable(): boolean {
     this.#proceed()
-    return !this.#isClosing && !this.#isDisturbed && !this.#isFull(0)
+    return !this.#isClosing && !this.#isDisturbed && !this.#pending.isFull(0)
   }
 
   /** Takes a record. Returns what is left to wait for. */
@@ -129,22 +108,20 @@ export class Writer {
       this.#count("written", 1)
       return undefined
     }
-    this.#queue.push(entry)
-    this.#bytes += bytes
+    this.#pending.add(entry)
     this.#proceed()
     if (this.#settings.isBuffered) return undefined
     // Before the next attempt, nothing comes of a wait.
     if (this.#isStalled) return Exit.fail(errors.timeout)
     if (this.#failure !== undefined && this.#now < this.#failure.retryAt) return Exit.fail(this.#failure.error)
-    this.#watch()
-    return acknowledged(entry)
+    return this.#pending.wait(entry)
   }
 
   // A thread of Node would take ten times as long.
   #writeNow(entry: Entry): boolean {
     const trail = this.#trail
     const now = this.#now
-    const canWrite = trail !== undefined && this.#wake !== undefined && this.#queue.length === 0 &&
+    const canWrite = trail !== undefined && this.#wake !== undefined && this.#pending.size === 0 &&
       !this.#isDisturbed && !this.#mustReopen && now >= this.#slowUntil && !Trail.isFull(this.#settings, trail, entry)
     if (!canWrite) return false
     const hasMoved = this.#isCheckDue(now) && Trail.hasMoved(trail, this.#disk.statNow(this.#settings.path))
@@ -164,17 +141,13 @@ export class Writer {
   #refusal(bytes: number): AuditError | undefined {
     if (this.#isClosing) return errors.closed
     if (bytes > maxRecordBytes) return errors.refused
-    if (this.#isFull(bytes)) return errors.full
+    if (this.#pending.isFull(bytes)) return errors.full
     const { error, retryAt } = this.#failure ?? {}
     return retryAt !== undefined && !this.#settings.isRejecting && this.#now < retryAt ? error : undefined
   }
 
   get #isDisturbed(): boolean {
     return this.#failure !== undefined || this.#isStalled
-  }
-
-  #isFull(bytes: number): boolean {
-    return this.#queue.length >= this.#settings.capacity || this.#bytes + bytes > this.#settings.maxQueued
   }
 
   get #now(): bigint {
@@ -186,10 +159,10 @@ export class Writer {
     if (this.#isClosing) return true
     if (this.#failure !== undefined) {
       // While evaluations are refused, no record comes that could try the file.
-      return (this.#queue.length > 0 || this.#settings.isRejecting) &&
+      return (this.#pending.size > 0 || this.#settings.isRejecting) &&
         (this.#isForced || this.#now >= this.#failure.retryAt)
     }
-    return this.#queue.length > 0
+    return this.#pending.size > 0
   }
 
   #proceed(): void {
@@ -201,7 +174,7 @@ export class Writer {
 
   /** Ends when the writer is closed and nothing is left to write. */
   readonly work: Effect.Effect<void> = Effect.whileLoop({
-    while: () => !this.#isClosing || this.#queue.length > 0,
+    while: () => !this.#isClosing || this.#pending.size > 0,
     // Evaluations that end at the same time share a write.
     body: () => this.#hasWork ? Effect.andThen(Effect.yieldNow, this.#step) : this.#idle,
     step: () => {}
@@ -218,7 +191,7 @@ export class Writer {
     return this.#current(this.#mustReopen || this.#answering.length > 0).pipe(
       Effect.flatMap((trail) => {
         this.#answer(Exit.void)
-        return this.#queue.length === 0 ? Effect.sync(() => this.#recovered()) : this.#write(trail)
+        return this.#pending.size === 0 ? Effect.sync(() => this.#recovered()) : this.#write(trail)
       }),
       Effect.catch((error) => {
         const failing = this.#fail(error)
@@ -248,7 +221,7 @@ export class Writer {
   }
 
   #write(trail: Trail.Trail): Effect.Effect<void, AuditError> {
-    return Effect.flatMap(Trail.write(this.#settings, trail, this.#queue), ({ error, unsure, written }) => {
+    return Effect.flatMap(Trail.write(this.#settings, trail, this.#pending.entries), ({ error, unsure, written }) => {
       if (written > 0) this.#recovered()
       this.#end("written", written, Exit.void)
       return error === undefined ? Effect.void : this.#fail(error, unsure)
@@ -266,8 +239,8 @@ export class Writer {
   #fail(error: AuditError, unsure = 0): Effect.Effect<void> {
     this.#failure = { error, retryAt: this.#now + Duration.toNanosUnsafe(this.#settings.retryAfter) }
     const isKept = this.#settings.isRejecting && !this.#isClosing
-    this.#end("failed", isKept ? unsure : this.#queue.length, Exit.fail(error))
-    for (const entry of this.#queue) release(entry, Exit.fail(error))
+    this.#end("failed", isKept ? unsure : this.#pending.size, Exit.fail(error))
+    this.#pending.release(Exit.fail(error))
     this.#warn(error)
     return this.#leave
   }
@@ -289,9 +262,9 @@ export class Writer {
 
   /** Waits until no record is pending. A failed disk is tried again at once. */
   readonly flush: Effect.Effect<void> = Effect.suspend(() => {
-    this.#isForced = this.#queue.length > 0
+    this.#isForced = this.#pending.size > 0
     this.#proceed()
-    return this.#flushes.wait
+    return this.#pending.empty
   })
 
   /** Takes no more records, and lets the work end. */
@@ -302,8 +275,8 @@ export class Writer {
 
   /** Drops all pending records, and closes the file. Returns the number of records. */
   readonly giveUp: Effect.Effect<number> = Effect.suspend(() => {
-    const pending = this.#queue.length
-    clearTimeout(this.#timer)
+    const pending = this.#pending.size
+    this.#pending.stop()
     this.#end("dropped", pending, Exit.fail(errors.closed))
     this.#answering.push(...this.#reopening.splice(0))
     this.#answer(Exit.fail(errors.closed))
@@ -312,38 +285,13 @@ export class Writer {
 
   #end(outcome: Outcome, count: number, exit: Exit.Exit<void, AuditError>): void {
     if (count === 0) return
-    const ended = this.#queue.splice(0, count)
-    for (const { bytes } of ended) this.#bytes -= bytes
-    this.#count(outcome, ended.length)
-    for (const entry of ended) release(entry, exit)
-    this.#flushes.notify()
+    this.#count(outcome, count)
+    this.#pending.end(count, exit)
   }
 
   #count(outcome: Outcome, records: number): void {
     this.#ended[outcome] += records
     this.#settings.count(outcome, records)
-  }
-
-  // One timer for all records, which does not keep the process alive.
-  #watch(): void {
-    if (this.#timer !== undefined) return
-    const half = Duration.toMillis(this.#settings.acknowledgeTimeout) / 2
-    this.#timer = setTimeout(() => this.#check(), half).unref()
-  }
-
-  #check(): void {
-    this.#timer = undefined
-    let isWaiting = false
-    for (const entry of this.#queue) {
-      if (entry.exit !== undefined) continue
-      if (entry.isOld) {
-        this.#isStalled = true
-        release(entry, Exit.fail(errors.timeout))
-      }
-      entry.isOld = isWaiting = true
-    }
-    if (this.#isStalled) this.#warn(errors.timeout)
-    if (isWaiting) this.#watch()
   }
 
   #warn(error: AuditError): void {
@@ -362,18 +310,3 @@ export class Writer {
     ))
   }
 }
-
-const release = (entry: Entry, exit: Exit.Exit<void, AuditError>): void => {
-  if (entry.exit !== undefined) return
-  entry.exit = exit
-  entry.acknowledge?.(exit)
-}
-
-const acknowledged = (entry: Entry): Effect.Effect<void, AuditError> =>
-  Effect.callback((resume) => {
-    if (entry.exit !== undefined) return resume(entry.exit)
-    entry.acknowledge = resume
-    return Effect.sync(() => {
-      entry.acknowledge = undefined
-    })
-  })

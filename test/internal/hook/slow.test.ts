@@ -4,6 +4,7 @@ import { Clock, Deferred, Effect, Fiber, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import { FeatureFlags, FeatureHook, type HookFailures, OpenFeatureHook } from "effect-openfeature"
 import { Fixtures, TestProvider } from "effect-openfeature/testing"
+import { countingClock } from "../../clocks.ts"
 import { clients, flagsDetails, sdkDetails } from "../../clients.ts"
 import {
   client,
@@ -19,28 +20,11 @@ import {
 
 const stages: ReadonlyArray<HookFailures.Stage> = ["before", "after", "error", "finally"]
 
-/** Evaluations with this clock find that each stage took 200 milliseconds; it counts the timers. */
-const counting = Effect.map(Clock.Clock, (clock) => {
-  const timers = { started: 0, running: 0 }
+/** Evaluations with this clock find that each stage took 200 milliseconds. */
+const slowClock = Effect.suspend(() => {
   let nanos = 0n
-  const service: Clock.Clock = {
-    currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
-    currentTimeMillis: clock.currentTimeMillis,
-    currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
-    currentTimeNanos: clock.currentTimeNanos,
-    monotonicTimeNanosUnsafe: () => nanos += 200_000_000n,
-    monotonicTimeNanos: Effect.sync(() => nanos += 200_000_000n),
-    sleep: (duration) =>
-      Effect.acquireUseRelease(
-        Effect.sync(() => {
-          timers.started++
-          timers.running++
-        }),
-        () => clock.sleep(duration),
-        () => Effect.sync(() => void timers.running--)
-      )
-  }
-  return { service, timers }
+  const next = () => nanos += 200_000_000n
+  return countingClock({ monotonicTimeNanosUnsafe: next, monotonicTimeNanos: Effect.sync(next) })
 })
 
 type Given = FeatureHook.Contribution | void
@@ -137,7 +121,7 @@ describe("warnWhenSlow", () => {
   it.effect("warns afterwards of a stage that has blocked the thread, also when it fails", () =>
     collectFailures((failures) =>
       Effect.gen(function*() {
-        const { service, timers } = yield* counting
+        const { clock, sleeping } = yield* slowClock
         const records: Array<LogRecord> = []
         const ways: ReadonlyArray<Before> = [
           () => {},
@@ -150,7 +134,7 @@ describe("warnWhenSlow", () => {
         ]
         for (const before of ways) {
           const hook = FeatureHook.warnWhenSlow(FeatureHook.make("audit", { before }), "100 millis")
-          yield* Fixtures.run(hook).pipe(Effect.provideService(Clock.Clock, service), Effect.provide(logsTo(records)))
+          yield* Fixtures.run(hook).pipe(Effect.provideService(Clock.Clock, clock), Effect.provide(logsTo(records)))
         }
         assert.deepStrictEqual(
           texts(records),
@@ -158,69 +142,69 @@ describe("warnWhenSlow", () => {
         )
         assert.isAtLeast(Number(records[0]?.annotations["duration_ms"]), 200)
         assert.strictEqual(failures.length, 2)
-        assert.strictEqual(timers.started, 0)
+        assert.strictEqual(sleeping.ever, 0)
       })
     ))
 
   it.effect("starts no timer for a stage that waits for nothing, and leaves none behind a stage that does", () =>
     Effect.gen(function*() {
-      const { service, timers } = yield* counting
+      const { clock, sleeping } = yield* slowClock
       const run = (before: Before, after: () => Effect.Effect<void> | void) => {
         const hook = FeatureHook.make("audit", { before, after }).pipe(FeatureHook.warnWhenSlow("1 hour"))
-        return Effect.forkChild(Effect.provideService(Fixtures.run(hook), Clock.Clock, service))
+        return Effect.forkChild(Effect.provideService(Fixtures.run(hook), Clock.Clock, clock))
       }
       for (const result of [undefined, { context: {} }, Effect.succeed({ context: {} }), Effect.sync(() => {})]) {
         yield* Fiber.join(yield* run(() => result, () => {}))
       }
       yield* turns()
-      assert.strictEqual(timers.started, 0)
+      assert.strictEqual(sleeping.ever, 0)
 
       const latch = yield* Deferred.make<void>()
       const ended = yield* run(() => Deferred.await(latch), () => {})
       yield* turns()
-      assert.deepStrictEqual(timers, { started: 1, running: 1 })
+      assert.deepStrictEqual(sleeping, { now: 1, ever: 1 })
       yield* Deferred.succeed(latch, undefined)
       yield* Fiber.join(ended)
-      assert.deepStrictEqual(timers, { started: 1, running: 0 })
+      assert.deepStrictEqual(sleeping, { now: 0, ever: 1 })
     }))
 
   it.effect("leaves no timer behind a stage that is interrupted or given up", () =>
     collectFailures(() =>
       Effect.gen(function*() {
-        const { service, timers } = yield* counting
+        const { clock, sleeping } = yield* slowClock
         const { flags } = yield* client({ sale: TestProvider.value(true) })
         const hook = FeatureHook.make("audit", { before: () => Effect.never }).pipe(FeatureHook.warnWhenSlow("1 hour"))
         const run = (hook: FeatureHook.FeatureHook<unknown>) =>
-          Effect.forkChild(Effect.provideService(flags.boolean("sale", false, { hooks: [hook] }), Clock.Clock, service))
+          Effect.forkChild(Effect.provideService(flags.boolean("sale", false, { hooks: [hook] }), Clock.Clock, clock))
 
         const interrupted = yield* run(hook)
         yield* turns()
-        assert.strictEqual(timers.running, 1)
+        assert.strictEqual(sleeping.now, 1)
         yield* Fiber.interrupt(interrupted)
         yield* turns()
-        assert.strictEqual(timers.running, 0)
+        assert.strictEqual(sleeping.now, 0)
 
         const givenUp = yield* run(FeatureHook.timeout(hook, "1 second"))
         yield* turns()
-        assert.strictEqual(timers.running, 2)
+        assert.strictEqual(sleeping.now, 2)
         yield* TestClock.adjust("1 second")
         assert.isFalse(yield* Fiber.join(givenUp))
         yield* turns()
-        assert.strictEqual(timers.running, 0)
+        assert.strictEqual(sleeping.now, 0)
       })
     ))
 
   it.effect("logs one line per hook, stage and interval, and counts those left out", () =>
     Effect.gen(function*() {
       const records: Array<LogRecord> = []
-      const { service } = yield* counting
+      const { clock } = yield* slowClock
       const two = FeatureHook.combine(
         FeatureHook.make("a", { before: () => {} }),
         FeatureHook.make("b", { before: () => {}, finally: () => {} })
       )
       const loggers = yield* Layer.build(logsTo(records))
       const run = (hook: FeatureHook.FeatureHook) =>
-        Fixtures.run(hook).pipe(Effect.provideService(Clock.Clock, service), Effect.provideContext(loggers))
+        Fixtures.run(hook).pipe(Effect.provideService(Clock.Clock, clock), Effect.provideContext(loggers))
       // Each of the three stages reads the clock several times, so 5 evaluations take less than the minute.
       const limited = FeatureHook.warnWhenSlow(two, "100 millis", { logInterval: "1 minute" })
       for (let i = 0; i < 5; i++) yield* run(limited)
@@ -231,7 +215,7 @@ describe("warnWhenSlow", () => {
         "finally",
         undefined
       ]])
-      for (let i = 0; i < 300; i++) service.monotonicTimeNanosUnsafe()
+      for (let i = 0; i < 300; i++) clock.monotonicTimeNanosUnsafe()
       yield* run(limited)
       assert.deepStrictEqual(lines(), [["a", "before", 4], ["b", "before", 4], ["b", "finally", 4]])
       const every = FeatureHook.warnWhenSlow(two, "100 millis", { logInterval: 0 })
@@ -280,7 +264,7 @@ describe("warnWhenSlow", () => {
 
   it.effect("keeps a logger that throws from the evaluation", () =>
     Effect.gen(function*() {
-      const { service } = yield* counting
+      const { clock } = yield* slowClock
       const broken = Logger.layer([
         Logger.make(() => {
           throw new Error("no log")
@@ -289,7 +273,7 @@ describe("warnWhenSlow", () => {
       for (const [_, change] of paths) {
         const hook = change(FeatureHook.make("audit", { before: () => ({ context: { plan: "pro" } }) }))
         const outcome = yield* Fixtures.run(FeatureHook.warnWhenSlow(hook, "100 millis")).pipe(
-          Effect.provideService(Clock.Clock, service),
+          Effect.provideService(Clock.Clock, clock),
           Effect.provide(broken)
         )
         assert.deepStrictEqual(outcome.context, { plan: "pro" })
@@ -299,12 +283,12 @@ describe("warnWhenSlow", () => {
   it.effect("prints one line of bounded length for names from outside", () =>
     Effect.gen(function*() {
       const records: Array<LogRecord> = []
-      const { service } = yield* counting
+      const { clock } = yield* slowClock
       const hook = FeatureHook.make("a\nb", { before: () => {} })
       yield* Fixtures.run(FeatureHook.warnWhenSlow(hook, "1 millis"), {
         context: { flagKey: `x\n${"y".repeat(1000)}` }
       })
-        .pipe(Effect.provideService(Clock.Clock, service), Effect.provide(logsTo(records)))
+        .pipe(Effect.provideService(Clock.Clock, clock), Effect.provide(logsTo(records)))
       assert.strictEqual(records[0]?.message, "hook \"a\\u000ab\" was slow in its before stage")
       assert.strictEqual(String(records[0].annotations["flag_key"]).length, 256)
       assert.notInclude(String(records[0].annotations["flag_key"]), "\n")

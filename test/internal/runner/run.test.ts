@@ -7,23 +7,12 @@ import * as Registration from "../../../src/internal/hook/registration.ts"
 import { Evaluation } from "../../../src/internal/runner/evaluation.ts"
 import { Run } from "../../../src/internal/runner/run.ts"
 import { Stack } from "../../../src/internal/runner/stack.ts"
-import { client, collectFailures, paths, plainClient } from "../../support.ts"
+import { client, collectFailures, paths, plainClient, sdkContext } from "../../support.ts"
 
 const runOf = (hook: FeatureHook.FeatureHook<unknown>, services: Context.Context<never>): Run =>
   new Run(new Stack([Registration.make(hook.parts, services)]), new Evaluation(services, HookHints.empty))
 
 const answers = { good: TestProvider.value(true), bad: TestProvider.error("PARSE_ERROR", "m") }
-
-const sdkContext = (): SDK.BeforeHookContext => ({
-  flagKey: "a",
-  flagValueType: "boolean",
-  defaultValue: false,
-  context: {},
-  clientMetadata: { providerMetadata: { name: "p" } },
-  providerMetadata: { name: "p" },
-  logger: new SDK.DefaultLogger(),
-  hookData: new SDK.MapHookData()
-})
 
 describe("a synchronous stage", () => {
   it.effect("gives its result back without a promise, an asynchronous one gives one", () =>

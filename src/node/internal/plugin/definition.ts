@@ -4,39 +4,26 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SemVer from "effect/SemVer"
 import * as SemVerRange from "effect/SemVerRange"
 import * as FeatureHook from "../../../FeatureHook.ts"
 import * as Part from "../../../internal/hook/part.ts"
+import * as Owned from "../../../internal/registry/owned.ts"
 import { oneLine } from "../../../internal/text.ts"
 import { isRecord, read, readString, tryOr } from "../../../internal/untrusted.ts"
 import { version } from "../../../internal/version.ts"
 import { HookPluginError } from "./error.ts"
 
-/** A hook with what it owns, such as a hook in the background. */
-export interface Owned {
-  readonly hook: FeatureHook.FeatureHook<unknown>
-  readonly [Symbol.asyncDispose]: () => PromiseLike<unknown>
-}
-
-/** A hook, or what acquires one: an effect, or a plain function. */
-export type Source =
-  | FeatureHook.Any
-  | Effect.Effect<FeatureHook.Any, unknown, unknown>
-  | Owned
-  | (() => FeatureHook.FeatureHook<unknown> | Owned | PromiseLike<FeatureHook.FeatureHook<unknown> | Owned>)
-
 /** What a registry takes. */
 export type Hook = FeatureHook.Any | Effect.Effect<FeatureHook.Any, unknown, unknown>
 
+/** A hook, or what acquires one: an effect, or a plain function. */
+export type Source = Hook | Owned.Source
+
 const isHook = (value: unknown): value is Hook => FeatureHook.isFeatureHook(value) || Effect.isEffect(value)
 
-const isOwned = (value: unknown): value is Owned =>
-  FeatureHook.isFeatureHook(read(value, "hook")) && typeof read(value, Symbol.asyncDispose) === "function"
-
-const isSource = (value: unknown): value is Source => isHook(value) || typeof value === "function" || isOwned(value)
+const isSource = (value: unknown): value is Source => isHook(value) || Owned.isSource(value)
 
 const isOfEffect3 = (value: unknown): boolean =>
   read(value, Symbol.for("effect/Effect")) !== undefined || read(value, Symbol.for("effect/Layer")) !== undefined
@@ -150,18 +137,8 @@ const inFiber = (hook: FeatureHook.Any): FeatureHook.Any =>
 /** Returns a hook that runs here. */
 export const adopt = (source: Source): Hook => {
   if (FeatureHook.isFeatureHook(source)) return inFiber(source)
-  return Effect.flatMap(Effect.isEffect(source) ? source : acquire(source), acquired)
+  return Effect.flatMap(Effect.isEffect(source) ? source : Owned.acquire(source), acquired)
 }
-
-const acquire = (source: Exclude<Source, Hook>): Effect.Effect<unknown, unknown, Scope.Scope> =>
-  Effect.acquireRelease(
-    // `async` makes a promise of what is given or thrown.
-    Effect.tryPromise({
-      try: async () => typeof source === "function" ? source() : source,
-      catch: (cause) => cause
-    }),
-    (made) => isOwned(made) ? Effect.promise(async () => made[Symbol.asyncDispose]()) : Effect.void
-  ).pipe(Effect.map((made) => isOwned(made) ? made.hook : made))
 
 const acquired = (hook: unknown): Effect.Effect<FeatureHook.Any, HookPluginError> => {
   if (!FeatureHook.isFeatureHook(hook)) {
