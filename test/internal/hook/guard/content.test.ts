@@ -43,7 +43,7 @@ const bad: Readonly<Record<Name, ReadonlyArray<string>>> = {
     "1 WAITFOR DELAY '0:0:5'"
   ],
   template: ["${jndi:ldap://x}", "{{7*7}}", "<%= x %>", "#{x}", "%{x}", "{% x"],
-  "path-traversal": ["../etc", "..\\x", "a/../b", "%2e%2e%2fx", "/..", "..%2f", "%252e"],
+  "path-traversal": ["../etc", "..\\x", "a/../b", "%2e%2e%2fx", "/..", "..%2f", "%252e", "..%252f", "%2e%2e%255c"],
   "aws-key": [
     "AKIAIOSFODNN7EXAMPLE",
     "key=ASIAIOSFODNN7EXAMPLE.",
@@ -61,6 +61,7 @@ const bad: Readonly<Record<Name, ReadonlyArray<string>>> = {
     `glpat-${letters(20)}`,
     `npm_${letters(36)}`,
     `xoxb-${letters(10)}`,
+    `xoxo-523423-234243-${letters(12)}`,
     `xapp-1-${"A1".repeat(5)}-${letters(12)}`,
     `sk_live_${letters(10)}`,
     `sk-${letters(48)}`,
@@ -138,6 +139,7 @@ const fine = [
   `the secret of the key is ${awsSecret}`,
   `secretary ${awsSecret}`,
   "sk-SK,sk;q=0.9",
+  "xoxo-hugs-and-kisses",
   "sk-admin-panel-translations-v2",
   `task-${letters(40)}`,
   "xapp-1",
@@ -157,6 +159,7 @@ const fine = [
   "https://ana:***@a.example",
   "https://ana:xxxxx@a.example",
   "{\"url\":\"http://a.example:80\",\"mail\":\"ana@example.org\"}",
+  "https://shop.example/login?next=https%253A%252F%252Fshop.example%252Fcart",
   "Val-d'Or (QC)",
   "Côte-d'Or (21)",
   "Ballon d'Or 2024",
