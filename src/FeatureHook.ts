@@ -586,7 +586,7 @@ export const transform: {
  * observed hook can make it affect an evaluation again. So
  * `hook.pipe(FeatureHook.observe, FeatureHook.timeout("20 millis"))` is as safe
  * as the opposite order. An observed hook can still contribute to the evaluation
- * context and the hints.
+ * context and the hints, and resolve the flag.
  *
  * **Gotchas**
  *
