@@ -463,6 +463,30 @@ describe("a transaction of the Effect client", () => {
         assert.deepStrictEqual(short(record), ["a provider 1", "a cache 1"])
       }))
 
+    it.effect(`a provider within the provider, wrapped as well, does not wait for itself, ${path}`, () =>
+      Effect.gen(function*() {
+        for (const isLater of [false, true]) {
+          const provider = yield* counting()
+          const inner = ResolutionProvider.make(provider)
+          const outer: SDK.Provider = {
+            ...inner,
+            metadata: { name: "outer" },
+            resolveStringEvaluation: async (...args) => {
+              if (isLater) await Promise.resolve()
+              return inner.resolveStringEvaluation(...args)
+            }
+          }
+          const flags = yield* FeatureFlags.make({ domain: newDomain(), provider: Effect.succeed(outer), hooks })
+          const evaluate = flags.stringDetails("a", "none")
+          const { record, value } = yield* FeatureFlags.transaction(Effect.all([evaluate, evaluate]))
+          assert.deepStrictEqual(value.map(({ reason, value }) => [value, reason]), [
+            ["a 1", "TARGETING_MATCH"],
+            ["a 1", "CACHED"]
+          ])
+          assert.deepStrictEqual(short(record), ["a provider 1", "a cache 1"])
+        }
+      }))
+
     it.effect(`ends a nested evaluation with the deadline of its hook, ${path}`, () =>
       Effect.gen(function*() {
         const asking = FeatureHook.observe(FeatureHook.timeout(

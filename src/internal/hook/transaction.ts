@@ -106,6 +106,7 @@ export class Ticket {
   #late = 0
   #isKept = true
   #isAbandoned = false
+  #isAsking = false
   #hasEnded = false
 
   constructor(
@@ -141,6 +142,8 @@ export class Ticket {
     isOfHook: boolean,
     ask: () => Promise<SDK.ResolutionDetails<A>>
   ): Promise<SDK.ResolutionDetails<A>> {
+    // A provider that serves resolutions too, in the one that asks. It must not wait for itself.
+    if (this.#isAsking) return ask()
     const { cache } = this.#transaction
     const { type } = this.#question
     if (this.#override !== undefined) return this.#serve("override", this.#override)
@@ -171,7 +174,10 @@ export class Ticket {
       })
     }
     if (cache.isFull) return this.#alone(ask)
-    const flight = cache.start(key, type, ask)
+    const flight = cache.start(key, type, () => {
+      this.#isAsking = true
+      return ask()
+    })
     this.#waiting = { key, flight, isOwn: true }
     return flight.landed.then((landed) => {
       this.#waiting = undefined
