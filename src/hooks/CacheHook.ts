@@ -140,7 +140,7 @@ export interface Options {
   /**
    * The maximum time that an evaluation waits for another one with the same key, 1
    * second by default. Then it asks the provider, too. A refresh that takes longer
-   * is made again.
+   * is made again. With zero, none waits, and each evaluation refreshes what is stale.
    */
   readonly waitTimeout?: Duration.Input | undefined
   /** The maximum number of answers in memory, 10,000 by default. The least recently used one is forgotten. */
@@ -436,7 +436,8 @@ const create = (options: Options) => {
  * Put each attribute that a rule of the flag reads into `key`. Put the cache after
  * the hooks that contribute attributes. When a later hook changes an attribute of
  * the key, the cache reports it and leaves the flag alone from then on; an
- * evaluation that has its answer already fails.
+ * evaluation that has its answer already fails. `observe` and a `failurePolicy` for
+ * `after` would prevent that, so use neither around a cache.
  *
  * Without `watch`, a change of the flags shows when the time to live is over.
  *
