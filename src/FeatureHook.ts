@@ -586,7 +586,7 @@ export const transform: {
  * observed hook can make it affect an evaluation again. So
  * `hook.pipe(FeatureHook.observe, FeatureHook.timeout("20 millis"))` is as safe
  * as the opposite order. An observed hook can still contribute to the evaluation
- * context and the hints.
+ * context and the hints, and resolve the flag.
  *
  * **Gotchas**
  *
@@ -906,8 +906,8 @@ export const onlyStages: {
  * **Details**
  *
  * The filter runs once per hook and evaluation, in the first stage of the hook.
- * The result holds for the later stages. A filter that throws is a defect of
- * that stage, and the later stages of the hook do not run.
+ * The result holds for the later stages. A filter that throws or gives a promise
+ * is a defect of that stage, and the later stages of the hook do not run.
  *
  * **Gotchas**
  *

@@ -21,11 +21,11 @@ const limits: Readonly<Record<string, number>> = {
   HookContext: 0,
   HookFailures: 7_000,
   HookHints: 5_000,
-  HookRegistry: 85_000,
+  HookRegistry: 85_500,
   OpenFeatureHook: 46_000,
   Privacy: 6_000,
   ResolutionProvider: 7_500,
-  index: 212_500,
+  index: 214_500,
   "audit/AuditQueue": 13_500,
   "audit/AuditRecord": 500,
   "audit/AuditSink": 500,
@@ -34,7 +34,7 @@ const limits: Readonly<Record<string, number>> = {
   "hooks/BackgroundHook": 29_000,
   "hooks/BatchHook": 31_500,
   "hooks/CacheHook": 42_500,
-  "hooks/ChangeHook": 26_500,
+  "hooks/ChangeHook": 27_000,
   "hooks/CircuitBreakerHook": 27_500,
   "hooks/ContextGuardHook": 53_500,
   "hooks/ContextValidatorHook": 24_000,
@@ -47,7 +47,7 @@ const limits: Readonly<Record<string, number>> = {
   "hooks/OverrideConfig": 11_500,
   "hooks/OverrideHook": 28_000,
   "hooks/RateLimitHook": 46_500,
-  "hooks/RequestFlags": 25_500,
+  "hooks/RequestFlags": 26_000,
   "hooks/TimingHook": 24_500,
   "hooks/UsageHook": 48_500,
   "hooks/ValueValidatorHook": 30_000,
@@ -55,10 +55,10 @@ const limits: Readonly<Record<string, number>> = {
   "node/AuditFile": 42_500,
   "node/AuditReader": 17_000,
   "node/AuditTrail": 0,
-  "node/HookPlugin": 228_000,
+  "node/HookPlugin": 229_500,
   "node/OverrideFile": 16_500,
   "node/OverrideToken": 18_000,
-  "node/index": 264_000,
+  "node/index": 266_500,
   "otel/EvaluationEvent": 7_000,
   "otel/OtelEventHook": 29_500,
   "otel/OtelMetricsHook": 36_500,
@@ -78,7 +78,7 @@ const limits: Readonly<Record<string, number>> = {
   "testing/RecordingHook": 22_500,
   "testing/TestFlags": 74_500,
   "testing/TestProvider": 24_000,
-  "testing/index": 109_000
+  "testing/index": 109_500
 }
 
 const modules = readdirSync(src, { recursive: true, encoding: "utf8" })

@@ -61,7 +61,10 @@ export interface Taken extends Buckets.Taken {}
  * @since 0.2.0
  */
 export interface Store {
-  /** Takes a token from the bucket of a key. The key can have any length, and data of a user. */
+  /**
+   * Takes a token from the bucket of a key. The key can be any text of any length,
+   * and data of a user. A store that fails for some keys can count as down for all.
+   */
   readonly take: (rule: Rule, key: string) => Effect.Effect<Taken, unknown>
 }
 

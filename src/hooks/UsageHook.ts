@@ -69,7 +69,8 @@ export interface Store {
   /**
    * Adds a cost to what a key has used, unless the budget would be exceeded. With
    * `isForced`, adds it in any case. A cost of zero asks whether anything is left.
-   * The key can have any length, and data of a user.
+   * The key can be any text of any length, and data of a user. A store that fails
+   * for some keys can count as down for all.
    */
   readonly spend: (rule: Rule, key: string, cost: number, isForced: boolean) => Effect.Effect<Spent, unknown>
 }
@@ -299,7 +300,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     capacity: options.alertCapacity ?? 1024,
     closeTimeout: options.closeTimeout
   })
-  const usage = new Usage.Usage(rule, options.maxKeys ?? 1000)
+  const usage = new Usage.Usage(rule, options.maxKeys ?? 1000, clock)
   const thresholds = Array.from(options.thresholds ?? [0.5, 0.8, 1])
   const printed = LimitKey.printer(options.printKey, by)
   const costs = boundedCounter(counter, "budget", name, maxSeries)
@@ -375,7 +376,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const budget: UsageHook = {
     hook,
     alerts: alerts.stream,
-    report: Effect.sync(() => usage.report(clock.currentTimeMillisUnsafe())),
+    report: Effect.sync(() => usage.report()),
     counts: Effect.sync(() => {
       const { unkeyed } = keys
       return { ...counts, unkeyed, ...over.counts, ...alerts.counts, ...memory.counts }

@@ -37,10 +37,12 @@ interface Evaluation {
   readonly context?: Record<string, string | number>
   readonly value?: boolean | string
   readonly type?: SDK.FlagValueType
+  readonly reason?: string
+  readonly variant?: string | undefined
 }
 
 const evaluate = <E>(hook: FeatureHook.FeatureHook<E>, evaluation: Evaluation = {}) => {
-  const { context = {}, flagKey = "sale", type = "boolean", user, value = true } = evaluation
+  const { context = {}, flagKey = "sale", reason, type = "boolean", user, value = true } = evaluation
   return Effect.map(
     Fixtures.run(hook, {
       context: {
@@ -48,10 +50,22 @@ const evaluate = <E>(hook: FeatureHook.FeatureHook<E>, evaluation: Evaluation = 
         flagValueType: type,
         context: { ...context, ...user === undefined ? undefined : { targetingKey: user } }
       },
-      details: { value }
+      details: {
+        value,
+        ...reason === undefined ? undefined : { reason },
+        ...Object.hasOwn(evaluation, "variant") ? { variant: evaluation.variant } : undefined
+      }
     }),
     ({ details }) => details
   )
+}
+
+/** Throws at whatever is done with it. */
+const hostile = (): object => {
+  const fail = () => {
+    throw new Error("no")
+  }
+  return new Proxy({}, { get: fail, has: fail, getPrototypeOf: fail, ownKeys: fail })
 }
 
 const minute = { limit: 2, window: "1 minute" } as const
@@ -127,6 +141,46 @@ describe("a rate limit", () => {
         assert.deepStrictEqual([rejected, times], [4, 1])
       }))
 
+    it.effect(`serves nobody the default value of another caller, ${path}`, () =>
+      Effect.gen(function*() {
+        const cases: ReadonlyArray<readonly [reason: string, variant: string | undefined, last: string]> = [
+          ["DISABLED", undefined, "ERROR"],
+          ["DISABLED", "off", "ERROR"],
+          ["DEFAULT", undefined, "ERROR"],
+          ["ERROR", undefined, "ERROR"],
+          // The value that the provider has for those that no rule selects.
+          ["DEFAULT", "on", "STALE"],
+          ["STATIC", undefined, "STALE"]
+        ]
+        for (const [reason, variant, last] of cases) {
+          const { hook } = yield* RateLimitHook.make({ limit: 1, window: "1 hour", onLimited: "last" })
+          yield* evaluate(change(hook), { user: "ana", reason, variant })
+          assert.strictEqual((yield* evaluate(change(hook), { user: "ana" })).reason, last, `${reason} ${variant}`)
+        }
+        // Nor an answer that the provider gave before the flag was off.
+        const { hook } = yield* RateLimitHook.make({ ...minute, onLimited: "last" })
+        yield* evaluate(change(hook), { user: "ana" })
+        yield* evaluate(change(hook), { user: "ana", reason: "DISABLED", variant: undefined })
+        assert.strictEqual((yield* evaluate(change(hook), { user: "ana" })).reason, "ERROR")
+      }))
+
+    it.effect(`serves no answer that a later hook gave in place of the provider, ${path}`, () =>
+      Effect.gen(function*() {
+        const { counts, hook } = yield* RateLimitHook.make({ limit: 2, window: "1 hour", onLimited: "last" })
+        let isForced = false
+        const override = FeatureHook.make("override", {
+          before: () => isForced ? { resolution: { value: false, variant: "forced", reason: "OVERRIDE" } } : undefined
+        })
+        const both = FeatureHook.combine(change(hook), override)
+        assert.isTrue((yield* evaluate(both, { user: "ana" })).value)
+        isForced = true
+        assert.strictEqual((yield* evaluate(both, { user: "ana" })).variant, "forced")
+        isForced = false
+        const { reason, value, variant } = yield* evaluate(both, { user: "ana" })
+        assert.deepStrictEqual([value, variant, reason], [true, "on", "STALE"])
+        assert.deepInclude(yield* counts, { passed: 2, served: 1 })
+      }))
+
     it.effect(`only tells, ${path}`, () =>
       Effect.gen(function*() {
         const { alerts, counts, hook } = yield* RateLimitHook.make({ ...minute, by: "flag", onLimited: "report" })
@@ -160,7 +214,19 @@ describe("a rate limit", () => {
             }],
             ["gives no effect", () => Function.cast({})],
             ["gives nothing", () => Function.cast(Effect.void)],
-            ["gives garbage", () => Function.cast(Effect.succeed({ isPassed: "yes", retryAfter: Number.NaN }))]
+            ["gives garbage", () => Function.cast(Effect.succeed({ isPassed: "yes", retryAfter: Number.NaN }))],
+            ["gives what nobody can look at", () => Function.cast(hostile())],
+            ["gives an answer that nobody can look at", () => Function.cast(Effect.succeed(hostile()))],
+            ["gives an answer that can be read once", () => {
+              let reads = 0
+              return Effect.succeed({
+                retryAfter: 0,
+                get isPassed(): boolean {
+                  if (reads++ > 0) throw new Error("no")
+                  return true
+                }
+              })
+            }]
           ]
           for (const [name, take] of stores) {
             for (const whenDown of ["open", "closed"] as const) {
@@ -232,6 +298,42 @@ describe("a rate limit", () => {
             const { passed, unchecked } = yield* counts
             assert.deepStrictEqual([passed, unchecked], [5, 19])
           }
+        })
+      ))
+  }
+
+  for (const [path, change] of paths) {
+    it.effect(`asks a store again whose last question was interrupted, ${path}`, () =>
+      collectFailures(() =>
+        Effect.gen(function*() {
+          let asked = 0
+          let hangs = true
+          const take = () => {
+            asked++
+            return hangs ? Effect.never : Effect.succeed({ isPassed: true, retryAfter: 0 })
+          }
+          const { counts, hook } = yield* RateLimitHook.make({ ...minute, store: { take } })
+          const { flags } = yield* client({ sale: TestProvider.value(true) }, { hooks: [change(hook)] })
+          const evaluation = flags.boolean("sale", false)
+          const begin = Effect.tap(Effect.forkChild(evaluation, { startImmediately: true }), turns())
+          for (let i = 0; i < 3; i++) {
+            const fiber = yield* begin
+            yield* TestClock.adjust("50 millis")
+            yield* Fiber.join(fiber)
+          }
+          for (let i = 4; i < 7; i++) {
+            yield* TestClock.adjust("1 second")
+            const one = yield* begin
+            assert.isUndefined(one.pollUnsafe())
+            yield* Fiber.interrupt(one)
+            // The others go on without it.
+            yield* evaluation
+            assert.strictEqual(asked, i)
+          }
+          hangs = false
+          yield* TestClock.adjust("1 second")
+          for (let i = 0; i < 3; i++) yield* evaluation
+          assert.deepInclude(yield* counts, { passed: 3, unchecked: 6 })
         })
       ))
   }

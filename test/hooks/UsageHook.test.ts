@@ -119,6 +119,24 @@ describe("a budget", () => {
         assert.strictEqual((yield* counts).cost, 14)
       }))
 
+    it.effect(`spends the whole of a budget that no decimal number is equal to, ${path}`, () =>
+      Effect.gen(function*() {
+        for (const budget of [1 / 3, 2 / 3, 200 / 3]) {
+          for (const options of [{ cost: budget }, { resultCost: () => budget }]) {
+            const { counts, hook } = yield* UsageHook.make({
+              budget,
+              window: "1 hour",
+              onLimited: "reject",
+              ...options
+            })
+            const codes: Array<string | undefined> = []
+            for (let i = 0; i < 2; i++) codes.push((yield* evaluate(change(hook))).errorCode)
+            assert.deepStrictEqual(codes, [undefined, "GENERAL"], `${budget} ${Object.keys(options).join()}`)
+            assert.deepInclude(yield* counts, { counted: 1, limited: 1, rejected: 1, alerts: 3 })
+          }
+        }
+      }))
+
     it.effect(`lets pass, or not, when the store fails or hangs, in both stages, ${path}`, () =>
       collectFailures((failures) =>
         Effect.gen(function*() {
@@ -297,6 +315,28 @@ describe("a budget", () => {
         assert.deepStrictEqual([windowStart, keys], [day * 86_400_000, [{ key: "", used: 1, share: 0.01 }]])
       }
     }))
+
+  for (const [path, change] of paths) {
+    it.effect(`reports by the clock of the store, ${path}`, () =>
+      Effect.gen(function*() {
+        const hour = 3_600_000
+        yield* TestClock.setTime(100.25 * hour)
+        for (const skew of [-7 * hour, 0, 7 * hour]) {
+          const memory = yield* UsageHook.memoryStore()
+          const spend: UsageHook.Store["spend"] = (...given) =>
+            Effect.map(memory.spend(...given), (spent) => ({ ...spent, windowStart: spent.windowStart + skew }))
+          const { hook, report } = yield* UsageHook.make({ budget: 4, window: "1 hour", by: "flag", store: { spend } })
+          yield* evaluate(change(hook))
+          yield* TestClock.adjust("30 minutes")
+          const start = Math.floor((yield* Effect.clockWith(({ currentTimeMillis }) => currentTimeMillis)) / hour) *
+            hour
+          const keys = [{ key: "sale", used: 1, share: 0.25 }]
+          assert.deepInclude(yield* report, { windowStart: start + skew, windowEnd: start + skew + hour, keys })
+          yield* TestClock.adjust("30 minutes")
+          assert.deepInclude(yield* report, { windowStart: start + skew + hour, keys: [] })
+        }
+      }))
+  }
 
   it.effect("takes a promise for no cost, and leaves its rejection to nobody else", () =>
     collectFailures((failures) =>

@@ -37,7 +37,10 @@ export const strangeKeys: ReadonlyArray<string> = [
   "__proto__",
   "constructor",
   "größe\u202e",
+  // Halves of characters, which UTF-8 does not tell apart.
   "\ud800",
+  "\udfff",
+  "\ufffd",
   "x".repeat(1_000_000),
   `${"x".repeat(1_000_000)}y`
 ]

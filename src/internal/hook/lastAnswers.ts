@@ -14,6 +14,10 @@ interface Answer {
   readonly resolution: ResolutionDetails
 }
 
+/** Providers give the default value of the caller then, and another caller can have another one. */
+const isOfCaller = ({ reason, variant }: EvaluationDetails): boolean =>
+  reason === "DISABLED" || reason === "ERROR" || (reason === "DEFAULT" && variant === undefined)
+
 export class LastAnswers {
   readonly #answers: Recent<Answer>
   readonly #timeToLive: bigint | undefined
@@ -56,10 +60,17 @@ export class LastAnswers {
     this.#answers.use(key, answer)
     return answer.resolution
   }
-  set(key: string, { flagMetadata, value, variant }: EvaluationDetails, now: bigint): void {
+  set(key: string, details: EvaluationDetails, now: bigint): void {
+    if (isOfCaller(details)) return this.#forget(key)
+    const { flagMetadata, value, variant } = details
     this.#answers.set(key, {
       at: now,
       resolution: { value, reason: "STALE", flagMetadata, ...variant === undefined ? undefined : { variant } }
     })
+  }
+  // The flag may be off now, and then its last answer is no longer true.
+  #forget(key: string): void {
+    const known = this.#answers.peek(key)
+    if (known !== undefined) this.#answers.delete(key, known)
   }
 }

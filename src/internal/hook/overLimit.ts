@@ -138,9 +138,9 @@ export class OverLimit {
     if (this.#last !== undefined) turn.lastKey = tryOr(() => this.#last?.keyOf(context), () => undefined)
     return true
   }
-  /** Keeps the answer of the provider. An answer that was kept before gets no older by being served. */
-  remember(context: HookContext, details: EvaluationDetails, { isOurs, lastKey }: Turn): void {
-    if (isOurs || lastKey === undefined || this.#last === undefined) return
+  /** Keeps the answer of the provider, and none that a hook gave for this evaluation, such as an override. */
+  remember(context: HookContext, details: EvaluationDetails, { lastKey }: Turn): void {
+    if (lastKey === undefined || this.#last === undefined || context.resolution !== undefined) return
     // A hook that ran later may have changed the subject, and the answer is for that one.
     if (tryOr(() => this.#last?.keyOf(context), () => undefined) !== lastKey) return
     this.#last.set(lastKey, details, this.#settings.clock.monotonicTimeNanosUnsafe())

@@ -27,6 +27,16 @@ interface Handler<A> extends Down {
   readonly onAnswer: (answer: A) => Verdict
 }
 
+const garbage = Symbol("garbage")
+
+type Garbage = typeof garbage
+
+const checked = (asked: Asked): Asked => {
+  if (Effect.isEffect(asked)) return asked
+  ignoreRejection(asked)
+  return Exit.die(new TypeError("the store gave no effect"))
+}
+
 export class StoreCalls {
   readonly #hook: string
   readonly #timeout: Duration.Duration
@@ -55,20 +65,21 @@ export class StoreCalls {
   }
   #called(call: () => Asked): Asked {
     if (this.#left >= maxLeft) return Exit.fail(new Error("too many calls of the store go on after their time"))
-    const asked = tryOr(call, Exit.die)
-    if (Effect.isEffect(asked)) return asked
-    ignoreRejection(asked)
-    return Exit.die(new TypeError("the store gave no effect"))
+    return tryOr(() => checked(call()), Exit.die)
   }
   #settled<A>(handler: Handler<A>, exit: Exit.Exit<unknown, unknown>, begun: Call): Verdict {
     if (Exit.isFailure(exit)) {
       return this.#outage.failed(begun) ? this.down(handler, exit.cause) : handler.onDown()
     }
     this.#outage.answered()
-    const isAnswer = (value: unknown): value is A => tryOr(() => handler.is(value), () => false)
-    return isAnswer(exit.value)
-      ? handler.onAnswer(exit.value)
-      : this.down(handler, Cause.fail(new TypeError("the answer of the store makes no sense")))
+    const { value } = exit
+    const verdict = tryOr<Verdict | Garbage, Garbage>(
+      () => handler.is(value) ? handler.onAnswer(value) : garbage,
+      () => garbage
+    )
+    return verdict === garbage
+      ? this.down(handler, Cause.fail(new TypeError("the answer of the store makes no sense")))
+      : verdict
   }
   // A call in a region that cannot be interrupted would hold the evaluation for ever, so it is detached.
   #bounded(asked: Asked): Effect.Effect<unknown, unknown> {

@@ -1,4 +1,5 @@
 /** What is known about the use of a budget in the present window, and when somebody has to be told. */
+import type * as Clock from "effect/Clock"
 import * as Check from "../check.ts"
 import { decimal } from "../decimal.ts"
 import { bounded } from "./buckets.ts"
@@ -24,7 +25,7 @@ export interface Alert {
 }
 
 export interface Used {
-  /** The key, as it is: the report goes to nobody but its caller. */
+  /** The key, as it is: the report goes to nobody but its caller. Of one with more than 256 characters, the digest. */
   readonly key: string
   /** What it has used, of all processes that share the store, as this process saw it last. */
   readonly used: number
@@ -79,19 +80,24 @@ export const alertOf = (
 export class Usage {
   readonly #rule: Rule
   readonly #maxKeys: number
+  readonly #clock: Clock.Clock
   readonly #used = new Map<string, number>()
   #start = 0
+  /** How far the clock of the store is ahead, in milliseconds. */
+  #ahead = 0
   #overflow = 0
 
-  constructor(rule: Rule, maxKeys: number) {
+  constructor(rule: Rule, maxKeys: number, clock: Clock.Clock) {
     this.#rule = rule
     this.#maxKeys = maxKeys
+    this.#clock = clock
   }
-  note(given: string, { used, usedBefore, windowStart }: Spent): void {
+  note(given: string, { resetsAfter, used, usedBefore, windowStart }: Spent): void {
     // Answers of a shared store can arrive in another order, and a clock that was far ahead can go back.
     if (windowStart < this.#start && this.#start <= windowStart + this.#rule.window) return
     if (windowStart !== this.#start) {
       this.#start = windowStart
+      this.#ahead = windowStart + this.#rule.window - resetsAfter - this.#clock.currentTimeMillisUnsafe()
       this.#used.clear()
       this.#overflow = 0
     }
@@ -100,8 +106,9 @@ export class Usage {
     if (known !== undefined || this.#used.size < this.#maxKeys) this.#used.set(key, Math.max(known ?? 0, used))
     else this.#overflow = decimal(this.#overflow + used - usedBefore)
   }
-  report(now: number): Report {
+  report(): Report {
     const { budget, window } = this.#rule
+    const now = this.#clock.currentTimeMillisUnsafe() + this.#ahead
     const isOver = now >= this.#start + window
     const windowStart = isOver ? now - (now % window) : this.#start
     const used = isOver

@@ -39,7 +39,8 @@ export const ruleOf = (
   { budget, window }: { readonly budget: number; readonly window: Duration.Input }
 ): Rule => {
   const millis = Math.max(1, Math.round(Duration.toMillis(window)))
-  return { id: `${millis} ${name}`, budget, window: millis }
+  // Sums are rounded, so what they are compared with is, too.
+  return { id: `${millis} ${name}`, budget: decimal(budget), window: millis }
 }
 
 const numbers = ["usedBefore", "used", "refused", "windowStart", "resetsAfter"] as const

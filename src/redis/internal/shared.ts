@@ -4,16 +4,18 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redis from "effect/persistence/Redis"
 import * as Check from "../../internal/check.ts"
-import { sha256Hex } from "../../internal/node.ts"
+import { sha256 } from "../../internal/node.ts"
 import { netstring } from "../../internal/hash.ts"
 import * as Started from "../../internal/started.ts"
 
-export const prefixOf = (owner: string, options: { readonly prefix?: string | undefined }, orElse: string): string =>
-  Check.options(owner, options, { prefix: Check.aString }).prefix ?? orElse
+export const prefixOf = (owner: string, options: { readonly prefix?: string | undefined }, orElse: string): string => {
+  if (sha256("") === undefined) throw new RangeError(`${owner}: needs Node.js`)
+  return Check.options(owner, options, { prefix: Check.aString }).prefix ?? orElse
+}
 
 /** A key of one length, whatever is in the names. */
 export const keyOf = (prefix: string, rule: string, key: string): string =>
-  prefix + sha256Hex("a store in Redis")(netstring(rule) + key)
+  prefix + (sha256(netstring(rule) + key) ?? "")
 
 /** Reads the list of numbers that a script gives, as numbers or as texts. */
 export const numbers = (answer: unknown, length: number): ReadonlyArray<number> =>
