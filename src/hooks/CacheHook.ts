@@ -11,7 +11,7 @@ import * as Metric from "effect/Metric"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
-import { type ErrorCode, type EvaluationError, isErrorCode } from "../EvaluationError.ts"
+import { type ErrorCode, isErrorCode } from "../EvaluationError.ts"
 import * as FeatureHook from "../FeatureHook.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as Check from "../internal/check.ts"
@@ -190,7 +190,7 @@ export interface Counts {
  */
 export interface CacheHook {
   /** The hook for an evaluation. */
-  readonly hook: FeatureHook.FeatureHook<EvaluationError>
+  readonly hook: FeatureHook.FeatureHook
   /** The counts at the time of the call. */
   readonly counts: Effect.Effect<Counts>
   /**
@@ -216,7 +216,7 @@ export interface CacheHook {
  */
 export interface Plain {
   /** The hook for an evaluation. */
-  readonly hook: FeatureHook.FeatureHook<EvaluationError>
+  readonly hook: FeatureHook.FeatureHook
   /** Returns the present counts. */
   readonly counts: () => Counts
   /**
@@ -388,8 +388,7 @@ const create = (options: Options) => {
     error: (context, error, _hints, turn) => cache.error(context, error, turn),
     finally: (_context, _details, _hints, turn) => cache.finally(turn)
   })
-  // An `after` rejects the evaluation if it would give the answer of another subject.
-  const hook = FeatureHook.failurePolicy(stages, { before: "report" })
+  const hook = FeatureHook.observe(stages)
   const counts = (): Counts => {
     const { bypassed, calls: { errors }, hits, misses, shared, stale } = cache
     const { evicted = 0, size = 0 } = memory ?? {}
@@ -435,9 +434,8 @@ const create = (options: Options) => {
  *
  * Put each attribute that a rule of the flag reads into `key`. Put the cache after
  * the hooks that contribute attributes. When a later hook changes an attribute of
- * the key, the cache reports it and leaves the flag alone from then on; an
- * evaluation that has its answer already fails. `observe` and a `failurePolicy` for
- * `after` would prevent that, so use neither around a cache.
+ * the key, the answer is not served and the provider is asked; the cache reports it
+ * and leaves the flag alone from then on.
  *
  * Without `watch`, a change of the flags shows when the time to live is over.
  *

@@ -268,8 +268,9 @@ const evaluate = async (
   let outcome: EvaluationDetails.EvaluationDetails = { ...details(options.details), flagKey: sdk.flagKey }
   try {
     Object.assign(sdk.context, await run.before(sdk, undefined))
-    if (run.resolution !== undefined) {
-      const served = await serve<EvaluationDetails.FlagValue>(sdk.flagValueType, run.resolution)
+    const resolution = run.evaluation.resolutionOf(sdk.flagKey)
+    if (resolution !== undefined) {
+      const served = await serve<EvaluationDetails.FlagValue>(sdk.flagValueType, resolution)
       const { flagKey } = sdk
       outcome = EvaluationDetails.withValue({ flagMetadata: {}, ...served, flagKey }, served.value)
     } else if ("error" in options) throw options.error

@@ -4,6 +4,7 @@ import { Context, Deferred, Effect, Exit, Fiber, Function, Metric, Scope } from 
 import { TestClock } from "effect/testing"
 import {
   CacheHook,
+  DedupeHook,
   EvaluationError,
   FeatureFlags,
   FeatureHook,
@@ -490,12 +491,43 @@ describe("a cache", () => {
           yield* details(flags, {})
           assert.strictEqual((yield* details(flags, {})).reason, "CACHED")
           user = "ana"
-          const { errorCode, value } = yield* details(flags, {})
-          assert.deepStrictEqual([errorCode, value], ["GENERAL", false])
-          for (let i = 0; i < 3; i++) assert.strictEqual((yield* details(flags, {})).reason, "STATIC")
-          assert.strictEqual((yield* provider.calls).length, 4)
+          for (let i = 0; i < 4; i++) assert.strictEqual((yield* details(flags, {})).reason, "STATIC")
+          assert.strictEqual((yield* provider.calls).length, 5)
           assert.deepInclude(yield* cache.counts, { bypassed: 3 })
           assert.strictEqual(failures.filter(({ hook }) => hook === "cache").length, 1)
+        })
+      ))
+
+    it.effect(`gives nobody the answer of another subject, whatever is around the cache, ${path}`, () =>
+      collectFailures(() =>
+        Effect.gen(function*() {
+          const wrap: ReadonlyArray<
+            (hook: FeatureHook.FeatureHook) => Effect.Effect<FeatureHook.FeatureHook<unknown>>
+          > = [
+            (hook) => Effect.succeed(FeatureHook.observe(hook)),
+            (hook) => Effect.succeed(FeatureHook.timeout(hook, "1 second")),
+            (hook) => Effect.succeed(FeatureHook.onlyStages(hook, "before")),
+            (hook) => Effect.succeed(FeatureHook.failurePolicy(hook, { after: "ignore" })),
+            (hook) => Effect.map(DedupeHook.make(hook), (dedupe) => dedupe.hook)
+          ]
+          for (const around of wrap) {
+            const cache = yield* CacheHook.make({ key: ["targetingKey"] })
+            const provider = yield* TestProvider.make({
+              flags: (_, { targetingKey }) => TestProvider.value(`for ${targetingKey}`)
+            })
+            let user = "ana"
+            const identify = FeatureHook.make("identify", { before: () => ({ context: { targetingKey: user } }) })
+            const hooks = [change(yield* around(cache.hook)), identify]
+            const domain = newDomain()
+            const flags = yield* FeatureFlags.make({ domain, provider: Effect.succeed(provider), hooks })
+            const evaluate = flags.string("sale", "none", { context: { targetingKey: "ana" } })
+            // Another client puts the answer there, where the cache is in its place.
+            const last = yield* FeatureFlags.make({ domain, hooks: [cache.hook] })
+            assert.strictEqual(yield* last.string("sale", "none", { context: { targetingKey: "ana" } }), "for ana")
+            assert.strictEqual(yield* evaluate, "for ana")
+            user = "ben"
+            for (let i = 0; i < 3; i++) assert.strictEqual(yield* evaluate, "for ben")
+          }
         })
       ))
   }

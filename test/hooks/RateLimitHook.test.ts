@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Function, Metric, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import {
+  FeatureFlags,
   FeatureHook,
   HookFailures,
   HookHints,
@@ -613,6 +614,38 @@ describe("a rate limit", () => {
       const both = FeatureHook.combine(hook, subject)
       yield* evaluate(both)
       assert.strictEqual((yield* evaluate(both)).errorCode, "GENERAL")
+    }))
+
+  it.effect("serves no last answer when a later hook changes whose it is", () =>
+    Effect.gen(function*() {
+      for (const whenNoLast of ["reject", "pass"] as const) {
+        const { hook } = yield* RateLimitHook.make({ limit: 2, window: "1 hour", onLimited: "last", whenNoLast })
+        let user: string | undefined = undefined
+        const subject = FeatureHook.make("subject", {
+          before: () => user === undefined ? undefined : { context: { targetingKey: user } }
+        })
+        const provider = yield* TestProvider.make({
+          flags: (_, { targetingKey }) => TestProvider.value(`for ${targetingKey}`)
+        })
+        const flags = yield* FeatureFlags.make({
+          domain: newDomain(),
+          provider: Effect.succeed(provider),
+          hooks: [hook, subject]
+        })
+        const evaluate = flags.stringDetails("sale", "none", { context: { targetingKey: "ana" } })
+        const answers = []
+        for (user of [undefined, undefined, undefined, "ben", undefined]) {
+          const { reason, value } = yield* evaluate
+          answers.push(`${reason} ${value}`)
+        }
+        assert.deepStrictEqual(answers, [
+          "STATIC for ana",
+          "STATIC for ana",
+          "STALE for ana",
+          whenNoLast === "pass" ? "STATIC for ben" : "ERROR none",
+          "STALE for ana"
+        ])
+      }
     }))
 
   it.effect("rejects with an error where the provider serves no resolutions, and says once that it has no last answers", () =>

@@ -4,7 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { type EvaluationDetails, isKept, keep, type ResolutionDetails } from "../../EvaluationDetails.ts"
-import * as EvaluationError from "../../EvaluationError.ts"
+import type * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import * as HookFailures from "../../HookFailures.ts"
 import type { Stage } from "../../HookFailures.ts"
@@ -16,7 +16,7 @@ import { type Flight, Flights, now } from "./cacheFlights.ts"
 import type { Keys, Made } from "./cacheKey.ts"
 import type { Key, Lookup } from "./cacheStore.ts"
 import { isInterruption } from "./interruption.ts"
-import type { Contribution } from "./part.ts"
+import { type Contribution, settle, type Settling } from "./part.ts"
 import { Nesting } from "./registration.ts"
 import { isServed } from "./view.ts"
 
@@ -82,20 +82,15 @@ export class Cache {
     })
   }
 
-  after(
-    context: HookContext,
-    details: EvaluationDetails,
-    turn: Turn
-  ): Effect.Effect<void, EvaluationError.EvaluationError> | undefined {
+  after(context: HookContext, details: EvaluationDetails, turn: Turn): void {
     const { key } = turn
-    if (key === undefined) return undefined
-    const { resolution } = context
+    if (key === undefined) return
     if (!this.#settings.keys.isStill(context, key)) {
       this.#settle(turn, undefined)
-      return this.#misplace(context, turn.isAnswered && resolution !== undefined)
+      return this.#misplace(context)
     }
-    if (turn.isAnswered) return undefined
-    if (resolution !== undefined) return this.#settle(turn, undefined)
+    if (turn.isAnswered) return
+    if (context.resolution !== undefined) return this.#settle(turn, undefined)
     const timeToLive = this.#timeOf(context, "after", () => this.#settings.timeToLive(details, context))
     const { flagMetadata, value, variant } = details
     this.#keep(context, "after", turn, key, timeToLive, {
@@ -104,7 +99,6 @@ export class Cache {
       reason: "CACHED",
       flagMetadata
     })
-    return undefined
   }
 
   error(context: HookContext, error: EvaluationError.EvaluationError, turn: Turn): void {
@@ -137,7 +131,7 @@ export class Cache {
   #decide(
     context: HookContext,
     turn: Turn,
-    key: Key,
+    key: Made,
     { answer, isClaimed, isStale, version }: Lookup
   ): Contribution | Effect.Effect<Contribution | undefined> | undefined {
     turn.version = version
@@ -157,7 +151,7 @@ export class Cache {
   #wait(
     context: HookContext,
     turn: Turn,
-    key: Key,
+    key: Made,
     flight: Flight,
     until: number
   ): Effect.Effect<Contribution | undefined> {
@@ -173,10 +167,11 @@ export class Cache {
     })
   }
 
-  #answer(turn: Turn, { flagKey }: Key, resolution: ResolutionDetails, result: Result): Contribution {
+  #answer(turn: Turn, key: Made, resolution: ResolutionDetails, result: Result): Settling {
     turn.isAnswered = true
-    this.#settings.count(flagKey, result)
-    return { resolution }
+    this.#settings.count(key.flagKey, result)
+    // A later hook can change the subject, and nobody may get the answer of another one.
+    return { resolution, [settle]: (context, kept) => this.#settings.keys.isStill(context, key) ? kept : undefined }
   }
 
   /** Lets the provider resolve the flag, and others with the key wait for it. */
@@ -219,18 +214,13 @@ export class Cache {
     return this.#misplaced.size >= maxMisplaced || this.#misplaced.has(flagKey)
   }
 
-  /** The provider got another subject than the cache. What is answered already must not reach the caller. */
-  #misplace(context: HookContext, isServed: boolean): Effect.Effect<void, EvaluationError.EvaluationError> | undefined {
+  /** The provider got another subject than the cache. */
+  #misplace(context: HookContext): void {
     const { flagKey } = context
-    if (!this.#isMisplaced(flagKey)) {
-      this.#misplaced.add(flagKey)
-      const what =
-        "a later hook changes the attributes of the key, so this flag is no longer cached; put the cache last"
-      this.#tellMisuse("after", flagKey, what)
-    }
-    if (!isServed) return undefined
-    const message = "a hook after the cache changes the attributes of its key"
-    return Exit.fail(new EvaluationError.EvaluationError({ code: "GENERAL", message }))
+    if (this.#isMisplaced(flagKey)) return
+    this.#misplaced.add(flagKey)
+    const what = "a later hook changes the attributes of the key, so this flag is no longer cached; put the cache last"
+    this.#tellMisuse("after", flagKey, what)
   }
 
   #tellMisuse(stage: Stage, flagKey: string, what: string): void {

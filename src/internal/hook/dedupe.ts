@@ -13,7 +13,7 @@ import type { Stage } from "../../HookFailures.ts"
 import * as HookFailures from "../../HookFailures.ts"
 import { Recent } from "../recent.ts"
 import * as Services from "../services.ts"
-import { isRecord, tryOr } from "../untrusted.ts"
+import { isRecord, readOwn, tryOr } from "../untrusted.ts"
 import * as Part from "./part.ts"
 import { Nesting } from "./registration.ts"
 import { detach, targetingKeyOf } from "./view.ts"
@@ -247,12 +247,14 @@ const detailsOf = (context: HookContext, input: Part.Input): Details =>
     ? EvaluationDetails.failed(context.flagKey, context.defaultValue, input)
     : input
 
+const isShared = (name: PropertyKey): boolean => name === "hints" || name === Part.settle
+
 // Later evaluations must get what the first one got, even if a neighbour writes to it.
 const kept = (result: unknown): Exit.Exit<Part.Contribution> | undefined => {
   if (!isRecord(result)) return undefined
-  const contribution = Object.fromEntries(
-    ["context", "hints", "resolution"].filter((name) => Object.hasOwn(result, name) && result[name] !== undefined)
-      .map((name) => [name, name === "hints" ? result[name] : EvaluationContext.snapshot(result[name])])
-  )
-  return Object.keys(contribution).length === 0 ? undefined : Exit.succeed(contribution)
+  const found = ["context", "hints", "resolution", Part.settle]
+    .map((name) => [name, readOwn(result, name)] as const)
+    .filter((entry) => entry[1] !== undefined)
+    .map(([name, value]) => [name, isShared(name) ? value : EvaluationContext.snapshot(value)])
+  return found.length === 0 ? undefined : Exit.succeed(Object.fromEntries(found))
 }

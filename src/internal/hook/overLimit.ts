@@ -5,7 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Metric from "effect/Metric"
-import type { EvaluationDetails } from "../../EvaluationDetails.ts"
+import type { EvaluationDetails, ResolutionDetails } from "../../EvaluationDetails.ts"
 import { EvaluationError } from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
 import * as HookFailures from "../../HookFailures.ts"
@@ -14,7 +14,7 @@ import * as Services from "../services.ts"
 import { oneLine } from "../text.ts"
 import { tryOr } from "../untrusted.ts"
 import { LastAnswers } from "./lastAnswers.ts"
-import type { Contribution } from "./part.ts"
+import { type Contribution, settle, type Settling } from "./part.ts"
 import { isServer } from "./server.ts"
 
 export interface Options {
@@ -135,14 +135,17 @@ export class OverLimit {
       turn.isOurs = true
       return false
     }
-    if (this.#last !== undefined) turn.lastKey = tryOr(() => this.#last?.keyOf(context), () => undefined)
+    turn.lastKey = this.#lastKeyOf(context)
     return true
+  }
+  /** A hook that runs later may change the subject, so it is asked again. */
+  #lastKeyOf(context: HookContext): string | undefined {
+    return this.#last && tryOr(() => this.#last?.keyOf(context), () => undefined)
   }
   /** Keeps the answer of the provider, and none that a hook gave for this evaluation, such as an override. */
   remember(context: HookContext, details: EvaluationDetails, { lastKey }: Turn): void {
     if (lastKey === undefined || this.#last === undefined || context.resolution !== undefined) return
-    // A hook that ran later may have changed the subject, and the answer is for that one.
-    if (tryOr(() => this.#last?.keyOf(context), () => undefined) !== lastKey) return
+    if (this.#lastKeyOf(context) !== lastKey) return
     this.#last.set(lastKey, details, this.#settings.clock.monotonicTimeNanosUnsafe())
   }
   /** An evaluation over the limit. `retryAfter` is in milliseconds. */
@@ -177,32 +180,28 @@ export class OverLimit {
     const { clock, onLimited } = this.#settings
     if (onLimited === "report") return passed
     const isServed = isServer(context.providerMetadata)
-    if (this.#last !== undefined && isServed) {
-      const { lastKey } = turn
-      const resolution = lastKey === undefined
-        ? undefined
-        : this.#last.get(lastKey, clock.monotonicTimeNanosUnsafe())
+    const passes = onLimited === "last" && this.#passesWithoutLast
+    const { lastKey } = turn
+    if (lastKey !== undefined && isServed) {
+      const resolution = this.#last?.get(lastKey, clock.monotonicTimeNanosUnsafe())
       if (resolution !== undefined) {
         turn.isOurs = true
-        return { outcome: "served", verdict: { resolution } }
+        const other = passes ? undefined : refusal(message, retryAfter)
+        const verdict: Settling = {
+          resolution,
+          [settle]: (context, last) => this.#lastKeyOf(context) === lastKey ? last : other
+        }
+        return { outcome: "served", verdict }
       }
     }
-    const decision = onLimited === "last" && this.#passesWithoutLast
-      ? passed
-      : this.#reject(isServed, turn, message, retryAfter)
+    const decision = passes ? passed : this.#reject(isServed, turn, message, retryAfter)
     return onLimited === "last" && !isServed ? this.#told(context, decision) : decision
   }
-  #reject(isServed: boolean, turn: Turn, errorMessage: string, retryAfter: number | undefined): Decision {
+  #reject(isServed: boolean, turn: Turn, message: string, retryAfter: number | undefined): Decision {
     turn.isOurs = true
     const verdict = isServed
-      ? {
-        resolution: {
-          errorCode: "GENERAL",
-          errorMessage,
-          flagMetadata: retryAfter === undefined ? {} : { retryAfter }
-        }
-      } as const
-      : Exit.fail(new EvaluationError({ code: "GENERAL", message: errorMessage }))
+      ? { resolution: refusal(message, retryAfter) }
+      : Exit.fail(new EvaluationError({ code: "GENERAL", message }))
     return { outcome: "rejected", verdict }
   }
   #told(context: HookContext, decision: Decision): Decision {
@@ -215,6 +214,12 @@ export class OverLimit {
     return { ...decision, verdict: Effect.andThen(told, effectOf(decision.verdict)) }
   }
 }
+
+const refusal = (errorMessage: string, retryAfter: number | undefined): ResolutionDetails => ({
+  errorCode: "GENERAL",
+  errorMessage,
+  flagMetadata: retryAfter === undefined ? {} : { retryAfter }
+})
 
 export const effectOf = (verdict: Verdict): Effect.Effect<Contribution | undefined, EvaluationError> =>
   Effect.isEffect(verdict) ? verdict : Effect.succeed(verdict)

@@ -34,6 +34,18 @@ export interface Contribution {
   readonly resolution?: ResolutionDetails | undefined
 }
 
+// Another copy of this library can run the hook.
+export const settle: unique symbol = Symbol.for("effect-openfeature/settle")
+
+/** A resolution for one subject. Later hooks can change the subject. */
+export interface Settling extends Contribution {
+  /**
+   * Called instead of the provider, with the context as all hooks have left it.
+   * Returns what is served, or `undefined` to ask the provider after all.
+   */
+  readonly [settle]: (context: HookContext, resolution: ResolutionDetails) => ResolutionDetails | undefined
+}
+
 /**
  * The stages as the author of a hook writes them. They are methods, since only
  * method parameters can hide the type of the hook data without a cast.

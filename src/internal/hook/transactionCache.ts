@@ -76,7 +76,7 @@ export class TransactionCache {
     if (this.#flights.get(key) === flight) this.#flights.delete(key)
   }
 
-  /** A hook gave what another hook has rejected. It can be for another subject, as a cache finds out afterwards. */
+  /** A hook gave what another hook has rejected. It is served to nobody else. */
   forget(key: string, resolution: ResolutionDetails): void {
     if (this.#known.get(key) === resolution) this.#known.delete(key)
   }

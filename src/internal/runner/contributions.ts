@@ -4,10 +4,11 @@ import * as Cause from "effect/Cause"
 import * as EvaluationContext from "../../EvaluationContext.ts"
 import * as HookHints from "../../HookHints.ts"
 import { Misuse } from "../check.ts"
+import { settle } from "../hook/part.ts"
 import { isServer } from "../hook/server.ts"
 import { touch } from "../hook/view.ts"
 import { nearest, oneLine } from "../text.ts"
-import { isRecord, tryOr } from "../untrusted.ts"
+import { isRecord, readOwn, tryOr } from "../untrusted.ts"
 import * as Failure from "./failure.ts"
 import * as Resolution from "./resolution.ts"
 import type { Entry } from "./stack.ts"
@@ -52,7 +53,7 @@ export class Contributions {
       }
       this.#merge(host, EvaluationContext.toSdk(context))
     }
-    if (resolution !== undefined) resolve(host, resolution, entry)
+    if (resolution !== undefined) resolve(host, resolution, readOwn(contribution, settle), entry)
   }
 
   #merge({ sdk, view }: Host, contributed: SDK.EvaluationContext): void {
@@ -76,7 +77,7 @@ export class Contributions {
   }
 }
 
-const resolve = (host: Host, given: unknown, entry: Entry): void => {
+const resolve = (host: Host, given: unknown, settling: unknown, entry: Entry): void => {
   const { details, flaw } = Resolution.from(given)
   const { flagKey, providerMetadata } = host.sdk
   const isServed = isServer(providerMetadata)
@@ -87,7 +88,9 @@ const resolve = (host: Host, given: unknown, entry: Entry): void => {
     entry.hasWarnedOfResolution = true
     tell(host, entry, what)
   }
-  if (isServed) host.evaluation.resolve(flagKey, details)
+  if (!isServed) return
+  const { evaluation, view } = host
+  evaluation.resolve(flagKey, details, typeof settling === "function" ? () => settling(view, details) : undefined)
 }
 
 // The SDK ignores such a result. Here it is reported once as well.

@@ -11,6 +11,14 @@ import * as Services from "../services.ts"
 import { tryOr } from "../untrusted.ts"
 import type { Stacked } from "./stack.ts"
 
+/** What a `before` has contributed. */
+interface Resolved {
+  readonly flagKey: string
+  readonly details: ResolutionDetails
+  /** Returns what is served in the end. */
+  readonly settle: (() => ResolutionDetails | undefined) | undefined
+}
+
 /** The run of one stack in an evaluation. */
 export interface Begun {
   /** What the stack was taken from. It can have another one by now. */
@@ -32,8 +40,7 @@ export class Evaluation implements Sharing {
   // The SDK passes one context object to all hooks of an evaluation and only to them, so it identifies
   // the evaluation.
   context: SDK.EvaluationContext | undefined
-  /** What a `before` has contributed, and the flag that it is for. */
-  #resolution: { readonly flagKey: string; readonly details: ResolutionDetails } | undefined = undefined
+  #resolution: Resolved | undefined = undefined
   /** Its part in a transaction, and the context that it was taken for. */
   #taken: { readonly ticket: Ticket; readonly context: SDK.EvaluationContext | undefined } | undefined = undefined
   /** The fiber of a stage that can still reject the evaluation. */
@@ -131,13 +138,18 @@ export class Evaluation implements Sharing {
     return this.ticket?.resolution ?? this.#resolution?.details
   }
   /** The first one holds. */
-  resolve(flagKey: string, details: ResolutionDetails): void {
-    this.#resolution ??= { flagKey, details }
+  resolve(flagKey: string, details: ResolutionDetails, settle: Resolved["settle"]): void {
+    this.#resolution ??= { flagKey, details, settle }
     this.publish()
   }
-  /** A provider can pass the context on for another flag. */
+  /** What is served in place of the provider's. A provider can pass the context on for another flag. */
   resolutionOf(flagKey: string): ResolutionDetails | undefined {
-    return this.#resolution?.flagKey === flagKey ? this.#resolution.details : undefined
+    const given = this.#resolution
+    if (given === undefined || given.flagKey !== flagKey) return undefined
+    if (given.settle === undefined) return given.details
+    const details = tryOr(given.settle, () => undefined)
+    this.#resolution = details && { flagKey, details, settle: undefined }
+    return details
   }
   /** Lets other hooks of the evaluation find it by its context. */
   publish(): void {
