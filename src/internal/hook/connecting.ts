@@ -1,11 +1,11 @@
 /** Connections that are made in the background, so that a service that is down at the start keeps nobody from starting. */
 import * as Cause from "effect/Cause"
-import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { waitFor } from "../wait.ts"
@@ -20,7 +20,7 @@ export class Misconfigured extends RangeError {}
 const missing = /^Service not found: ?(.*)/
 
 const problemOf = (error: unknown): string | undefined => {
-  if (error instanceof Config.ConfigError) return "lacks its configuration, or has a wrong one"
+  if (Predicate.isTagged(error, "ConfigError")) return "lacks its configuration, or has a wrong one"
   if (error instanceof TypeError) return "cannot be built: it throws a TypeError, such as for a wrong address"
   const service = error instanceof Error ? missing.exec(error.message)?.[1] : undefined
   return service === undefined ? undefined : `needs the service ${service}; provide it with Layer.provide`
