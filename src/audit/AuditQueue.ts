@@ -291,7 +291,7 @@ const acquire = Effect.fnUntraced(function*<E, R>(
   const queue = yield* Queue.make<Task, Cause.Done>({ capacity, strategy: "dropping" })
   const buffer = new Buffer(queue, timeout)
   const scope = yield* Scope.make()
-  const moving = Durable.connect(store, { name, schema }, buffer.failed).pipe(
+  const moving = Durable.connect("the store of the audit queue", store, { name, schema }, () => buffer.failed).pipe(
     Effect.flatMap((durable) =>
       Effect.all(Array.from({ length: concurrency }, () => buffer.work(durable)), {
         concurrency: "unbounded",

@@ -9,17 +9,16 @@ import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import * as PersistedQueue from "effect/persistence/PersistedQueue"
+import type * as Redis from "effect/persistence/Redis"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
 import type { StageServices } from "../FeatureHook.ts"
 import type { Exposure } from "../hooks/ExposureHook.ts"
 import * as Check from "../internal/check.ts"
+import * as Connecting from "../internal/hook/connecting.ts"
 import * as Durable from "../internal/hook/durable.ts"
 import * as Started from "../internal/started.ts"
-import { waitFor } from "../internal/wait.ts"
 
 const value = Schema.Union([Schema.String, Schema.Finite, Schema.Boolean])
 const values = Schema.Record(Schema.String, value)
@@ -147,6 +146,60 @@ export type Store<E = never, R = never> = Layer.Layer<PersistedQueue.PersistedQu
  */
 export const makeMemory = (): Store => Durable.makeMemory()
 
+/**
+ * The options of a store in Redis.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface RedisOptions {
+  /** What its keys in Redis begin with, `feature-flag-exposure-queue:` by default. Consumers use the same. */
+  readonly prefix?: string | undefined
+  /** How often consumers look for exposures, every second by default. */
+  readonly pollInterval?: Duration.Input | undefined
+  /** When the exposures of a consumer that was killed come back, after 90 seconds by default. */
+  readonly lockExpiration?: Duration.Input | undefined
+  /** How often a consumer renews its locks, every 30 seconds by default. */
+  readonly lockRefreshInterval?: Duration.Input | undefined
+}
+
+/**
+ * Provides a store for queues in Redis.
+ *
+ * **Details**
+ *
+ * It needs Effect's `Redis` service, such as `NodeRedis.layer` of
+ * `@effect/platform-node`. `PersistedQueue.layerCleanup` of Effect needs
+ * `PersistedQueue.layerStoreRedis` with the same prefix.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` when an option is invalid or unknown.
+ *
+ * **Example** (Storing exposures in Redis)
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { ExposureQueue } from "effect-openfeature/redis"
+ * import type { Redis } from "effect/persistence"
+ *
+ * const queueIn = (redis: Layer.Layer<Redis.Redis, unknown>) =>
+ *   ExposureQueue.start(ExposureQueue.layerRedis({ prefix: "shop:" }).pipe(Layer.provide(redis)))
+ * ```
+ *
+ * @category layers
+ * @since 0.2.0
+ */
+export const layerRedis = (options: RedisOptions = {}): Store<never, Redis.Redis> => {
+  const { prefix = "feature-flag-exposure-queue:", ...times } = Check.options("ExposureQueue.layerRedis", options, {
+    prefix: Check.aString,
+    pollInterval: Check.positiveDuration,
+    lockExpiration: Check.positiveDuration,
+    lockRefreshInterval: Check.positiveDuration
+  })
+  return Layer.provide(PersistedQueue.layer, PersistedQueue.layerStoreRedis({ prefix, ...times }))
+}
+
 const defaultName = "feature-flag-exposures"
 
 const checked = (owner: string, options: Options): Options =>
@@ -158,7 +211,7 @@ const checked = (owner: string, options: Options): Options =>
 
 const sendTo = (
   { concurrency = 32, timeout = "1 second" }: Options,
-  queue: Effect.Effect<PersistedQueue.PersistedQueue<Exposure>>
+  queue: Effect.Effect<PersistedQueue.PersistedQueue<Exposure>, PersistedQueue.PersistedQueueError>
 ): Send =>
 (exposures) =>
   queue.pipe(
@@ -232,7 +285,9 @@ export const make = (options: Options = {}): Effect.Effect<Send, never, Persiste
  * **Details**
  *
  * The same as `make`, with a store. It connects in the background, also when the
- * store is down at the start. Until then, batches fail after `timeout`.
+ * store is down at the start. Until then, batches fail after `timeout`. With a layer
+ * that lacks a service or its configuration, they fail at once, and the log has an
+ * error.
  *
  * **Gotchas**
  *
@@ -264,24 +319,25 @@ export const start = (store: Store<unknown>, options: Options = {}): Running => 
 }
 
 const acquire = Effect.fnUntraced(function*(store: Store<unknown>, options: Options) {
-  const connected = Deferred.makeUnsafe<PersistedQueue.PersistedQueue<Exposure>>()
-  const scope = yield* Scope.make()
+  const connected = Deferred.makeUnsafe<PersistedQueue.PersistedQueue<Exposure>, PersistedQueue.PersistedQueueError>()
   let isWarned = false
-  const failed = Effect.suspend(() => {
+  const failed: Connecting.OnFailure = (_cause, mistake) => {
+    if (mistake !== undefined) {
+      const { message } = mistake
+      return Effect.asVoid(
+        Deferred.fail(connected, new PersistedQueue.PersistedQueueError({ message, cause: mistake }))
+      )
+    }
     if (isWarned) return Effect.void
     isWarned = true
     return Effect.logWarning("the store of the exposure queue does not answer; it is asked again")
-  })
-  const connecting = Durable.connect(store, { name: options.name ?? defaultName, schema }, failed).pipe(
-    Effect.flatMap((queue) => Deferred.succeed(connected, queue)),
-    Scope.provide(scope)
+  }
+  const name = options.name ?? defaultName
+  yield* Connecting.inBackground(
+    Durable.connect("ExposureQueue.start: store", store, { name, schema }, failed).pipe(
+      Effect.flatMap((queue) => Deferred.succeed(connected, queue))
+    )
   )
-  const fiber = yield* Effect.forkDetach(connecting)
-  yield* Effect.addFinalizer(() => {
-    fiber.interruptUnsafe()
-    // A store that hangs must not keep its caller from ending.
-    return waitFor(Scope.close(scope, Exit.void), "3 seconds")
-  })
   return sendTo(options, Deferred.await(connected))
 })
 

@@ -12,7 +12,7 @@ import * as CacheHook from "../hooks/CacheHook.ts"
 import * as Check from "../internal/check.ts"
 import { randomUUID, sha256 } from "../internal/node.ts"
 import { tryOr } from "../internal/untrusted.ts"
-import * as Shared from "./internal/shared.ts"
+import * as Connection from "./internal/connection.ts"
 
 /**
  * The options of a store of answers.
@@ -232,8 +232,9 @@ const create = Effect.fnUntraced(function*({ maxLength = 100_000, prefix = "feat
  *
  * **Gotchas**
  *
- * Configure the client so that commands fail while Redis is away. With the client
- * `redis`, this is `disableOfflineQueue: true`. Redis must be one instance with its
+ * Give the client of `redis` the options `disableOfflineQueue`, so that commands fail
+ * while Redis is away, and `commandOptions: { timeout: 100 }`, so that they do not
+ * pile up in the client while Redis hangs. Redis must be one instance with its
  * replicas, not a cluster.
  *
  * Whoever can write to Redis decides about flags. Somebody who can read the keys and
@@ -282,12 +283,14 @@ export const layer = (options: Options = {}): Layer.Layer<CacheHook.CacheStore, 
  *
  * **Details**
  *
- * The same as `make`, with a layer that connects to Redis. Rejects when Redis cannot
- * be reached.
+ * Takes a layer that connects to Redis, and waits for the connection, for at most
+ * 1 second. A Redis that is down or hangs is asked again in the background. Until it
+ * answers, the store fails at once, so the provider is asked. A warning tells.
  *
  * **Gotchas**
  *
- * Throws like `make`.
+ * Throws like `make`, and rejects with a `RangeError` when the layer lacks a service
+ * or its configuration.
  *
  * **Example** (Sharing a cache without Effect)
  *
@@ -297,7 +300,7 @@ export const layer = (options: Options = {}): Layer.Layer<CacheHook.CacheStore, 
  * import type { Layer } from "effect"
  * import type { Redis } from "effect/persistence"
  *
- * // NodeRedis.layer({ url, disableOfflineQueue: true }) of @effect/platform-node
+ * // NodeRedis.layer({ url, disableOfflineQueue: true, commandOptions: { timeout: 100 } }) of @effect/platform-node
  * const cacheIn = async (redis: Layer.Layer<Redis.Redis, unknown>) => {
  *   const { close, store } = await RedisCacheStore.start(redis)
  *   return { cache: CacheHook.makeUnsafe({ key: ["targetingKey"], store }), close }
@@ -309,5 +312,5 @@ export const layer = (options: Options = {}): Layer.Layer<CacheHook.CacheStore, 
  */
 export const start = <E>(redis: Layer.Layer<Redis.Redis, E>, options: Options = {}): Promise<Running> => {
   checked("RedisCacheStore.start", options)
-  return Shared.start("RedisCacheStore.start", redis, create(options))
+  return Connection.start("RedisCacheStore.start", redis, create(options))
 }

@@ -4,19 +4,14 @@
  *
  * @since 0.2.0
  */
-import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Redis from "effect/persistence/Redis"
-import * as Schedule from "effect/Schedule"
-import * as Scope from "effect/Scope"
 import * as ExposureHook from "../hooks/ExposureHook.ts"
 import * as Check from "../internal/check.ts"
 import { sha256Hex } from "../internal/node.ts"
-import * as Started from "../internal/started.ts"
+import * as Connection from "./internal/connection.ts"
 
 /**
  * The options of a store of exposures.
@@ -172,54 +167,25 @@ export const layer = (options: Options = {}): Layer.Layer<ExposureHook.ExposureS
   return Layer.effect(ExposureHook.ExposureStore, Effect.map(Redis.Redis, (redis) => storeOf(prefix, redis)))
 }
 
-// A Redis that is down at the start is asked again, like one that goes down later.
-const again = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
-
 /**
  * Connects a store to Redis, for an application without Effect.
  *
  * **Details**
  *
  * Takes a layer with Effect's `Redis` service, such as `NodeRedis.layer` of
- * `@effect/platform-node`. It connects in the background, also when Redis is down at
- * the start. Until then, each process exposes for itself.
+ * `@effect/platform-node`. It connects in the background. A Redis that is down or
+ * hangs at the start is asked again, and a warning tells. Until it answers, each
+ * process exposes for itself.
  *
  * **Gotchas**
  *
  * Throws a `RangeError` when the layer is none, or an option is invalid or unknown.
+ * A layer that lacks a service or its configuration is told as an error in the log.
  *
  * @category constructors
  * @since 0.2.0
  */
 export const start = (redis: Layer.Layer<Redis.Redis, unknown>, options: Options = {}): Running => {
   const owner = "RedisExposureStore.start"
-  if (!Layer.isLayer(redis)) Check.reject(owner, "redis", "a layer with Effect's Redis service", redis)
-  const prefix = checked(owner, options)
-  const { value: store, ...closing } = Started.start(connect(redis, prefix))
-  return { store, ...closing }
+  return Connection.startNow(owner, redis, make(options))
 }
-
-const connect = Effect.fnUntraced(function*(redis: Layer.Layer<Redis.Redis, unknown>, prefix: string) {
-  const scope = yield* Effect.scope
-  const connected = Deferred.makeUnsafe<ExposureHook.Store>()
-  const build = Effect.flatMap(
-    Scope.fork(scope),
-    (attempt) =>
-      Layer.buildWithScope(redis, attempt).pipe(Effect.onError((cause) => Scope.close(attempt, Exit.failCause(cause))))
-  )
-  yield* Effect.forkScoped(
-    build.pipe(
-      Effect.sandbox,
-      Effect.retry(again),
-      Effect.flatMap((services) => Deferred.succeed(connected, storeOf(prefix, Context.get(services, Redis.Redis))))
-    )
-  )
-  const when = <A>(ask: (store: ExposureHook.Store) => Effect.Effect<A, unknown>) =>
-    Effect.flatMap(Deferred.await(connected), ask)
-  const store: ExposureHook.Store = {
-    reserve: (keys, owner, lease) => when((store) => store.reserve(keys, owner, lease)),
-    confirm: (keys, owner, window) => when((store) => store.confirm(keys, owner, window)),
-    release: (keys, owner) => when((store) => store.release(keys, owner))
-  }
-  return store
-})

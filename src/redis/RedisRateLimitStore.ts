@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redis from "effect/persistence/Redis"
 import { RateLimitStore, type Rule, type Store, type Taken } from "../hooks/RateLimitHook.ts"
+import * as Connection from "./internal/connection.ts"
 import * as Shared from "./internal/shared.ts"
 
 /**
@@ -131,14 +132,17 @@ export interface Running {
  *
  * **Details**
  *
- * Connects to Redis, and rejects when there is no connection.
+ * Waits for the connection, for at most 1 second. A Redis that is down or hangs is
+ * asked again in the background. Until it answers, the store fails at once, so the
+ * hook does what it does for a store that is down. A warning tells.
  *
  * **Gotchas**
  *
- * Throws like `make`.
+ * Throws like `make`, and rejects with a `RangeError` when the layer lacks a service
+ * or its configuration.
  *
  * @category constructors
  * @since 0.2.0
  */
 export const start = <E>(redis: Layer.Layer<Redis.Redis, E>, options: Options = {}): Promise<Running> =>
-  Shared.start("RedisRateLimitStore.start", redis, make(options))
+  Connection.start("RedisRateLimitStore.start", redis, make(options))

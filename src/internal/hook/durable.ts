@@ -3,19 +3,18 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { cast } from "effect/Function"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as PersistedQueue from "effect/persistence/PersistedQueue"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Check from "../check.ts"
 import * as Started from "../started.ts"
 import { waitFor } from "../wait.ts"
+import * as Connecting from "./connecting.ts"
 import * as Part from "./part.ts"
 
 export type Store<E = never, R = never> = Layer.Layer<PersistedQueue.PersistedQueueFactory, E, R>
@@ -34,30 +33,23 @@ export const makeMemory = (): Store => {
   return Layer.effectContext(Effect.suspend(() => Layer.buildWithMemoMap(layerMemory, memo, scope)))
 }
 
-/** How often a store that does not answer is asked again: until its user is closed. */
-export const again = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
-
 export interface Named<A> {
   readonly name: string
   readonly schema: Schema.Codec<A>
   readonly maxAttempts?: number | undefined
 }
 
-/** A store that is down at the start is asked again, like one that goes down later. */
+/** A store that is down at the start is asked again, like one that goes down later. A mistake is told, and no more. */
 export const connect = <A, E, R>(
+  called: string,
   store: Store<E, R>,
   named: Named<A>,
-  onFailure: Effect.Effect<void>
+  onFailure: Connecting.OnFailure
 ): Effect.Effect<PersistedQueue.PersistedQueue<A>, never, R | Scope.Scope> =>
-  Effect.gen(function*() {
-    const scope = yield* Effect.scope
-    const build = Effect.flatMap(
-      Scope.fork(scope),
-      (attempt) => Layer.buildWithScope(store, attempt).pipe(Effect.onError(() => Scope.close(attempt, Exit.void)))
-    )
-    const services = yield* build.pipe(Effect.tapCause(() => onFailure), Effect.sandbox, Effect.retry(again))
-    return yield* Context.get(services, PersistedQueue.PersistedQueueFactory).make(named)
-  }).pipe(Effect.orDie)
+  Connecting.connect({ layer: store, service: PersistedQueue.PersistedQueueFactory, called, onFailure }).pipe(
+    Effect.flatMap((factory) => Effect.orDie(factory.make(named))),
+    Effect.catch((mistake) => Effect.andThen(Effect.logError(mistake.message), Effect.never))
+  )
 
 export interface Delivery {
   readonly id: string
@@ -96,11 +88,11 @@ export const consume = <A, E, R, R2>(consumer: Consumer<A, E, R>): Effect.Effect
   const { called, concurrency = 1, renewInterval = "1 minute", store } = consumer
   const handle = handling<A, R2>(consumer)
   let isWarned = false
-  const failed = Effect.suspend(() => {
-    if (isWarned) return Effect.void
+  const failed: Connecting.OnFailure = (_cause, mistake) => {
+    if (isWarned || mistake !== undefined) return Effect.void
     isWarned = true
     return Effect.logWarning(`the store of the ${called[0]} does not answer; it is asked again`)
-  })
+  }
   const schema = consumer.schema.pipe(
     Schema.catchDecoding((issue) =>
       Effect.andThen(Effect.logWarning(`${called[1]} of another form is set aside`), Effect.fail(issue))
@@ -119,7 +111,7 @@ export const consume = <A, E, R, R2>(consumer: Consumer<A, E, R>): Effect.Effect
       return Effect.raceFirst(Effect.forever(next), Effect.andThen(Effect.sleep(renewInterval), idle.await))
     })
   const connection = (isOver: Latch.Latch) =>
-    connect(store, { ...consumer, schema }, failed).pipe(
+    connect(`the store of the ${called[0]}`, store, { ...consumer, schema }, failed).pipe(
       Effect.flatMap((queue) => {
         isWarned = false
         const works = Array.from({ length: concurrency }, () => work(queue))
