@@ -91,7 +91,7 @@ const rig = Effect.fnUntraced(function*(kind: Client, change: (typeof paths)[num
     FlagTransaction.hook,
     EnrichmentHook.make((context) => ({
       plan: context.context.targetingKey === "ben" ? "free" : "pro",
-      ...context.context["referer"] === undefined ? {} : { source: `from ${context.context["referer"]}` }
+      source: context.context["isAttack"] === true ? "<script>" : "web"
     })),
     guard.hook,
     overrides.hook,
@@ -169,7 +169,7 @@ describe("hooks in the order transaction, enrichment, guard, override, cache, li
       it.effect(`refuse a bad attribute that was added, also for an override, ${on}`, () =>
         Effect.gen(function*() {
           const { done, evaluate } = yield* rig(kind, change)
-          const context = { targetingKey: "tester", referer: "<script>" }
+          const context = { targetingKey: "tester", isAttack: true }
           const [details] = yield* evaluate("page-size", context)
           assert.include(details?.errorMessage, "\"html\"")
           const inTransaction = yield* evaluate("page-size", context, 1, { "page-size": 30 })
