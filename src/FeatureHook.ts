@@ -906,8 +906,8 @@ export const onlyStages: {
  * **Details**
  *
  * The filter runs once per hook and evaluation, in the first stage of the hook.
- * The result holds for the later stages. A filter that throws is a defect of
- * that stage, and the later stages of the hook do not run.
+ * The result holds for the later stages. A filter that throws or gives a promise
+ * is a defect of that stage, and the later stages of the hook do not run.
  *
  * **Gotchas**
  *

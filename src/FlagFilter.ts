@@ -25,8 +25,8 @@ import { readOwn } from "./internal/untrusted.ts"
  *
  * `FeatureHook.when` evaluates a filter once per hook and evaluation, in the
  * first stage of the hook. Any function of this type is a filter, so a custom
- * one needs no constructor. One that gives a promise matches nothing in `and`, `or`
- * and `not`: it counts as one that throws.
+ * one needs no constructor. One that gives a promise matches nothing, also within
+ * `not`: it counts as one that throws.
  *
  * A filter has a name that says what it matches, such as
  * `and(prefix("checkout-"), not(suffix("-test")))`. A hook prints its filter by

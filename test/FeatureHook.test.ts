@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Context, Deferred, Effect, Exit, Fiber, Option } from "effect"
+import { Cause, Clock, Context, Deferred, Effect, Exit, Fiber, Function, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { expectTypeOf } from "vitest"
 import {
@@ -12,7 +12,17 @@ import {
   OpenFeatureHook
 } from "effect-openfeature"
 import { Fixtures, RecordingHook, TestProvider } from "effect-openfeature/testing"
-import { allPaths, client, collectFailures, deferred, paths, random, rangeError, turns } from "./support.ts"
+import {
+  allPaths,
+  client,
+  collectFailures,
+  deferred,
+  paths,
+  random,
+  rangeError,
+  turns,
+  unhandledRejections
+} from "./support.ts"
 import { countingClock } from "./clocks.ts"
 
 const Trail = HookHints.key<ReadonlyArray<string>>("test.trail")
@@ -692,6 +702,31 @@ describe("when", () => {
           assert.deepStrictEqual(failures.map(({ hook, stage }) => `${hook}.${stage}`), ["a.before"])
         })
       ))
+
+    it.effect(`counts a filter that gives a promise as one that throws, whatever becomes of it, ${path}`, () =>
+      Effect.gen(function*() {
+        const yes: FlagFilter.FlagFilter = () => true
+        for (const result of [() => Promise.resolve(true), () => Promise.reject(new Error("lost"))]) {
+          const filter: FlagFilter.FlagFilter = Function.cast(result)
+          for (const filters of [[filter], [yes, filter], [filter, yes]]) {
+            const rejections = yield* unhandledRejections(collectFailures((failures) =>
+              Effect.gen(function*() {
+                const recording = yield* RecordingHook.make("a")
+                const filtered = filters.reduce(
+                  (hook, filter) => FeatureHook.when(hook, filter),
+                  change(recording.hook)
+                )
+                const { details } = yield* Fixtures.run(filtered)
+                assert.deepStrictEqual(yield* recording.stages, [])
+                assert.strictEqual(details.errorCode, "GENERAL")
+                assert.deepStrictEqual(failures.map(({ hook, stage }) => `${hook}.${stage}`), ["a.before"])
+                assert.include(String(failures[0]?.cause), "has a filter that gives a promise")
+              })
+            ))
+            assert.deepStrictEqual(rejections, [])
+          }
+        }
+      }))
   }
 
   it.effect("keeps a hook out whose data cannot be made", () =>

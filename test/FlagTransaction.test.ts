@@ -330,6 +330,86 @@ describe("a transaction of the Effect client", () => {
         assert.includeMembers(short(record), ["a cache 2"])
       }))
 
+    it.effect(`waits for requests of others at most twice when each takes too long, ${path}`, () =>
+      Effect.gen(function*() {
+        const late = TestProvider.delayed("6 seconds", TestProvider.error("GENERAL", "timed out"))
+        const { flags, provider } = yield* client({ a: late }, { hooks })
+        const evaluate = flags.string("a", "none")
+        const fiber = yield* Effect.forkChild(FeatureFlags.transaction(
+          Effect.all(Array.from({ length: 10 }, () => evaluate), { concurrency: "unbounded" })
+        ))
+        const asked: Array<number> = []
+        let end = 0
+        for (let second = 1; second <= 60; second++) {
+          yield* turns()
+          yield* TestClock.adjust("1 second")
+          yield* turns()
+          if (second === 4 || second === 9 || second === 10) asked.push((yield* provider.calls).length)
+          if (end === 0 && fiber.pollUnsafe() !== undefined) end = second
+        }
+        assert.deepStrictEqual(new Set((yield* Fiber.join(fiber)).value), new Set(["none"]))
+        assert.deepStrictEqual(asked, [1, 2, 10])
+        assert.strictEqual(end, 16)
+      }))
+
+    it.effect(`gives a late value at once to those that wait for a later request, ${path}`, () =>
+      Effect.gen(function*() {
+        const { flags, provider } = yield* client({
+          a: TestProvider.delayed("6 seconds", TestProvider.value("late"))
+        }, { hooks })
+        const evaluate = flags.string("a", "none")
+        const fiber = yield* Effect.forkChild(FeatureFlags.transaction(
+          Effect.all(Array.from({ length: 5 }, () => evaluate), { concurrency: "unbounded" })
+        ))
+        yield* turns()
+        yield* provider.set("a", TestProvider.never)
+        yield* TestClock.adjust("5 seconds")
+        yield* turns()
+        const asked = (yield* provider.calls).length
+        yield* TestClock.adjust("1 second")
+        yield* turns()
+        const exit = fiber.pollUnsafe()
+        const interrupting = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(interrupting)
+        assert.strictEqual(asked, 2)
+        assert.isTrue(exit !== undefined && Exit.isSuccess(exit), String(exit))
+        if (exit === undefined || Exit.isFailure(exit)) return
+        assert.deepStrictEqual(new Set(exit.value.value), new Set(["late"]))
+        assert.strictEqual(exit.value.record.evaluations, 5)
+      }))
+
+    it.effect(`waits for no evaluation that was interrupted before it asked, ${path}`, () =>
+      Effect.gen(function*() {
+        let open = (): void => undefined
+        const gate = new Promise<void>((resolve) => (open = resolve))
+        let begun = 0
+        const waiting: SDK.Hook = { before: () => begun++ === 0 ? gate : undefined }
+        const provider = yield* TestProvider.make({ flags: { a: TestProvider.never }, hooks: [waiting] })
+        const flags = yield* FeatureFlags.make({
+          domain: newDomain(),
+          hooks,
+          provider: Effect.succeed(provider),
+          interruptTimeout: "1 minute"
+        })
+        const evaluate = flags.string("a", "none")
+        const fiber = yield* Effect.forkChild(FeatureFlags.transaction(Effect.gen(function*() {
+          const asking = yield* Effect.forkChild(evaluate, { startImmediately: true })
+          yield* turns()
+          yield* Effect.forkChild(Fiber.interrupt(asking), { startImmediately: true })
+          open()
+          yield* turns()
+          yield* provider.set("a", TestProvider.value("fine"))
+          return yield* evaluate
+        })))
+        yield* turns(30)
+        const seen = (yield* provider.calls).length
+        yield* TestClock.adjust("3 minutes")
+        yield* turns()
+        assert.strictEqual((yield* Fiber.join(fiber)).value, "fine")
+        assert.strictEqual(seen, 2)
+      }))
+
     it.effect(`asks no provider for those that are interrupted together, ${path}`, () =>
       Effect.gen(function*() {
         const { flags, provider } = yield* client({ a: TestProvider.never }, { hooks })
@@ -381,6 +461,30 @@ describe("a transaction of the Effect client", () => {
         const { record, value } = yield* FeatureFlags.transaction(evaluate).pipe(Effect.provide(layer))
         assert.strictEqual(value, "a 1")
         assert.deepStrictEqual(short(record), ["a provider 1", "a cache 1"])
+      }))
+
+    it.effect(`a provider within the provider, wrapped as well, does not wait for itself, ${path}`, () =>
+      Effect.gen(function*() {
+        for (const isLater of [false, true]) {
+          const provider = yield* counting()
+          const inner = ResolutionProvider.make(provider)
+          const outer: SDK.Provider = {
+            ...inner,
+            metadata: { name: "outer" },
+            resolveStringEvaluation: async (...args) => {
+              if (isLater) await Promise.resolve()
+              return inner.resolveStringEvaluation(...args)
+            }
+          }
+          const flags = yield* FeatureFlags.make({ domain: newDomain(), provider: Effect.succeed(outer), hooks })
+          const evaluate = flags.stringDetails("a", "none")
+          const { record, value } = yield* FeatureFlags.transaction(Effect.all([evaluate, evaluate]))
+          assert.deepStrictEqual(value.map(({ reason, value }) => [value, reason]), [
+            ["a 1", "TARGETING_MATCH"],
+            ["a 1", "CACHED"]
+          ])
+          assert.deepStrictEqual(short(record), ["a provider 1", "a cache 1"])
+        }
       }))
 
     it.effect(`ends a nested evaluation with the deadline of its hook, ${path}`, () =>
@@ -869,6 +973,32 @@ describe("a transaction of plain code", () => {
         yield* until(() => running.pollUnsafe() !== undefined)
         assert.deepStrictEqual((yield* Fiber.join(running)).value, ["again", "again", "again"])
         assert.strictEqual((yield* provider.calls).length, 2)
+      }))
+
+    it.effect(`waits for requests of others at most twice when none of them ends, ${path}`, () =>
+      Effect.gen(function*() {
+        const provider = yield* TestProvider.make({ flags: { a: TestProvider.never } })
+        const domain = newDomain()
+        yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, ResolutionProvider.make(provider)))
+        const plain = SDK.OpenFeature.getClient(domain)
+        plain.addHooks(OpenFeatureHook.make(FlagTransaction.hook, change(idle)))
+        let end = (): void => undefined
+        const gate = new Promise<void>((resolve) => (end = resolve))
+        const running = yield* Effect.promise(() =>
+          FlagTransaction.run({}, () => {
+            for (let i = 0; i < 6; i++) void plain.getStringValue("a", "none")
+            return gate
+          })
+        ).pipe(Effect.forkChild({ startImmediately: true }))
+        const asked: Array<number> = []
+        for (let i = 0; i < 3; i++) {
+          yield* turns()
+          asked.push((yield* provider.calls).length)
+          yield* TestClock.adjust("5 seconds")
+        }
+        end()
+        yield* Fiber.join(running)
+        assert.deepStrictEqual(asked, [1, 2, 6])
       }))
 
     it.effect(`goes on at once when what wraps the provider gives up, ${path}`, () =>

@@ -260,6 +260,26 @@ describe("make", () => {
       yield* Effect.promise(async () => bare.onClose?.())
     }))
 
+  it.effect("hands on no tracking before the provider is initialised, as the SDK does", () =>
+    Effect.gen(function*() {
+      for (const resolveWhenNotReady of [true, false]) {
+        const seen: Array<string> = []
+        const { open, wait } = gate()
+        const provider: SDK.Provider = {
+          ...yield* answering({ initialize: Effect.orDie(wait) }),
+          track: (name) => void seen.push(name)
+        }
+        const domain = newDomain()
+        SDK.OpenFeature.setProvider(domain, ResolutionProvider.make(provider, { resolveWhenNotReady }))
+        const client = SDK.OpenFeature.getClient(domain)
+        client.track("early")
+        open()
+        yield* until(() => statusOf(domain) === READY)
+        client.track("later")
+        assert.deepStrictEqual(seen, ["later"])
+      }
+    }))
+
   it.effect("refuses a provider for the client, as the SDK does", () =>
     Effect.gen(function*() {
       const wrapped = ResolutionProvider.make({ ...yield* answering(), runsOn: "client" })

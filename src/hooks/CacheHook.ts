@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
+import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { EvaluationDetails } from "../EvaluationDetails.ts"
 import { type ErrorCode, type EvaluationError, isErrorCode } from "../EvaluationError.ts"
@@ -24,7 +25,7 @@ import { type Attributes, maxLabelLength, Series, SeriesLookup } from "../intern
 import * as Services from "../internal/services.ts"
 import * as Started from "../internal/started.ts"
 import { oneLine } from "../internal/text.ts"
-import { isRecord } from "../internal/untrusted.ts"
+import { ignoreRejection, isRecord } from "../internal/untrusted.ts"
 
 /**
  * Where a cache keeps its answers: `RedisCacheStore` of `effect-openfeature/redis`,
@@ -139,7 +140,7 @@ export interface Options {
   /**
    * The maximum time that an evaluation waits for another one with the same key, 1
    * second by default. Then it asks the provider, too. A refresh that takes longer
-   * is made again.
+   * is made again. With zero, none waits, and each evaluation refreshes what is stale.
    */
   readonly waitTimeout?: Duration.Input | undefined
   /** The maximum number of answers in memory, 10,000 by default. The least recently used one is forgotten. */
@@ -339,7 +340,9 @@ const timeToLiveOf = ({ reasons, timeToLive = "1 minute" }: Options) => {
     if (reason !== undefined && unstored.has(reason)) return 0
     if (always !== undefined || typeof timeToLive !== "function") return always ?? 0
     const time = timeToLive(details, context)
-    return time === undefined ? 0 : millisOf(time)
+    if (!Predicate.isPromiseLike(time)) return time === undefined ? 0 : millisOf(time)
+    ignoreRejection(time)
+    throw new Check.Misuse("got a promise from timeToLive, which has to give a time at once")
   }
 }
 
@@ -433,7 +436,8 @@ const create = (options: Options) => {
  * Put each attribute that a rule of the flag reads into `key`. Put the cache after
  * the hooks that contribute attributes. When a later hook changes an attribute of
  * the key, the cache reports it and leaves the flag alone from then on; an
- * evaluation that has its answer already fails.
+ * evaluation that has its answer already fails. `observe` and a `failurePolicy` for
+ * `after` would prevent that, so use neither around a cache.
  *
  * Without `watch`, a change of the flags shows when the time to live is over.
  *

@@ -19,6 +19,7 @@ import type { FlagFilter } from "../FlagFilter.ts"
 import type { HookContext } from "../HookContext.ts"
 import * as Check from "../internal/check.ts"
 import * as ValueCheck from "../internal/client/valueCheck.ts"
+import { isMatch } from "../internal/filtering.ts"
 import { tell } from "../internal/hook/tell.ts"
 import { domainOf, providerNameOf } from "../internal/hook/view.ts"
 import { Limiter } from "../internal/limiter.ts"
@@ -198,7 +199,7 @@ const first = (
 }
 
 const isFor = ({ filter, keys }: Compiled, context: HookContext): boolean =>
-  keys === undefined ? filter === undefined || filter(context) : keys.has(context.flagKey)
+  keys === undefined ? filter === undefined || isMatch(filter, context) : keys.has(context.flagKey)
 
 const name = "value-validator"
 

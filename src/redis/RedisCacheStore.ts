@@ -10,7 +10,6 @@ import { Redis } from "effect/persistence"
 import { type ResolutionDetails, resolutionFrom } from "../EvaluationDetails.ts"
 import * as CacheHook from "../hooks/CacheHook.ts"
 import * as Check from "../internal/check.ts"
-import { canonical } from "../internal/hook/cacheKey.ts"
 import { randomUUID, sha256 } from "../internal/node.ts"
 import { tryOr } from "../internal/untrusted.ts"
 import * as Shared from "./internal/shared.ts"
@@ -125,12 +124,30 @@ const noAnswer = { answer: undefined, isStale: false, isClaimed: false }
 
 const text = (value: unknown): string => typeof value === "string" ? value : ""
 
-/** Only what JSON keeps as it is can be stored. */
+/** Whether JSON keeps it as it is. */
+const isJson = (value: unknown): boolean => {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return true
+    case "number":
+      return Number.isFinite(value) && !Object.is(value, -0)
+    case "object": {
+      if (value === null) return true
+      const names = Reflect.ownKeys(value)
+      if (Array.isArray(value)) return names.length === value.length + 1 && Array.from(value).every(isJson)
+      const prototype: unknown = Object.getPrototypeOf(value)
+      return (prototype === Object.prototype || prototype === null) &&
+        names.every((name) => typeof name === "string" && isJson(Reflect.get(value, name)))
+    }
+    default:
+      return false
+  }
+}
+
 const encode = (answer: ResolutionDetails, maxLength: number): string | undefined => {
   const json = JSON.stringify(answer)
-  if (json.length > maxLength) return undefined
-  const written = canonical(answer)
-  return written !== undefined && canonical(JSON.parse(json)) === written ? json : undefined
+  return json.length <= maxLength && isJson(answer) ? json : undefined
 }
 
 const decode = (json: string): ResolutionDetails | undefined =>

@@ -1,6 +1,6 @@
 import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Function, Metric, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Function, Metric, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import {
   CacheHook,
@@ -11,7 +11,9 @@ import {
   ResolutionProvider
 } from "effect-openfeature"
 import { Fixtures, TestProvider } from "effect-openfeature/testing"
+import { Flights } from "../../src/internal/hook/cacheFlights.ts"
 import { Memory } from "../../src/internal/hook/cacheMemory.ts"
+import * as Registration from "../../src/internal/hook/registration.ts"
 import {
   client,
   collectFailures,
@@ -211,6 +213,39 @@ describe("a cache", () => {
         yield* turns()
         yield* TestClock.adjust("1 minute")
       }))
+
+    it.effect(`that an evaluation has twice does not wait for itself, ${path}`, () =>
+      Effect.gen(function*() {
+        const cache = yield* CacheHook.make({ key: ["targetingKey"] })
+        const hook = change(cache.hook)
+        const { flags } = yield* client({ sale: TestProvider.value(true) }, { hooks: [hook, hook] })
+        const fiber = yield* Effect.forkChild(details(flags), { startImmediately: true })
+        yield* until(() => fiber.pollUnsafe() !== undefined)
+        assert.strictEqual((yield* Fiber.join(fiber)).reason, "STATIC")
+        const sdk = flags.client
+        sdk.addHooks(yield* OpenFeatureHook.makeEffect(hook))
+        const levels = { hooks: [yield* OpenFeatureHook.makeEffect(hook)] }
+        let reason: string | undefined = undefined
+        void sdk.getBooleanDetails("sale", false, ben, levels).then((found) => {
+          reason = found.reason
+        })
+        yield* until(() => reason !== undefined)
+        assert.strictEqual(reason, "STATIC")
+        assert.strictEqual((yield* details(flags, ben)).reason, "CACHED")
+      }))
+
+    it.effect(`reports a time to live that is a promise, and stores nothing, ${path}`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const promise = () => Promise.reject(new Error("no"))
+          const { asked, cache, flags } = yield* rig({ timeToLive: Function.cast(promise) }, undefined, change)
+          const rejections = yield* unhandledRejections(Effect.andThen(details(flags), details(flags)))
+          assert.deepStrictEqual(rejections, [])
+          assert.strictEqual(yield* asked, 2)
+          assert.deepInclude(yield* cache.counts, { errors: 2, size: 0 })
+          assert.include(String(failures[0]?.cause), "got a promise from timeToLive")
+        })
+      ))
 
     it.effect(`takes no part where the provider serves no answers of hooks, and tells so once, ${path}`, () =>
       collectFailures((failures) =>
@@ -604,6 +639,26 @@ describe("an invalidation", () => {
       yield* Deferred.succeed(old, undefined)
       assert.strictEqual((yield* Fiber.join(first)).variant, "old")
       assert.deepInclude(yield* details(flags), { variant: "new", reason: "CACHED" })
+    }))
+})
+
+describe("an evaluation whose provider hangs", () => {
+  it.effect("is forgotten when its time is over, also after an invalidation", () =>
+    Effect.gen(function*() {
+      const flights = new Flights(1000)
+      const registration = Registration.make([], Context.empty())
+      const nesting = { depth: 1, budget: undefined, registration, isDetached: false }
+      const key = { domain: undefined, flagKey: "sale", flagValueType: "boolean", text: "ana" } as const
+      const closed: Array<number> = []
+      for (const version of [1, 2, 3]) {
+        const flight = yield* Effect.sync(() => flights.begin(Fixtures.hookContext(), key, version)).pipe(
+          Effect.provideService(Registration.Nesting, nesting)
+        )
+        Object.assign(flight!, { onClose: () => closed.push(version) })
+        if (version === 2) yield* TestClock.adjust("1 second")
+      }
+      yield* registration.close("1 second")
+      assert.deepStrictEqual(closed, [3])
     }))
 })
 

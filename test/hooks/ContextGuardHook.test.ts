@@ -196,6 +196,13 @@ describe("a strict guard", () => {
       assert.isUndefined(yield* runs({ a: "<b>" }, { exempt: { a: ["html"] } }))
       assert.strictEqual(yield* runs({ a: "<b>\n" }, { exempt: { a: ["html"] } }), "INVALID_CONTEXT")
       assert.strictEqual(yield* runs({ b: "<b>" }, { exempt: { a: ["html"] } }), "INVALID_CONTEXT")
+      const keys = { a: { "<b>": { "<i>": 1 } } }
+      assert.isUndefined(yield* runs(keys, { exempt: { a: ["html"] } }))
+      assert.strictEqual(yield* runs(keys, { exempt: { "<b>": ["html"] } }), "INVALID_CONTEXT")
+      for (const name of ["' or 1=1 <b>", "constructor", "n".repeat(200)]) {
+        assert.strictEqual(yield* runs({ a: { [name]: 1 } }, { exempt: { a: ["html"] } }), "INVALID_CONTEXT")
+      }
+      assert.isUndefined(yield* runs({ a: { constructor: 1 } }, { exempt: { a: ["prototype-keys"] } }))
       // In a literal, TypeScript would take the type of `constructor` from `Object`.
       const exempt = Object.fromEntries<ReadonlyArray<ContextGuardHook.ContentRule>>([
         ["constructor", ["prototype-keys"]],
@@ -287,8 +294,41 @@ describe("a lenient guard", () => {
         const wanted = "a" in context && context.a === "abcdef" ? { a: "abcdef", b: 1 } : expected
         assert.deepStrictEqual(yield* lenient(context, { ...options, ...length }), contextOf(wanted))
       }
+      // Without its class, an instance would be another value.
+      const map = new Map([["a", 1]])
+      assert.deepStrictEqual(
+        yield* lenient({ a: new Session(), b: [new Session(), 1], c: { d: map, e: 2 } }),
+        contextOf({ a: undefined, b: [1], c: { e: 2 } })
+      )
+      assert.deepStrictEqual(
+        yield* lenient({ a: { "<b>": 1, constructor: 2 } }, { exempt: { a: ["html"] } }),
+        contextOf({ a: { "<b>": 1 } })
+      )
+      const kept = { bad: "<b>", d: map, e: 10n, f: canary }
+      assert.deepStrictEqual(
+        yield* lenient({ a: kept, b: [map, "<b>"] }, { rules: ["html"] }),
+        contextOf({ a: { d: map, e: 10n, f: canary }, b: [map] })
+      )
       assert.deepStrictEqual(yield* lenient({ a: "abcdefghijk" }, { maxAttributeSize: 8 }), { a: "abcdefgh" })
       assert.deepStrictEqual(yield* lenient({ a: "abcdefg💥" }, { maxAttributeSize: 8 }), { a: "abcdefg" })
+    }))
+
+  it.effect("never removes the targeting key, wherever it is among too many attributes", () =>
+    Effect.gen(function*() {
+      for (
+        const [context, expected] of [
+          [{ a: 1, b: 2, targetingKey: "u" }, { a: 1, b: undefined, targetingKey: "u" }],
+          [{ a: 1, targetingKey: "u", b: 2 }, { a: 1, targetingKey: "u", b: undefined }],
+          [{ a: 1, b: 2, targetingKey: undefined }, { a: 1, b: 2, targetingKey: undefined }]
+        ]
+      ) {
+        const cleaned = yield* lenient(contextOf({ ...context }), { maxAttributes: 2 })
+        assert.deepStrictEqual(cleaned, contextOf({ ...expected }))
+        // A second guard finds nothing.
+        const again = yield* ContextGuardHook.make({ ...silent, maxAttributes: 2 })
+        yield* Fixtures.run(again.hook, { context: { context: contextOf({ ...expected }) } })
+        assert.strictEqual((yield* again.counts).violations, 0)
+      }
     }))
 
   it.effect("refuses what cannot be cleaned", () =>

@@ -188,6 +188,20 @@ describe("a value that does not fit", () => {
 })
 
 describe("rules", () => {
+  it.effect("a filter that gives a promise selects nothing, refuses the value, and is told", () =>
+    Effect.gen(function*() {
+      for (const result of [() => Promise.resolve(false), () => Promise.reject(new Error("lost"))]) {
+        const hook = ValueValidatorHook.make({ rules: [{ flags: Function.cast(result), max: 1 }] })
+        const rejections = yield* unhandledRejections(collectFailures((failures) =>
+          Effect.gen(function*() {
+            assert.include(yield* resolve(hook, 0), "GENERAL")
+            assert.include(String(failures[0]?.cause), "has a filter that gives a promise")
+          })
+        ))
+        assert.deepStrictEqual(rejections, [])
+      }
+    }))
+
   it.effect("all hold that are for a flag: by key, by keys, by a filter, and without a selection", () =>
     Effect.gen(function*() {
       const hook = ValueValidatorHook.make({

@@ -4,6 +4,7 @@ import { cast } from "effect/Function"
 import { CacheHook, type EvaluationContext } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
 import { isDeepStrictEqual } from "node:util"
+import { canonical } from "../../src/internal/hook/cacheKey.ts"
 import { type Random, random, scale } from "../support.ts"
 
 const names = ["targetingKey", "plan", "a", "__proto__", "constructor", "a:b", "1", "é", "\ud800", ""]
@@ -119,4 +120,18 @@ describe("random contexts", () => {
       // The test would tell nothing if there were no hits.
       assert.isAbove(hits, programs)
     }))
+})
+
+describe("a long list in a context", () => {
+  it("has no key, without a look at what is in it", () => {
+    let looks = 0
+    const list = new Proxy(Array.from({ length: 100_000 }, () => 1), {
+      ownKeys: (target) => {
+        looks++
+        return Reflect.ownKeys(target)
+      }
+    })
+    assert.isUndefined(canonical({ list }))
+    assert.strictEqual(looks, 0)
+  })
 })

@@ -116,15 +116,6 @@ const users = ["ana", "ben", "cem"]
 const flagKeys = ["sale", "other"]
 const failure = new EvaluationError.EvaluationError({ code: "GENERAL", message: "no" })
 
-// Contexts are the same in all histories.
-const contexts: ReadonlyMap<string, HookContext.HookContext> = new Map(
-  users.flatMap((user) =>
-    flagKeys.map((flagKey) =>
-      [`${user} ${flagKey}`, Fixtures.hookContext({ flagKey, context: { targetingKey: user } })] as const
-    )
-  )
-)
-
 describe("a random history", () => {
   it.effect("is the same as that of a simple reference", () =>
     Effect.gen(function*() {
@@ -152,7 +143,7 @@ describe("a random history", () => {
         const running: Array<{
           readonly expected: Evaluation
           readonly turn: unknown
-          readonly key: string
+          readonly context: HookContext.HookContext
           result: () => unknown
         }> = []
         const stateOf = (result: unknown): string =>
@@ -164,8 +155,9 @@ describe("a random history", () => {
           if (kind < 4) {
             const [user, flagKey] = [oneOf(users), oneOf(flagKeys)]
             const key = `${user} ${flagKey}`
+            const context = Fixtures.hookContext({ flagKey, context: { targetingKey: user } })
             const turn = part.hookData?.()
-            const given = part.before?.(contexts.get(key)!, HookHints.empty, turn)
+            const given = part.before?.(context, HookHints.empty, turn)
             let result = () => given
             if (Effect.isEffect(given)) {
               const effect: Effect.Effect<unknown> = cast(given)
@@ -175,10 +167,9 @@ describe("a random history", () => {
                 return exit === undefined ? "waits" : exit._tag === "Success" ? exit.value : exit
               }
             }
-            running.push({ expected: reference.begin(key, flagKey), turn, key, result })
+            running.push({ expected: reference.begin(key, flagKey), turn, context, result })
           } else if (kind < 7 && open.length > 0) {
-            const { expected, key, turn } = oneOf(open)
-            const context = contexts.get(key)!
+            const { context, expected, turn } = oneOf(open)
             const fails = chance(0.25)
             const variant = `${history}-${step}`
             if (fails) {

@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Function, Layer } from "effect"
-import { CacheHook, ExposureHook, RateLimitHook, UsageHook } from "effect-openfeature"
+import { CacheHook, type EvaluationDetails, ExposureHook, RateLimitHook, UsageHook } from "effect-openfeature"
 import { RedisCacheStore, RedisExposureStore, RedisRateLimitStore, RedisUsageStore } from "effect-openfeature/redis"
 import { Redis } from "effect/persistence"
 import { type LogRecord, logsTo, rangeError, turns } from "../support.ts"
@@ -73,7 +73,21 @@ describe("a cache in Redis", () => {
       const redis = new Scripted()
       const store = yield* Effect.provide(RedisCacheStore.make({ maxLength: 100 }), redis.layer)
       const times = { version: "v", timeToLive: Infinity, staleFor: 0.2 }
-      yield* store.set(key, { value: Number.NaN }, times)
+      const holes: Array<EvaluationDetails.FlagValue> = [1, 2]
+      Reflect.deleteProperty(holes, 0)
+      const changed = [
+        Number.NaN,
+        -0,
+        holes,
+        Object.assign([...holes], { name: 1 }),
+        [undefined],
+        { a: undefined },
+        { a: new Date(0) },
+        { a: 1n },
+        { [Symbol("a")]: 1 },
+        { toJSON: () => 1 }
+      ]
+      for (const value of changed) yield* Effect.exit(store.set(key, { value: Function.cast(value) }, times))
       yield* store.set(key, { value: "x".repeat(200) }, times)
       assert.strictEqual(redis.asked.length, 0)
       yield* store.set(key, { value: true }, times)
@@ -81,6 +95,21 @@ describe("a cache in Redis", () => {
       assert.deepStrictEqual(redis.asked[0]?.slice(1), ["v", "{\"value\":true}", 1, month + 1])
       yield* store.set({ ...key, domain: undefined }, { value: true }, { ...times, timeToLive: 0 })
       assert.strictEqual(redis.asked[1]?.[4], 2)
+    }))
+
+  it.effect("stores what is as long as it may be, whatever its structure", () =>
+    Effect.gen(function*() {
+      const values = [
+        "x".repeat(200_000),
+        Array.from({ length: 5000 }, (_, id) => ({ id })),
+        Array.from({ length: 30 }).reduce<EvaluationDetails.FlagValue>((value) => [value], true)
+      ]
+      for (const value of values) {
+        const redis = new Scripted()
+        const store = yield* Effect.provide(RedisCacheStore.make({ maxLength: 300_000 }), redis.layer)
+        yield* store.set(key, { value, variant: "on" }, { version: "v", timeToLive: 1000, staleFor: 0 })
+        assert.deepStrictEqual(JSON.parse(String(redis.asked[0]?.[2])), { value, variant: "on" })
+      }
     }))
 
   it.effect("removes and invalidates by keys that say nothing of the subject, in a layer and without Effect", () =>

@@ -104,7 +104,8 @@ export class Serving implements SDK.Provider {
     await this.#provider.onClose?.()
   }
   track(name: string, context: SDK.EvaluationContext, details: SDK.TrackingEventDetails): void {
-    this.#provider.track?.(name, context, details)
+    // As the SDK does while the status is `NOT_READY`.
+    if (!this.#isInitializing) this.#provider.track?.(name, context, details)
   }
 
   /** Returns `undefined` when the provider has to be asked. */

@@ -149,7 +149,7 @@ export class Cache {
     turn.isRefresh = answer !== undefined
     const flight = turn.isRefresh ? undefined : this.#flights.of(key, version)
     // A nested evaluation may be what the flight waits for.
-    return flight === undefined || Context.get(Services.current(), Nesting).depth > 1
+    return flight === undefined || flight.isOf(context) || Context.get(Services.current(), Nesting).depth > 1
       ? this.#ask(context, turn, key)
       : this.#wait(context, turn, key, flight, now() + this.#settings.waitTimeout)
   }

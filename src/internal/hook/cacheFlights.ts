@@ -17,6 +17,9 @@ export type Landing = ResolutionDetails | "lost" | undefined
 
 export const now = (): number => Number(Services.clock().monotonicTimeNanosUnsafe()) / 1e6
 
+/** The SDK passes one context object to all hooks of an evaluation, and only to them. */
+const evaluationOf = (context: HookContext): object | undefined => sourceOf(context)?.sdk.context
+
 /** One evaluation that asks the provider. */
 export class Flight implements Tracked {
   readonly #flights: Flights
@@ -25,6 +28,7 @@ export class Flight implements Tracked {
   /** In milliseconds of the monotonic clock. */
   readonly endsAt: number
   readonly registration: Registration | undefined
+  readonly #evaluation: object | undefined
   readonly done = Deferred.makeUnsafe<Landing>()
   readonly fiber = undefined
 
@@ -33,13 +37,20 @@ export class Flight implements Tracked {
     text: string,
     version: Version,
     endsAt: number,
-    registration: Registration | undefined
+    registration: Registration | undefined,
+    evaluation: object | undefined
   ) {
     this.#flights = flights
     this.text = text
     this.version = version
     this.endsAt = endsAt
     this.registration = registration
+    this.#evaluation = evaluation
+  }
+
+  /** A hook that was given twice must not wait for itself. */
+  isOf(context: HookContext): boolean {
+    return this.#evaluation !== undefined && this.#evaluation === evaluationOf(context)
   }
 
   /** The later stages of the evaluation will not run. */
@@ -51,7 +62,9 @@ export class Flight implements Tracked {
 export class Flights {
   readonly #waitTimeout: number
   /** The one that ends first comes first. */
-  readonly #flights = new Map<string, Flight>()
+  readonly #flights = new Set<Flight>()
+  /** The last one of each key. Others of it began before an invalidation. */
+  readonly #byKey = new Map<string, Flight>()
 
   /** In milliseconds. */
   constructor(waitTimeout: number) {
@@ -60,7 +73,7 @@ export class Flights {
 
   /** What an evaluation can wait for. What began before an invalidation tells nothing after it. */
   of({ text }: Key, version: Version): Flight | undefined {
-    const flight = this.#flights.get(text)
+    const flight = this.#byKey.get(text)
     return flight !== undefined && flight.version === version && now() < flight.endsAt ? flight : undefined
   }
 
@@ -70,9 +83,16 @@ export class Flights {
     const time = now()
     this.#forget(time)
     const { isDetached, registration } = Context.get(Services.current(), Nesting)
-    const flight = new Flight(this, key.text, version, time + this.#waitTimeout, isDetached ? undefined : registration)
-    this.#flights.delete(key.text)
-    this.#flights.set(key.text, flight)
+    const flight = new Flight(
+      this,
+      key.text,
+      version,
+      time + this.#waitTimeout,
+      isDetached ? undefined : registration,
+      evaluationOf(context)
+    )
+    this.#flights.add(flight)
+    this.#byKey.set(key.text, flight)
     flight.registration?.add(flight)
     sourceOf(context)?.evaluation?.onInterrupt(() => flight.onClose())
     return flight
@@ -91,14 +111,15 @@ export class Flights {
 
   // Of an evaluation whose provider hangs, nothing more may be heard.
   #forget(time: number): void {
-    for (const flight of this.#flights.values()) {
+    for (const flight of this.#flights) {
       if (time < flight.endsAt) return
       this.#remove(flight)
     }
   }
 
   #remove(flight: Flight): void {
-    if (this.#flights.get(flight.text) === flight) this.#flights.delete(flight.text)
+    this.#flights.delete(flight)
+    if (this.#byKey.get(flight.text) === flight) this.#byKey.delete(flight.text)
     flight.registration?.delete(flight)
   }
 }

@@ -64,6 +64,8 @@ class Writer {
     }
     const isArray = Array.isArray(value)
     if (!isArray && !isPlain(value)) return false
+    // The names of a long list take milliseconds.
+    if (isArray && value.length > maxNodes) return false
     const names = Reflect.ownKeys(value)
     if (names.length > maxNodes) return false
     const texts = names.filter((name) => typeof name === "string" && !(isArray && name === "length")).map(String)

@@ -11,13 +11,24 @@ export class Flight<A> {
   readonly #clock: Clock.Clock
   /** In milliseconds of the monotonic clock. */
   readonly #start: number
+  /** Whether those who waited for it have waited as long as they may. */
+  isLate = false
+  #land: ((landed: A) => void) | undefined = undefined
   #joined: Promise<A | undefined> | undefined = undefined
   #onLost: (() => void) | undefined = undefined
 
   constructor(clock: Clock.Clock, ask: (flight: Flight<A>) => Promise<A>) {
     this.#clock = clock
     this.#start = this.#now()
-    this.landed = ask(this)
+    this.landed = new Promise((resolve, reject) => {
+      this.#land = resolve
+      ask(this).then(resolve, reject)
+    })
+  }
+
+  /** Gives all who wait for it what another request gave. */
+  land(landed: A): void {
+    this.#land?.(landed)
   }
 
   get isJoinable(): boolean {
@@ -29,7 +40,13 @@ export class Flight<A> {
     return this.#joined ??= new Promise((resolve, reject) => {
       const lose = () => resolve(undefined)
       const late = Effect.runForkWith(Context.make(Clock.Clock, this.#clock))(
-        Effect.andThen(Effect.sleep(this.#left), Effect.sync(lose))
+        Effect.andThen(
+          Effect.sleep(this.#left),
+          Effect.sync(() => {
+            this.isLate = true
+            lose()
+          })
+        )
       )
       const end = () => late.interruptUnsafe()
       this.#onLost = () => {

@@ -29,6 +29,9 @@ export interface Settings {
 /** Longer evaluation contexts are not compared. */
 const maxContextLength = 10_000
 
+/** A provider that is too slow each time must not make evaluations wait for each other one by one. */
+const maxLate = 2
+
 export class Transaction {
   readonly #parent: Transaction | undefined
   /** The one that it joins. */
@@ -99,8 +102,11 @@ export class Ticket {
   /** The request that it waits for. */
   #waiting: { readonly key: string; readonly flight: Flight<Landed>; readonly isOwn: boolean } | undefined = undefined
   #ofHook: { readonly key: string; readonly resolution: ResolutionDetails } | undefined = undefined
+  /** How often it has waited for a request as long as it may. */
+  #late = 0
   #isKept = true
   #isAbandoned = false
+  #isAsking = false
   #hasEnded = false
 
   constructor(
@@ -136,23 +142,27 @@ export class Ticket {
     isOfHook: boolean,
     ask: () => Promise<SDK.ResolutionDetails<A>>
   ): Promise<SDK.ResolutionDetails<A>> {
+    // A provider that serves resolutions too, in the one that asks. It must not wait for itself.
+    if (this.#isAsking) return ask()
     const { cache } = this.#transaction
     const { type } = this.#question
     if (this.#override !== undefined) return this.#serve("override", this.#override)
     this.resolution = undefined
     this.#source = isOfHook ? "hook" : "provider"
-    if (cache === undefined) return ask()
+    // Nobody must wait for the request of an evaluation whose caller has gone.
+    if (cache === undefined || this.#isAbandoned) return ask()
     const key = this.#keyOf(subjectOf(context))
     if (key === undefined) return this.#alone(ask)
     const known = cache.get(key)
     if (known !== undefined) return this.#serve("cache", known)
-    const running = cache.flight(key)
+    const running = this.#late < maxLate ? cache.flight(key) : undefined
     if (running !== undefined) {
       this.#source = "cache"
       this.#waiting = { key, flight: running, isOwn: false }
       return running.join().then((landed) => {
         if (landed === undefined) {
           cache.abandon(key, running)
+          if (running.isLate) this.#late++
           // The provider need not be asked for an evaluation whose caller has gone.
           return this.#isAbandoned
             ? running.landed.then((landed) => shared(type, landed))
@@ -164,7 +174,10 @@ export class Ticket {
       })
     }
     if (cache.isFull) return this.#alone(ask)
-    const flight = cache.start(key, type, ask)
+    const flight = cache.start(key, type, () => {
+      this.#isAsking = true
+      return ask()
+    })
     this.#waiting = { key, flight, isOwn: true }
     return flight.landed.then((landed) => {
       this.#waiting = undefined

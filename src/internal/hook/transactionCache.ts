@@ -93,6 +93,10 @@ export class TransactionCache {
     if (older !== undefined) return { given, shared: older, isForAll: true, isOlder: true }
     if (shared !== undefined && this.#keeps(shared, type) && this.#known.size < this.#capacity) {
       this.#known.set(key, shared)
+      // Whoever waits for a later request need not wait for longer.
+      const later = this.#flights.get(key)
+      this.#flights.delete(key)
+      later?.land({ given, shared, isForAll: true, isOlder: true })
     }
     return { given, shared, isForAll: given === undefined, isOlder: false }
   }

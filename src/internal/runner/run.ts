@@ -12,6 +12,7 @@ import * as EvaluationDetails from "../../EvaluationDetails.ts"
 import * as EvaluationError from "../../EvaluationError.ts"
 import type { Stage as StageName } from "../../HookFailures.ts"
 import * as HookHints from "../../HookHints.ts"
+import { isMatch } from "../filtering.ts"
 import { Nesting, type Registration } from "../hook/registration.ts"
 import { type Source, View } from "../hook/view.ts"
 import { oneLine } from "../text.ts"
@@ -191,13 +192,13 @@ export class Run implements Stage.Host, Source {
     return false
   }
 
-  /** Asks the filter in the first stage of the hook. One that throws selects nothing. */
+  /** Asks the filter in the first stage of the hook. One that throws or gives a promise selects nothing. */
   isSelected({ filter, index }: Entry): boolean {
     const known = this.#selected?.[index]
     if (known !== undefined) return known
     this.#selected ??= []
     this.#selected[index] = false
-    const isSelected = filter === undefined || filter(this.view)
+    const isSelected = filter === undefined || isMatch(filter, this.view)
     this.#selected[index] = isSelected
     if (!isSelected) this.#left--
     return isSelected

@@ -3,6 +3,7 @@ import { cast } from "effect/Function"
 import type { Value } from "../../../EvaluationContext.ts"
 import { isRecord, tryOr } from "../../untrusted.ts"
 import { sanitise } from "./content.ts"
+import { isPlain } from "./inspection.ts"
 import type { Known, Names, Settings } from "./rules.ts"
 
 /** Nothing of the value can stay. */
@@ -33,9 +34,11 @@ export class Cleaner {
       return typeof value === "number" && this.#known.contents.broken(String(value)) !== undefined ? removed : value
     }
     if (value instanceof Date) return value
+    const isList = Array.isArray(value)
+    // A buffer has as many members as bytes, and other instances are nothing without their class.
+    if (!isList && !(isRecord(value) && isPlain(value))) return this.#known.allowsAnyValue ? cast(value) : removed
     if (depth >= this.#settings.maxDepth) return removed
-    if (Array.isArray(value)) return this.#list(value, depth + 1)
-    return isRecord(value) ? this.#record(value, depth + 1) : removed
+    return isList ? this.#list(value, depth + 1) : this.#record(value, depth + 1)
   }
 
   #text(text: string): Cleaned {
@@ -66,7 +69,7 @@ export class Cleaner {
     for (const name of Object.keys(record)) {
       if (this.#elements++ >= this.#settings.maxElements) break
       // Only here could it become a prototype.
-      if (name === "__proto__" || this.#names.of(name).nested !== undefined) continue
+      if (name === "__proto__" || this.#names.nested(name, this.#known) !== undefined) continue
       const clean = this.#value(record[name], depth)
       if (clean !== removed) kept[name] = clean
     }

@@ -59,7 +59,8 @@ const contents = {
     form(/["'`]\s*on[a-z]{3,20}\s*=/i, { all: T.quote | T.equals, letters: "on" })
   ],
   sql: [
-    form(/'[\s)]*(?:or|and)\s*['"\d(]/i, { all: T.quote }),
+    // Not a place such as Val-d'Or (Quebec).
+    form(/'(?!(?<=\b[dl]')or\s*["\d(])[\s)]*(?:or|and)\s*['"\d(]/i, { all: T.quote }),
     form(/'\s*(?:--|#\s*$|\/\*)/, { all: T.quote }),
     form((text) => statement.test(text) && statements.some((it) => it.test(text)), { all: T.semicolon, min: 6 }),
     form(/\bunion[\s/*(+]{1,20}(?:all|distinct)?[\s/*(+]{0,20}select\b/i, {
@@ -83,7 +84,8 @@ const contents = {
       all: T.dot,
       any: T.slash | T.percent
     }),
-    form(/(?:\.|%2e){2}(?:[\\/]|%2f|%5c)|%25(?:2e|2f|5c)/i, { all: T.percent | T.digit })
+    // A slash that is encoded twice is ordinary, as in the URL of a redirect. A dot need not be encoded at all.
+    form(/(?:\.|%2e){2}(?:[\\/]|%(?:25)?(?:2f|5c))|%252e/i, { all: T.percent | T.digit })
   ],
   "aws-key": [
     form(/A[KS]IA(?<![A-Z\d]A[KS]IA)[A-Z\d]{16}(?![A-Z\d])/, { letters: "ai", min: 20 }),
@@ -102,7 +104,7 @@ const contents = {
     }),
     form(/\bglpat-[\w-]{20}/, { all: T.dash, letters: "glpat", min: 26 }),
     form(/\bnpm_[A-Za-z\d]{36}/, { all: T.underscore, letters: "npm", min: 40 }),
-    form(/\bxox[abeoprs]-[\w-]{10}/, { all: T.dash, letters: "xo", min: 15 }),
+    form(/\bxox(?:[abeprs]-[\w-]{10}|o-\d{1,20}-\d)/, { all: T.dash, letters: "xo", min: 15 }),
     form(/\bxapp-\d-[A-Z\d]{6}/, { all: T.dash | T.digit, letters: "xap", min: 13 }),
     form(/\bsk-(?:[A-Za-z\d]{32}|(?:proj|svcacct|admin|or-v1|ant-[a-z]{3,5}\d\d)-[\w-]{32})/, {
       all: T.dash,

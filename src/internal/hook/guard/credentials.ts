@@ -7,7 +7,8 @@ const basic = /\bbasic\s+([A-Za-z\d+/]{8,})/gi
 const maxLength = 8192
 
 // Ordinary words after "basic" are valid base64 as well, but give bytes of other kinds.
-const credentials = /^[ -~]*:[ -~]*$/
+// Up to the first colon, so that a text full of them is not read again from each.
+const credentials = /^[ -9;-~]*:[ -~]*$/
 
 const decoded = (encoded: string): string => tryOr(() => atob(encoded.slice(0, maxLength)), () => "")
 

@@ -105,10 +105,13 @@ class Examination {
   }
 
   of(context: object, names: ReadonlyArray<string>): Verdict | undefined {
-    let present = 0
+    const valueOf = (name: string) => tryOr<unknown, unknown>(() => Reflect.get(context, name), () => unreadable)
+    // What cannot be taken away has its place, wherever it is in the context.
+    const kept = names.filter((name) => fixed.has(name) && valueOf(name) !== undefined)
+    let left = this.#settings.maxAttributes - kept.length
     for (const name of names) {
-      const value = tryOr<unknown, unknown>(() => Reflect.get(context, name), () => unreadable)
-      if (value !== undefined && ++present > this.#settings.maxAttributes) this.#extra(name)
+      const value = valueOf(name)
+      if (value !== undefined && !fixed.has(name) && --left < 0) this.#extra(name)
       else this.#attribute(name, value)
       if (this.#refusal !== undefined) break
     }

@@ -25,7 +25,7 @@ const isPrintable = (value: unknown): value is string | number | boolean =>
   typeof value === "string" || typeof value === "number" || typeof value === "boolean"
 
 /** Also records of another realm, such as those of a test runner. */
-const isPlain = (value: object): boolean => {
+export const isPlain = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype === Object.prototype || prototype === null) return true
   return typeof prototype === "object" && Object.getPrototypeOf(prototype) === null &&
@@ -137,7 +137,7 @@ export class Inspection {
     const broken = this.#count(names.length)
     if (broken !== undefined) return broken
     for (const name of names) {
-      const broken = this.#grow(name.length) ?? this.#names.of(name).nested ??
+      const broken = this.#grow(name.length) ?? this.#names.nested(name, known) ??
         this.#value(Reflect.get(record, name), known, depth)
       if (broken !== undefined) return broken
     }

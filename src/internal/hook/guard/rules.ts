@@ -60,6 +60,8 @@ export interface Known {
   /** The rule that a member of a nested structure breaks. */
   readonly nested: Rule | undefined
   readonly contents: Content.Contents
+  /** The rules that do not hold for an attribute of this name, nor for its members. */
+  readonly exempt: ReadonlySet<string> | undefined
   readonly allowsAnyValue: boolean
   readonly pattern: Matcher | undefined
   readonly types: ReadonlySet<string> | undefined
@@ -100,6 +102,13 @@ export class Names {
     this.#known.set(name, made)
     return made
   }
+  /** Returns the rule that a member of an attribute breaks by its name. */
+  nested(name: string, { contents, exempt }: Known): Rule | undefined {
+    const { nested } = this.of(name)
+    if (nested === undefined || nested === "name-length" || exempt === undefined) return nested
+    const isKey = prototypeKeys.has(name) && this.#settings.rules.has("prototype-keys")
+    return contents.broken(name) ?? (isKey && !exempt.has("prototype-keys") ? "prototype-keys" : undefined)
+  }
   #make(name: string): Known {
     const { exempt, maxNameLength, patterns, rules, types } = this.#settings
     const none = exempt.get(name)
@@ -119,6 +128,7 @@ export class Names {
       refused,
       nested: length ?? this.#contents.broken(name) ?? (isKey ? "prototype-keys" : undefined),
       contents,
+      exempt: none,
       allowsAnyValue: !rules.has("unsupported-values") || none?.has("unsupported-values") === true,
       pattern: patterns.get(name),
       types: types.get(name)

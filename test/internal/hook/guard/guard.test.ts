@@ -44,6 +44,14 @@ describe("a guard", () => {
     assert.isBelow(performance.now() - start, 2000)
   })
 
+  it("lists no members of what it removes, such as the bytes of a buffer", () => {
+    const context = { a: new Uint8Array(20_000_000), b: [new Uint8Array(20_000_000)] }
+    const start = performance.now()
+    const verdict = new Guard(settings, "lenient").check(context)
+    assert.isBelow(performance.now() - start, 2000)
+    assert.deepStrictEqual<unknown>(verdict?.context, { a: undefined, b: [] })
+  })
+
   it("keeps what it knows about names, and nothing of values or of names that are too long", () => {
     const guard = new Guard(settings, "report")
     for (let i = 0; i < 10_000; i++) {
