@@ -35,7 +35,7 @@ import { ignoreRejection, notify, tryOr } from "./internal/untrusted.ts"
 export interface Options {
   /**
    * Values of flags by flag key, in place of the provider's, with the reason
-   * `STATIC`. They win over hooks of every level, over the cache, and over the
+   * `STATIC`, and `override: "transaction"` in the flag metadata. They win over hooks of every level, over the cache, and over the
    * overrides of a transaction around. A value of another type than the flag's is a
    * `TYPE_MISMATCH`. Numbers must be finite, and objects plain. None by default.
    */
@@ -145,6 +145,9 @@ export interface Result<out A> {
 
 const defaultCapacity = 1000
 
+/** As overrides of hooks do, they say where they come from. */
+const flagMetadata = { override: "transaction" }
+
 const overridesOf = (owner: string, given: Options["overrides"]): ReadonlyMap<string, ResolutionDetails> => {
   const overrides = new Map<string, ResolutionDetails>()
   const entries = tryOr(() => Object.entries(given ?? {}), () => {
@@ -153,7 +156,9 @@ const overridesOf = (owner: string, given: Options["overrides"]): ReadonlyMap<st
   for (const [flagKey, value] of entries) {
     const copy = snapshot(value)
     const problem = tryOr(() => problemIn(copy), () => "cannot be read")
-    const resolution = problem === undefined ? resolutionFrom({ value: copy, reason: "STATIC" }) : undefined
+    const resolution = problem === undefined
+      ? resolutionFrom({ value: copy, reason: "STATIC", flagMetadata })
+      : undefined
     if (resolution === undefined) throw new RangeError(`${owner}: overrides: flag ${quote(flagKey, 64)} ${problem}`)
     overrides.set(flagKey, resolution)
   }

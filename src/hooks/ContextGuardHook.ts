@@ -96,6 +96,28 @@ export const allRules: ReadonlyArray<ContentRule> = Object.freeze([...Rules.chos
 export const defaultRules: ReadonlyArray<ContentRule> = Object.freeze([...GuardOptions.defaultRules])
 
 /**
+ * The rules that find secrets: keys, tokens, passwords in addresses, and card
+ * numbers.
+ *
+ * **Details**
+ *
+ * `rules: ContextGuardHook.secrets` looks for nothing else. Lists can be spread into
+ * one: `rules: [...ContextGuardHook.secrets, "line-breaks"]`.
+ *
+ * @category constants
+ * @since 0.2.0
+ */
+export const secrets: ReadonlyArray<ContentRule> = Object.freeze([...GuardOptions.secrets])
+
+/**
+ * The rules that find injected code: `html`, `sql`, `template` and `path-traversal`.
+ *
+ * @category constants
+ * @since 0.2.0
+ */
+export const injections: ReadonlyArray<ContentRule> = Object.freeze([...GuardOptions.injections])
+
+/**
  * A rule that an evaluation context broke. It has no value of an attribute.
  *
  * @category models

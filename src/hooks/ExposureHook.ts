@@ -128,7 +128,7 @@ export interface Options<out B = unknown> extends Settings {
  * @since 0.2.0
  */
 export interface Counts {
-  /** All successful evaluations with a subject, and those given to `expose`, unless `filter` left them out. */
+  /** All successful evaluations with a subject, and those given to `expose`, without overrides and what `filter` left out. */
   readonly offered: number
   /** The exposures that the sink has accepted. */
   readonly delivered: number
@@ -274,7 +274,8 @@ const acquire = Effect.fnUntraced(function*<B>(owner: string, options: Options<B
  * **Details**
  *
  * - Successful evaluations with a subject count. The others are left out, and those
- *   without a subject are counted as `anonymous`.
+ *   without a subject are counted as `anonymous`. Overrides count only with the
+ *   option `overrides`.
  * - A subject that gets another variant is exposed again, and where a provider has
  *   no variants, one that gets another value.
  * - An evaluation only looks up whether its subject was exposed. Hashing, the store

@@ -661,6 +661,33 @@ describe("the reports of a guard", () => {
   })
 })
 
+describe("lists of rules", () => {
+  for (const [path, change] of paths) {
+    it.effect(`look for secrets or for injected code alone, ${path}`, () =>
+      Effect.gen(function*() {
+        const code = Effect.fnUntraced(function*(rules: Options["rules"], attribute: string) {
+          const { hook } = yield* ContextGuardHook.make({ ...silent, rules })
+          const { details } = yield* Fixtures.run(change(hook), { context: { context: { attribute } } })
+          return details.errorCode
+        })
+        const secret = "https://user:hunter2@example.org"
+        const { injections, secrets } = ContextGuardHook
+        assert.strictEqual(yield* code(secrets, secret), "INVALID_CONTEXT")
+        assert.isUndefined(yield* code(secrets, "<script>"))
+        assert.isUndefined(yield* code(injections, secret))
+        assert.strictEqual(yield* code(injections, "<script>"), "INVALID_CONTEXT")
+        for (const attribute of [secret, "<script>"]) {
+          assert.strictEqual(yield* code([...secrets, ...injections], attribute), "INVALID_CONTEXT")
+        }
+      }))
+  }
+  it("divide all rules", () => {
+    const { allRules, injections, secrets } = ContextGuardHook
+    const others = ["control-characters", "line-breaks", "email", "prototype-keys", "unsupported-values"]
+    assert.sameMembers([...secrets, ...injections, ...others], [...allRules])
+  })
+})
+
 it("options that cannot be meant are refused by name", () => {
   const wrong: ReadonlyArray<readonly [options: object, message: string]> = [
     [{ mode: "Strict" }, "mode must be one of strict, lenient, report"],

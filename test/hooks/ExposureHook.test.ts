@@ -81,6 +81,27 @@ describe("an exposure", () => {
         })
       }))
 
+    it.effect(`leaves overrides out, unless they are asked for, ${path}`, () =>
+      Effect.gen(function*() {
+        const see = Effect.fnUntraced(function*(overrides: boolean | undefined) {
+          const sent: Array<string> = []
+          const exposures = yield* ExposureHook.make({ ...collecting(sent), overrides })
+          const hook = change(exposures.hook)
+          for (const override of ["code", "environment", "file", "request", "transaction", "of the provider", false]) {
+            const shown = { variant: String(override), flagMetadata: { override } }
+            yield* Fixtures.run(hook, { context: { context: { targetingKey: "ana" } }, details: shown })
+          }
+          yield* Fixtures.run(hook, { context: { context: { targetingKey: "ana" } }, details: { variant: "none" } })
+          const details = { flagKey: "dark", value: true, flagMetadata: { override: "request" } }
+          const isExposed = yield* exposures.expose(details, { targetingKey: "ana" })
+          yield* exposures.flush
+          return { isExposed, offered: (yield* exposures.counts).offered, sent: sent.length }
+        })
+        assert.deepStrictEqual(yield* see(undefined), { isExposed: false, offered: 3, sent: 3 })
+        assert.deepStrictEqual(yield* see(false), { isExposed: false, offered: 3, sent: 3 })
+        assert.deepStrictEqual(yield* see(true), { isExposed: true, offered: 9, sent: 9 })
+      }))
+
     it.effect(`depends on the value where there is no variant, ${path}`, () =>
       Effect.gen(function*() {
         const exposures = yield* ExposureHook.make({ send: () => {} })

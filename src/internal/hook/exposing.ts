@@ -15,6 +15,7 @@ import { ignoreRejection } from "../untrusted.ts"
 import * as Delivery from "./delivery.ts"
 import { Exposed, type Sighting } from "./exposed.ts"
 import { nameOf, type Settings } from "./exposureSettings.ts"
+import { isOverride } from "./overrides.ts"
 import { publish } from "./publish.ts"
 import * as Sightings from "./sighting.ts"
 import { tell } from "./tell.ts"
@@ -58,7 +59,8 @@ const targetingKeyIn = ({ context }: Sightings.Evaluation): unknown => context.t
 
 /** `owner` names the constructor in errors. `R` is what the result of `send` requires. */
 export const make = Effect.fnUntraced(function*<R>(owner: string, options: Options) {
-  const { capacity = 50_000, filter, maxPending = 10_000, send, store, subject: subjectOf } = options
+  const { capacity = 50_000, filter, maxPending = 10_000, overrides = false, send, store } = options
+  const { subject: subjectOf } = options
   const name = nameOf(options)
   const clock = yield* Clock.Clock
   const services = Services.lasting(yield* Effect.context())
@@ -110,6 +112,7 @@ export const make = Effect.fnUntraced(function*<R>(owner: string, options: Optio
     domain = ""
   ): boolean => {
     const { flagKey } = evaluation
+    if (!overrides && isOverride(details)) return false
     const passes: unknown = filter === undefined || filter(details, evaluation)
     if (passes !== true) {
       if (!passes) return false

@@ -23,6 +23,12 @@ export interface Settings extends Omit<Privacy.Options, "targetingKey"> {
    * promise leaves the exposure out, and is reported once.
    */
   readonly filter?: ((details: EvaluationDetails, evaluation: Evaluation) => boolean) | undefined
+  /**
+   * Whether overrides are exposures, also with `expose`; `false` by default, since
+   * nobody has assigned their subjects. They are those of `OverrideHook` and of
+   * transactions.
+   */
+  readonly overrides?: boolean | undefined
   /** Whether evaluations are exposures; `true` by default. With `false`, only `expose` makes them. */
   readonly automatic?: boolean | undefined
   /** The time in which a subject is exposed once to a variant, 1 hour by default. It can be `"Infinity"`. */
@@ -77,6 +83,7 @@ const rules: Check.Rules<Settings> = {
   name: Check.aText,
   subject: Check.aFunction,
   filter: Check.aFunction,
+  overrides: Check.aBoolean,
   automatic: Check.aBoolean,
   window: Check.lifetime,
   capacity: Check.positiveInteger,

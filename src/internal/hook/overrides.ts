@@ -2,7 +2,7 @@
 import type * as Effect from "effect/Effect"
 import { cast } from "effect/Function"
 import * as EvaluationContext from "../../EvaluationContext.ts"
-import type { FlagValue, ResolutionDetails } from "../../EvaluationDetails.ts"
+import type { EvaluationDetails, FlagValue, ResolutionDetails } from "../../EvaluationDetails.ts"
 import type { FlagFilter } from "../../FlagFilter.ts"
 import type { HookContext } from "../../HookContext.ts"
 import type { HookHints } from "../../HookHints.ts"
@@ -12,6 +12,21 @@ import { isRecord, tryOr } from "../untrusted.ts"
 import { targetingKeyOf } from "./view.ts"
 
 export type Origin = "code" | "environment" | "file" | "request"
+
+/** Where overrides come from, with those of a transaction. */
+const origins: ReadonlySet<unknown> = new Set<Origin | "transaction">([
+  "code",
+  "environment",
+  "file",
+  "request",
+  "transaction"
+])
+
+/** Whether an override resolved the flag. A provider can have flag metadata of the same name. */
+export const isOverride = ({ flagMetadata }: EvaluationDetails): boolean => {
+  const origin = tryOr<unknown, undefined>(() => flagMetadata["override"], () => undefined)
+  return origin !== undefined && origins.has(origin)
+}
 
 export interface Entry {
   /** The key of the flag, or the name of the filter. */

@@ -26,6 +26,19 @@ export interface Options {
 /** All but `email`, since many applications use e-mail addresses to select users. */
 export const defaultRules: ReadonlyArray<Rules.Chosen> = Rules.chosen.filter((rule) => rule !== "email")
 
+export const secrets: ReadonlyArray<Rules.Chosen> = [
+  "aws-key",
+  "api-key",
+  "jwt",
+  "private-key",
+  "bearer-token",
+  "basic-auth",
+  "url-password",
+  "credit-card"
+]
+
+export const injections: ReadonlyArray<Rules.Chosen> = ["html", "sql", "template", "path-traversal"]
+
 const matcherOf = (pattern: string | RegExp): (text: string) => boolean => {
   const compiled = typeof pattern === "string" ? globMatcher(pattern) : Pattern.compile(pattern)
   // The options have been checked.
