@@ -4,7 +4,7 @@ import * as Cause from "effect/Cause"
 import * as EvaluationContext from "../../EvaluationContext.ts"
 import * as HookHints from "../../HookHints.ts"
 import { Misuse } from "../check.ts"
-import { isServer } from "../hook/server.ts"
+import { isServer, unserved } from "../hook/server.ts"
 import { touch } from "../hook/view.ts"
 import { nearest, oneLine } from "../text.ts"
 import { isRecord, tryOr } from "../untrusted.ts"
@@ -80,12 +80,9 @@ const resolve = (host: Host, given: unknown, entry: Entry): void => {
   const { details, flaw } = Resolution.from(given)
   const { flagKey, providerMetadata } = host.sdk
   const isServed = isServer(providerMetadata)
-  const what = isServed
-    ? flaw
-    : "gave a resolution that the provider does not serve, since it is no ResolutionProvider,"
-  if (what !== undefined && !entry.hasWarnedOfResolution && entry.onFailure !== "ignore") {
+  if ((flaw !== undefined || !isServed) && !entry.hasWarnedOfResolution && entry.onFailure !== "ignore") {
     entry.hasWarnedOfResolution = true
-    tell(host, entry, what)
+    tell(host, entry, isServed && flaw !== undefined ? new Misuse(flaw) : unserved())
   }
   if (isServed) host.evaluation.resolve(flagKey, details)
 }
@@ -94,10 +91,10 @@ const resolve = (host: Host, given: unknown, entry: Entry): void => {
 const ignore = (host: Host, entry: Entry, what: string): void => {
   if (entry.hasWarned || entry.onFailure === "ignore") return
   entry.hasWarned = true
-  tell(host, entry, what)
+  tell(host, entry, new Misuse(what))
 }
 
-const tell = (host: Host, { name }: Entry, what: string): void => {
-  const cause = Cause.die(new Misuse(what))
+const tell = (host: Host, { name }: Entry, misuse: Misuse): void => {
+  const cause = Cause.die(misuse)
   Failure.report(host, { hook: name, stage: "before", flagKey: host.view.flagKey, cause })
 }
