@@ -74,10 +74,7 @@ export interface ConsumerOptions {
   readonly concurrency?: number | undefined
   /** How often a record is handed to a handler that fails, 10 times by default. Then the store sets it aside. */
   readonly maxAttempts?: number | undefined
-  /**
-   * How often the consumer connects anew, 1 minute by default. It waits for the
-   * handlers first.
-   */
+  /** How often the consumer connects anew, 1 minute by default. Handlers that are not done go on. */
   readonly renewInterval?: Duration.Input | undefined
 }
 
@@ -374,6 +371,8 @@ export const start = (store: Store<unknown>, options: Options = {}): Running => 
  *
  * A record also comes back when this process is killed while it handles it. So a
  * record can come more than once: use `id` to count it once.
+ *
+ * What the schema cannot read, such as from another version, is set aside at once.
  *
  * A store that is down is asked again. Failures are logged without the record.
  *

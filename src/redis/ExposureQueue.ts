@@ -71,7 +71,7 @@ export interface ConsumerOptions {
   readonly concurrency?: number | undefined
   /** How often an exposure is handed to a handler that fails, 10 times by default. Then the store sets it aside. */
   readonly maxAttempts?: number | undefined
-  /** How often the consumer connects anew, 1 minute by default. It waits for the handlers first. */
+  /** How often the consumer connects anew, 1 minute by default. Handlers that are not done go on. */
   readonly renewInterval?: Duration.Input | undefined
 }
 
@@ -297,6 +297,8 @@ const acquire = Effect.fnUntraced(function*(store: Store<unknown>, options: Opti
  *
  * An exposure also comes back when this process is killed while it handles it. So it
  * can come more than once: use its `id` to count it once.
+ *
+ * What the schema cannot read, such as from another version, is set aside at once.
  *
  * A store that is down is asked again. Failures are logged without the exposure.
  *

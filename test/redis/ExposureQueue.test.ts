@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer, Schema } from "effect"
 import { ExposureHook } from "effect-openfeature"
 import { ExposureQueue } from "effect-openfeature/redis"
+import { TestClock } from "effect/testing"
 import { PersistedQueue } from "effect/persistence"
-import { collectFailures, type LogRecord, logsTo, rangeError } from "../support.ts"
+import { collectFailures, type LogRecord, logsTo, rangeError, turns } from "../support.ts"
 import { contract, exposureOf } from "./exposureQueueContract.ts"
 
 contract("memory", ExposureQueue.makeMemory())
@@ -75,6 +76,71 @@ describe("a queue of exposures", () => {
       assert.notInclude(JSON.stringify(records.map(({ message }) => message)), "secret")
     }).pipe(Effect.provide(Layer.merge(memory, logsTo(records, "Warn"))))
   })
+
+  it.effect("tells that it sets aside what is no exposure, without a word of it", () => {
+    const records: Array<LogRecord> = []
+    const memory = ExposureQueue.makeMemory()
+    return Effect.gen(function*() {
+      const queue = yield* PersistedQueue.make({ name: "feature-flag-exposures", schema: Schema.Unknown })
+      yield* queue.offer({ ...exposureOf("older"), variant: { secret: 1 } })
+      yield* queue.offer({ ...exposureOf("newer"), added: "secret" })
+      yield* queue.offer("secret")
+      const taken: Array<unknown> = []
+      yield* Effect.forkScoped(ExposureQueue.consume(memory, (exposure) => void taken.push(exposure)))
+      yield* turns(50)
+      assert.deepStrictEqual(taken, [exposureOf("newer")])
+      const warning = "an exposure of another form is set aside"
+      assert.deepStrictEqual(records.map(({ message }) => message), [warning, warning])
+      assert.notInclude(JSON.stringify(records), "secret")
+    }).pipe(Effect.provide(Layer.merge(memory, logsTo(records, "Warn"))))
+  })
+
+  for (
+    const [kind, hang] of [["promise", () => new Promise<void>(() => {})], ["effect", () => Effect.never]] as const
+  ) {
+    it.effect(`goes on past a handler whose ${kind} never ends, and starts no more handlers than allowed`, () =>
+      Effect.gen(function*() {
+        const factory = Context.get(
+          yield* Layer.build(ExposureQueue.makeMemory()),
+          PersistedQueue.PersistedQueueFactory
+        )
+        let connections = 0
+        const store = Layer.effect(
+          PersistedQueue.PersistedQueueFactory,
+          Effect.acquireRelease(
+            Effect.sync(() => {
+              connections++
+              return factory
+            }),
+            () => Effect.sync(() => connections--)
+          )
+        )
+        const send = yield* ExposureQueue.make().pipe(
+          Effect.provideService(PersistedQueue.PersistedQueueFactory, factory)
+        )
+        const started: Array<string> = []
+        yield* Effect.forkScoped(ExposureQueue.consume(store, ({ subject }) => {
+          started.push(subject)
+          return subject.startsWith("hangs") ? hang() : undefined
+        }, { concurrency: 2 }))
+        yield* send([exposureOf("hangs")])
+        for (let i = 0; i < 5; i++) {
+          yield* TestClock.adjust("1 minute")
+          yield* send([exposureOf(`user-${i}`)])
+          yield* turns(50)
+        }
+        assert.deepStrictEqual(started, ["hangs", "user-0", "user-1", "user-2", "user-3", "user-4"])
+        assert.strictEqual(connections, 2)
+        yield* send([exposureOf("hangs too"), exposureOf("waits")])
+        yield* turns(50)
+        for (let i = 0; i < 5; i++) {
+          yield* TestClock.adjust("1 minute")
+          yield* turns(50)
+        }
+        assert.deepStrictEqual(started.slice(6), ["hangs too"])
+        assert.isAtMost(connections, 3)
+      }))
+  }
 
   it("refuses what it cannot use, by name", () => {
     const memory = ExposureQueue.makeMemory()

@@ -10,8 +10,9 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Schedule from "effect/Schedule"
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as Check from "../check.ts"
 import * as Started from "../started.ts"
 import { waitFor } from "../wait.ts"
@@ -100,30 +101,43 @@ export const consume = <A, E, R, R2>(consumer: Consumer<A, E, R>): Effect.Effect
     isWarned = true
     return Effect.logWarning(`the store of the ${called[0]} does not answer; it is asked again`)
   })
+  const schema = consumer.schema.pipe(
+    Schema.catchDecoding((issue) =>
+      Effect.andThen(Effect.logWarning(`${called[1]} of another form is set aside`), Effect.fail(issue))
+    )
+  )
+  // Connections overlap while a handler of an old one is not done.
+  const permits = Semaphore.makeUnsafe(concurrency)
   const work = (queue: PersistedQueue.PersistedQueue<A>) =>
     Effect.suspend(() => {
       const idle = Latch.makeUnsafe(true)
       const take = queue.take((value, delivery) => Effect.andThen(idle.close, handle(value, delivery)))
-      const next = Effect.ensuring(take, idle.open).pipe(
+      const next = Effect.ensuring(permits.withPermit(take), idle.open).pipe(
         // The failure is logged already, by the handler or by the store.
         Effect.catchCause(() => Effect.sleep("500 millis"))
       )
       return Effect.raceFirst(Effect.forever(next), Effect.andThen(Effect.sleep(renewInterval), idle.await))
     })
+  const connection = (isOver: Latch.Latch) =>
+    connect(store, { ...consumer, schema }, failed).pipe(
+      Effect.flatMap((queue) => {
+        isWarned = false
+        const works = Array.from({ length: concurrency }, () => work(queue))
+        return Effect.all([...works, Effect.andThen(Effect.sleep(renewInterval), isOver.open)], {
+          concurrency: "unbounded",
+          discard: true
+        })
+      }),
+      Effect.scoped,
+      // A store that is down can fail to close as well.
+      Effect.catchCause(() => Effect.sleep("500 millis")),
+      Effect.ensuring(isOver.open)
+    )
   // The store in Redis stops looking for the values of dead consumers after its first failure. A new one looks again.
-  return connect(store, consumer, failed).pipe(
-    Effect.flatMap((queue) => {
-      isWarned = false
-      return Effect.all(Array.from({ length: concurrency }, () => work(queue)), {
-        concurrency: "unbounded",
-        discard: true
-      })
-    }),
-    Effect.scoped,
-    // A store that is down can fail to close as well.
-    Effect.catchCause(() => Effect.sleep("500 millis")),
-    Effect.forever
-  )
+  return Effect.suspend(() => {
+    const isOver = Latch.makeUnsafe(false)
+    return Effect.andThen(Effect.forkScoped(connection(isOver)), isOver.await)
+  }).pipe(Effect.forever, Effect.scoped)
 }
 
 const handling =

@@ -106,7 +106,7 @@ export class Exposed<A> {
   begin(names: Names, flagKey: string, value: A): Sighting<A> {
     const found = this.#marks.get(names.domain, names.flagKey, names.result, names.subject)
     const mark = found ?? new Mark(names)
-    if (found === undefined) this.#marks.set(names, mark)
+    if (found === undefined) this.#marks.add(mark)
     else this.#done.delete(mark)
     mark.isPending = true
     this.#pending++

@@ -63,9 +63,10 @@ const copied = (text: string): string => (" " + text).slice(1)
 
 /** A variant, or the value where there is none. No two of them have the same text. */
 export const resultOf = ({ value, variant }: EvaluationDetails): string => {
-  if (variant !== undefined) return "v" + variant
-  if (typeof value === "string") return "s" + value
-  return typeof value === "object" ? "o" + JSON.stringify(value) : "=" + String(value)
+  // A new text would have to be hashed each time, so a variant stays as it is.
+  if (variant !== undefined) return variant.charCodeAt(0) === 0 ? "\0v" + variant : variant
+  if (typeof value === "string") return "\0s" + value
+  return typeof value === "object" ? "\0o" + JSON.stringify(value) : "\0=" + String(value)
 }
 
 export interface Options extends Omit<Privacy.Options, "targetingKey"> {
