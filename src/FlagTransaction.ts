@@ -97,9 +97,9 @@ export interface PlainOptions extends Options {
 }
 
 /**
- * What the value of an evaluation came from: an override of the transaction, its
- * cache, a resolution of a hook, or the provider. `"none"` if the evaluation
- * failed before that.
+ * What the value of an evaluation came from: an override of the transaction or of
+ * an `OverrideHook`, the cache of the transaction, a resolution of another hook, or
+ * the provider. `"none"` if the evaluation failed before that.
  *
  * @category models
  * @since 0.2.0
@@ -223,10 +223,10 @@ const tellMissing = (services: Context.Context<never> | undefined): void => {
   if (hasTold) return
   hasTold = true
   const advice = "add OpenFeatureHook.make(FlagTransaction.hook) to the API or to a client of the SDK"
-  const misuse = new Check.Misuse(
-    `is missing, so FlagTransaction.run has no effect; ${advice}, which takes evaluations into transactions`
+  const missing = new Check.Advice(
+    `the hook is missing, so FlagTransaction.run has no effect; ${advice}, which takes evaluations into transactions`
   )
-  tell(name, "before", "", misuse, services)
+  tell(name, "before", "", missing, services)
 }
 
 /**

@@ -150,18 +150,26 @@ export const describe = (failure: Pick<HookFailure, "hook" | "stage" | "cause">)
 // The author of the hook must be told what a stage gave that cannot be used, and nobody else.
 const misuse = ({ cause, hook, stage }: HookFailure): string | undefined => {
   const found = cause.reasons.find(Cause.isDieReason)?.defect
-  return tryOr(
-    () =>
-      found instanceof Check.Misuse ? `hook "${oneLine(hook, 128)}" ${found.message} in its ${stage} stage` : undefined,
-    () => undefined
-  )
+  const printed = `hook "${oneLine(hook, 128)}"`
+  return tryOr(() => {
+    if (found instanceof Check.Advice) return `${printed}: ${found.message}`
+    return found instanceof Check.Misuse ? `${printed} ${found.message} in its ${stage} stage` : undefined
+  }, () => undefined)
+}
+
+// The text of an error can have data of a user, so the line only says where it is.
+const pointers: Record<Kind, string> = {
+  failure: " (HookFailures.onFailure has the error)",
+  defect: " (HookFailures.onFailure has the error)",
+  timeout: "",
+  interruption: ""
 }
 
 const log = (failure: HookFailure, withCause: boolean, suppressed = 0): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     const level = fiber.getRef(UnhandledLogLevel)
     if (level === undefined) return Effect.void
-    const text = misuse(failure) ?? describe(failure)
+    const text = misuse(failure) ?? describe(failure) + (withCause ? "" : pointers[kind(failure.cause)])
     const message = withCause ? [text, failure.cause] : [text]
     return Effect.logWithLevel(level)(...message).pipe(
       Effect.annotateLogs({
@@ -266,7 +274,8 @@ export const make = (options: Options = {}): Effect.Effect<HookFailures> => {
  *
  * Failures are logged at `References.UnhandledLogLevel`, at most one line for
  * each hook, stage and kind in 10 seconds (`logInterval`). Each logger gets a line
- * of its own, up to 10 of them. Set that reference to `undefined` to silence the
+ * of its own, up to 10 of them. The line has no text of an error; `stream` and
+ * `onFailure` have the error. Set that reference to `undefined` to silence the
  * log line.
  *
  * **Example** (Reading the first failure)

@@ -11,6 +11,7 @@ import {
   FeatureHook,
   FlagTransaction,
   OpenFeatureHook,
+  OverrideHook,
   ResolutionProvider
 } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
@@ -152,6 +153,17 @@ describe("a transaction of the Effect client", () => {
         )
         assert.deepStrictEqual(value, ["hook 1", "hook 1"])
         assert.deepStrictEqual(short(record), ["a hook 1", "a cache 1"])
+      }))
+
+    it.effect(`tells an override of a hook from other resolutions of hooks, ${path}`, () =>
+      Effect.gen(function*() {
+        const { hook } = OverrideHook.makeUnsafe({ enabled: true, overrides: { a: "forced" }, logLevel: false })
+        const { flags } = yield* countingClient({ hooks: [...hooks, change(hook)] })
+        const { record } = yield* FeatureFlags.transaction(
+          Effect.all([flags.string("a", "none"), flags.string("b", "none")]),
+          { cache: false }
+        )
+        assert.deepStrictEqual(short(record), ["a override 1", "b provider 1"])
       }))
 
     it.effect(`never gives a subject that a hook sets the value of another subject, ${path}`, () =>
@@ -617,7 +629,7 @@ describe("a transaction of the Effect client", () => {
           yield* turns()
           assert.deepStrictEqual(
             failures.map(({ cause, flagKey, hook }) => [hook, flagKey, String(cause)].join(" ")).map((text) =>
-              text.includes("has no effect on this provider, since it is no ResolutionProvider")
+              text.includes("the provider serves no answers of hooks, so a transaction only records; wrap it")
             ),
             [true]
           )

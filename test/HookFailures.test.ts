@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Fiber, Function, Layer, Logger, Metric, References, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { FeatureHook, HookFailures } from "effect-openfeature"
+import { FeatureHook, HookFailures, OpenFeatureHook } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
 import {
   asynchronous,
@@ -9,6 +9,7 @@ import {
   type LogRecord,
   logsTo,
   paths,
+  plainClient,
   rangeError,
   turns,
   unhandledRejections
@@ -96,7 +97,7 @@ describe("report", () => {
       yield* Effect.provide(report, logsTo(records))
       assert.deepStrictEqual(records, [{
         level: "Error",
-        message: "hook \"audit\\u000aforged\" failed in its after stage",
+        message: "hook \"audit\\u000aforged\" failed in its after stage (HookFailures.onFailure has the error)",
         annotations: {
           hook: "audit\\u000aforged",
           stage: "after",
@@ -215,6 +216,23 @@ describe("the log line", () => {
       assert.deepStrictEqual(outcome.context, {})
       assert.deepStrictEqual(records.map(({ message }) => message), [
         "hook \"bare\" gave an attribute outside of the context, as in { context: { region: … } }, in its before stage"
+      ])
+    }).pipe(Effect.provide(HookFailures.layer())))
+
+  it.effect("writes a sentence about the application as it is, and points at no error beside the error itself", () =>
+    Effect.gen(function*() {
+      const records: Array<LogRecord> = []
+      const unserved = FeatureHook.make("fixed", { before: () => ({ resolution: { value: true } }) })
+      const { client } = yield* plainClient({ flags: {} })
+      yield* Effect.gen(function*() {
+        client.addHooks(yield* OpenFeatureHook.makeEffect(unserved))
+        yield* Effect.promise(() => client.getBooleanDetails("sale", false))
+      }).pipe(Effect.provide(logsTo(records)))
+      const slow = { hook: "slow", stage: "before", flagKey: "a", cause: Cause.fail(new Cause.TimeoutError()) } as const
+      yield* Effect.provide(HookFailures.report(slow), logsTo(records))
+      assert.deepStrictEqual(records.map(({ message }) => message), [
+        "hook \"fixed\": the provider serves no answers of hooks; wrap it: setProvider(ResolutionProvider.make(provider))",
+        "hook \"slow\" timed out in its before stage"
       ])
     }).pipe(Effect.provide(HookFailures.layer())))
 })

@@ -110,7 +110,11 @@ export type KeyChoice =
  * @since 0.2.0
  */
 export interface Options {
-  /** The attributes of the evaluation context that an answer depends on. There is no default. */
+  /**
+   * The attributes of the evaluation context that an answer depends on. There is no
+   * default. `HookFailures` is told once of a name that none of the first 100
+   * evaluations has, since it may be misspelt.
+   */
   readonly key: KeyChoice
   /**
    * How long an answer is fresh, 1 minute by default. A function decides for each

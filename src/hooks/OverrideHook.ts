@@ -17,7 +17,7 @@ import * as Check from "../internal/check.ts"
 import * as Internal from "../internal/hook/overrides.ts"
 import * as SdkLogger from "../internal/sdkLogger.ts"
 import * as Started from "../internal/started.ts"
-import { printValue, quote } from "../internal/text.ts"
+import { oneLine, printValue } from "../internal/text.ts"
 import { read } from "../internal/untrusted.ts"
 
 /**
@@ -212,7 +212,7 @@ const listOf = (sources: ReadonlyArray<Internal.Source>, withValues: boolean): R
 const maxPrinted = 50
 
 const printed = ({ flag, source, value }: Listed): string =>
-  `${quote(flag, 64)}${value === undefined ? "" : ` = ${printValue(value, 100)}`} (${source})`
+  `${oneLine(flag, 64)}${value === undefined ? "" : ` = ${printValue(value, 100)}`} (${source})`
 
 const announce = (listed: ReadonlyArray<Listed>, { logLevel = "Warn", logger }: Options): Effect.Effect<void> => {
   if (logLevel === false || listed.length === 0) return Effect.void

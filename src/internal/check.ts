@@ -19,8 +19,12 @@ export const reject = (owner: string, name: string, expected: string, value: unk
 // A message goes into logs, and an object that is in the wrong place can hold a password or an API key.
 const shown = (value: unknown): string => {
   if (typeof value !== "object" || value === null) return printValue(value, 100)
-  return tryOr(() => Array.isArray(value), () => false) ? "[…]" : "{…}"
+  if (!tryOr(() => Array.isArray(value), () => false)) return "{…}"
+  return tryOr(() => hasOnlyNumbers(value), () => false) ? printValue(value, 100) : "[…]"
 }
+
+const hasOnlyNumbers = (value: unknown): boolean =>
+  Array.isArray(value) && value.length <= 20 && Array.from<unknown>(value).every((one) => typeof one === "number")
 
 /**
  * Checks all options. A misspelt name must not become a silent default.
@@ -57,6 +61,9 @@ export const unknownName = (kind: string, name: string, known: ReadonlyArray<str
 
 /** A mistake in the code of a hook. The message has no data of an evaluation, so it may be logged. */
 export class Misuse extends TypeError {}
+
+/** A mistake in how an application puts its parts together. The message is a sentence of its own. */
+export class Advice extends Misuse {}
 
 /** For options that have a check of their own, and for those that allow any value. */
 export const anything: Rule = () => undefined

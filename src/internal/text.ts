@@ -39,11 +39,15 @@ export const nearest = (name: string, known: ReadonlyArray<string>): string | un
   let found: string | undefined = undefined
   let least = Math.max(2, Math.ceil(wanted.length / 3)) + 1
   for (const one of known) {
+    // Such as ttl for timeToLive.
+    if (wanted.length > 1 && wanted === initials(one)) return one
     const edits = distance(wanted, one.toLowerCase())
     if (edits < least) [found, least] = [one, edits]
   }
   return found
 }
+
+const initials = (name: string): string => (name.slice(0, 1) + name.slice(1).replace(/[^A-Z]/g, "")).toLowerCase()
 
 // The number of characters to insert, delete or replace (Levenshtein).
 const distance = (from: string, to: string): number => {

@@ -464,7 +464,8 @@ for (const kind of clients) {
               { isWrapped: false }
             )
             for (let i = 0; i < 3; i++) assert.strictEqual((yield* evaluate("string", "none")).value, "provider")
-            const what = "gave a resolution that the provider does not serve, since it is no ResolutionProvider,"
+            const what =
+              "the provider serves no answers of hooks; wrap it: setProvider(ResolutionProvider.make(provider))"
             assert.deepStrictEqual(told(failures), [`first: ${what}`, `second: ${what}`])
           })
         ))

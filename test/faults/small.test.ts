@@ -76,7 +76,9 @@ describe("a failure line", () => {
             yield* Effect.promise(() => client.getBooleanDetails(untyped(flagKey), false))
           }).pipe(Effect.provide(logsTo(records)))
           const lines = records.map(({ message }) => message).filter((message) => message.includes("\"failing\""))
-          assert.deepStrictEqual(lines, ["hook \"failing\" failed in its before stage"], what)
+          assert.deepStrictEqual(lines, [
+            "hook \"failing\" failed in its before stage (HookFailures.onFailure has the error)"
+          ], what)
         }
       }))
   }

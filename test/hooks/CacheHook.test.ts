@@ -272,6 +272,36 @@ describe("a cache", () => {
         })
       ))
 
+    it.effect(`tells once which attribute of its key no evaluation has, ${path}`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const told = (key: CacheHook.KeyChoice, plans: ReadonlyArray<string | undefined>) =>
+            Effect.gen(function*() {
+              const { hook } = yield* CacheHook.make({ key })
+              const { flags } = yield* client({ sale: TestProvider.value(true) }, { hooks: [change(hook)] })
+              failures.length = 0
+              for (const plan of plans) {
+                yield* flags.boolean("sale", false, {
+                  context: { targetingKey: "ana", ...plan === undefined ? undefined : { plan } }
+                })
+              }
+              yield* turns()
+              return failures.map(({ cause, hook }) => [hook, String(cause)].join(" "))
+            })
+          const many = (plan: string | undefined) => Array.from({ length: 250 }, () => plan)
+          const lines = yield* told(["targetingKey", "plan", "plann"], many("pro"))
+          assert.strictEqual(lines.length, 1)
+          assert.include(lines[0], "none of 100 evaluations had the attribute \"plann\" of the key")
+          assert.notInclude(lines[0], "\"plan\"")
+          assert.notInclude(lines[0], "pro")
+          assert.strictEqual((yield* told({ shared: ["tennant"] }, many("pro"))).length, 1)
+          assert.deepStrictEqual(yield* told({ shared: ["plan"] }, [...many(undefined).slice(0, 99), "pro"]), [])
+          assert.deepStrictEqual(yield* told({ shared: ["plan"] }, ["pro", ...many(undefined)]), [])
+          assert.deepStrictEqual(yield* told(["targetingKey"], many(undefined)), [])
+          assert.deepStrictEqual(yield* told("context", many(undefined)), [])
+        })
+      ))
+
     it.effect(`keeps no value of another type than the flag's, and of no class, ${path}`, () =>
       collectFailures((failures) =>
         Effect.gen(function*() {

@@ -575,14 +575,18 @@ describe("a rate limit", () => {
       Effect.gen(function*() {
         const bys: ReadonlyArray<RateLimitHook.By> = [() => {
           throw new Error("no")
-        }, () => Function.cast(1)]
+        }, () =>
+          Function.cast(1), () =>
+          Function.cast(Promise.reject(new Error("no")))]
         for (const by of bys) {
           for (const [whenDown, errorCode] of [["open", undefined], ["closed", "GENERAL"]] as const) {
             const { hook } = yield* RateLimitHook.make({ ...minute, by, whenDown })
             assert.strictEqual((yield* evaluate(hook)).errorCode, errorCode)
           }
         }
-        assert.strictEqual(failures.length, 4)
+        assert.strictEqual(failures.length, 6)
+        assert.include(String(failures[3]?.cause), "gave a key that is no text")
+        assert.include(String(failures[5]?.cause), "gave a promise instead of a key")
       })
     ))
 

@@ -106,7 +106,9 @@ describe("make", () => {
       yield* Fixtures.run(FeatureHook.combine(failing, TimingHook.make({ slowerThan: "1 millis" }))).pipe(
         Effect.provide(logsTo(records))
       )
-      assert.deepStrictEqual(records.map(({ message }) => message), ["hook \"failing\" failed in its before stage"])
+      assert.deepStrictEqual(records.map(({ message }) => message), [
+        "hook \"failing\" failed in its before stage (HookFailures.onFailure has the error)"
+      ])
     }))
 
   it("refuses a limit that is not finite", () => {

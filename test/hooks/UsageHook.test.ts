@@ -119,6 +119,17 @@ describe("a budget", () => {
         assert.strictEqual((yield* counts).cost, 14)
       }))
 
+    it.effect(`counts a promise in place of a cost as 1, and tells what it was given, ${path}`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const cost = () => Function.cast<unknown, number>(Promise.reject(new Error("no")))
+          const { counts, hook } = yield* UsageHook.make({ budget: 10, window: "1 hour", cost })
+          yield* evaluate(change(hook))
+          assert.strictEqual((yield* counts).cost, 1)
+          assert.include(String(failures[0]?.cause), "gave a promise instead of a cost")
+        })
+      ))
+
     it.effect(`spends the whole of a budget that no decimal number is equal to, ${path}`, () =>
       Effect.gen(function*() {
         for (const budget of [1 / 3, 2 / 3, 200 / 3]) {

@@ -30,4 +30,20 @@ describe("options", () => {
       assert.match(message, /^owner: a must be a text that is not empty, got [{[]…[}\]]$/)
     }
   })
+
+  it("shows a list of numbers, and no other list", () => {
+    const got = (value: unknown) =>
+      rangeError(() => Check.options("owner", { a: Function.cast<unknown, string>(value) }, { a: Check.aText }))
+        .replace(/.*got /, "")
+    assert.deepStrictEqual([[80], [0.5, 80, Number.NaN], []].map(got), ["[80]", "[0.5,80,NaN]", "[]"])
+    for (const list of [[80, "secret"], [[80]], Array.from({ length: 21 }, () => 1)]) {
+      assert.strictEqual(got(list), "[…]")
+    }
+    const hostile = Object.defineProperty([1], 0, {
+      get: () => {
+        throw new Error("read")
+      }
+    })
+    assert.strictEqual(got(hostile), "[…]")
+  })
 })

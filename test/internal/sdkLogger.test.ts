@@ -116,7 +116,10 @@ describe("a caller without a fiber", () => {
         await client.getBooleanValue("sale", false)
         assert.deepStrictEqual(written.map((line) => [levelOf(line), line[text]]), [
           ["warn", "the evaluation context has no targeting key"],
-          ["error", `hook "failing in ${name} ${path}" failed in its finally stage`],
+          [
+            "error",
+            `hook "failing in ${name} ${path}" failed in its finally stage (HookFailures.onFailure has the error)`
+          ],
           ["warn", "slow feature flag evaluation"]
         ])
         assert.notInclude(JSON.stringify(written), "secret")

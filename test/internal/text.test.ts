@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { oneLine, printValue, truncate } from "../../src/internal/text.ts"
+import { nearest, oneLine, printValue, truncate } from "../../src/internal/text.ts"
 import { random } from "../support.ts"
 
 const unsafe = [
@@ -21,6 +21,23 @@ const unsafe = [
   "\u061c",
   "\ufeff"
 ]
+
+describe("nearest", () => {
+  const options = ["key", "timeToLive", "staleFor", "timeout"]
+
+  it("takes a name for its first letters", () => {
+    assert.deepStrictEqual(["ttl", "TTL", "sf", "timeToLove"].map((name) => nearest(name, options)), [
+      "timeToLive",
+      "timeToLive",
+      "staleFor",
+      "timeToLive"
+    ])
+  })
+
+  it("finds nothing where nothing is similar", () => {
+    assert.deepStrictEqual(["zzzzzz", "max"].map((name) => nearest(name, options.slice(1))), [undefined, undefined])
+  })
+})
 
 describe("oneLine", () => {
   it("escapes whatever breaks a line or steers a terminal", () => {

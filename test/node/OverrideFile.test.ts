@@ -191,7 +191,7 @@ describe("overrides of a file", () => {
           assert.deepStrictEqual(
             records.slice(1).map(({ annotations, message }) => [message, annotations["overrides"]]),
             [
-              ["the overrides of a file have changed", "\"banner\""]
+              ["the overrides of a file have changed", "banner"]
             ]
           )
         }).pipe(Effect.provide(logsTo(records)))

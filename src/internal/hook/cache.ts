@@ -6,9 +6,8 @@ import * as Exit from "effect/Exit"
 import { type EvaluationDetails, isKept, keep, type ResolutionDetails } from "../../EvaluationDetails.ts"
 import type * as EvaluationError from "../../EvaluationError.ts"
 import type { HookContext } from "../../HookContext.ts"
-import * as HookFailures from "../../HookFailures.ts"
 import type { Stage } from "../../HookFailures.ts"
-import { Misuse } from "../check.ts"
+import { Advice } from "../check.ts"
 import * as Services from "../services.ts"
 import { tryOr } from "../untrusted.ts"
 import { Calls, fits, type Settings as CallSettings } from "./cacheCalls.ts"
@@ -18,6 +17,9 @@ import type { Key, Lookup } from "./cacheStore.ts"
 import { isInterruption } from "./interruption.ts"
 import { type Contribution, settle, type Settling } from "./part.ts"
 import { Nesting } from "./registration.ts"
+import { unserved } from "./server.ts"
+import { tell } from "./tell.ts"
+import { many, Unseen } from "./unseen.ts"
 import { isServed } from "./view.ts"
 
 export type Result = "hit" | "stale" | "shared" | "miss" | "bypass"
@@ -51,6 +53,8 @@ export class Cache {
   readonly #flights: Flights
   readonly #misplaced = new Set<string>()
   #isTold = false
+  /** Only until each attribute of the key was seen, or its lack was told. */
+  #unseen: Unseen | undefined
   hits = 0
   stale = 0
   shared = 0
@@ -59,6 +63,7 @@ export class Cache {
 
   constructor(settings: Settings) {
     this.#settings = settings
+    this.#unseen = Unseen.of(settings.keys.names)
     this.calls = new Calls(settings)
     this.#flights = new Flights(settings.waitTimeout)
   }
@@ -74,6 +79,7 @@ export class Cache {
       return undefined
     }
     turn.key = key
+    if (this.#unseen !== undefined) this.#look(this.#unseen, context)
     const found = this.calls.get(key, waitTimeout)
     if (!Effect.isEffect(found)) return this.#decide(context, turn, key, found)
     return Effect.flatMap(found, (lookup) => {
@@ -123,9 +129,21 @@ export class Cache {
     if (isServed(context)) return this.#misplaced.size === 0 || !this.#isMisplaced(flagKey)
     if (!this.#isTold) {
       this.#isTold = true
-      this.#tellMisuse("before", flagKey, "the provider serves no answers of hooks; wrap it in ResolutionProvider.make")
+      tell(this.#settings.name, "before", flagKey, unserved())
     }
     return false
+  }
+
+  // An attribute that nobody has makes no difference, so all would share the answers that it should keep apart.
+  #look(unseen: Unseen, context: HookContext): void {
+    const missing = unseen.look(context)
+    if (missing === undefined) return
+    this.#unseen = undefined
+    if (missing === "") return
+    const what =
+      `none of ${many} evaluations had ${missing} of the key, so it keeps no answers apart; check the name, ` +
+      "and put the hook after those that add it"
+    tell(this.#settings.name, "before", context.flagKey, new Advice(what))
   }
 
   #decide(
@@ -219,12 +237,8 @@ export class Cache {
     const { flagKey } = context
     if (this.#isMisplaced(flagKey)) return
     this.#misplaced.add(flagKey)
-    const what = "a later hook changes the attributes of the key, so this flag is no longer cached; put the cache last"
-    this.#tellMisuse("after", flagKey, what)
-  }
-
-  #tellMisuse(stage: Stage, flagKey: string, what: string): void {
-    const failure = { hook: this.#settings.name, stage, flagKey, cause: Cause.die(new Misuse(what)) }
-    Effect.runForkWith(Services.current())(HookFailures.report(failure))
+    const what =
+      "a later hook changes the attributes of the key, so this flag is no longer cached; put the cache behind that hook"
+    tell(this.#settings.name, "after", flagKey, new Advice(what))
   }
 }

@@ -119,13 +119,13 @@ const isSame = (value: unknown, other: unknown): boolean =>
   value === other && (typeof value !== "object" || value === null)
 
 export class Keys {
-  readonly #names: Names
+  readonly names: Names
   readonly #choice: string
 
   constructor(names: Names) {
-    this.#names = names && Array.from(new Set(names)).sort()
+    this.names = names && Array.from(new Set(names)).sort()
     // Hooks with different choices can share a store.
-    this.#choice = this.#names === undefined ? "*" : `${this.#names.length}${netstring(...this.#names)}`
+    this.#choice = this.names === undefined ? "*" : `${this.names.length}${netstring(...this.names)}`
   }
 
   /** Returns the key of an evaluation, or `undefined` if it has none. */
@@ -145,12 +145,12 @@ export class Keys {
 
   /** Whether the evaluation still has the key that was made in an earlier stage. */
   isStill(context: HookContext, { text, values }: Made): boolean {
-    const names = this.#names
+    const names = this.names
     return (names !== undefined && names.every((name, index) => isSame(attributeOf(context, name), values[index]))) ||
       this.of(context)?.text === text
   }
 
   #valuesOf(context: HookContext): ReadonlyArray<unknown> {
-    return this.#names === undefined ? [context.context] : this.#names.map((name) => attributeOf(context, name))
+    return this.names === undefined ? [context.context] : this.names.map((name) => attributeOf(context, name))
   }
 }

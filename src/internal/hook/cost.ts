@@ -1,4 +1,5 @@
 /** What evaluations cost. */
+import { isPromiseLike } from "effect/Predicate"
 import type { HookContext } from "../../HookContext.ts"
 import type * as HookFailures from "../../HookFailures.ts"
 import * as Check from "../check.ts"
@@ -25,6 +26,7 @@ export const costOf = (cost: Cost): (context: HookContext) => unknown => {
 export const checked = (cost: unknown, hook: string, stage: HookFailures.Stage, flagKey: string): number => {
   if (isCost(cost)) return cost
   ignoreRejection(cost)
-  tell(hook, stage, flagKey, new Check.Misuse("gave a cost that is no number >= 0"))
+  const what = isPromiseLike(cost) ? "a promise instead of a cost" : "a cost that is no number >= 0"
+  tell(hook, stage, flagKey, new Check.Misuse(`gave ${what}`))
   return 1
 }

@@ -1,5 +1,6 @@
 /** What a limit is counted by. */
 import * as Cause from "effect/Cause"
+import { isPromiseLike } from "effect/Predicate"
 import type { HookContext } from "../../HookContext.ts"
 import * as HookHints from "../../HookHints.ts"
 import * as Check from "../check.ts"
@@ -7,6 +8,7 @@ import { netstring } from "../hash.ts"
 import { oneLine } from "../text.ts"
 import { ignoreRejection, isRecord, readOwn, readString, tryOr } from "../untrusted.ts"
 import { tell } from "./tell.ts"
+import { many } from "./unseen.ts"
 import { attributeOf, domainOf, targetingKeyOf } from "./view.ts"
 
 export type By =
@@ -65,9 +67,6 @@ export const rule: Check.Rule = (owner, name, value) => {
   }
 }
 
-/** So many evaluations, all without a key, are no coincidence. */
-const many = 100
-
 export class Keys {
   readonly #hook: string
   readonly #keyOf: KeyOf
@@ -87,14 +86,16 @@ export class Keys {
     this.#isInUse = true
     if (typeof key === "string" || Cause.isCause(key)) return key
     ignoreRejection(key)
-    return Cause.die(new Check.Misuse("gave a key that is no text"))
+    return Cause.die(
+      new Check.Misuse(`gave ${isPromiseLike(key) ? "a promise instead of a key" : "a key that is no text"}`)
+    )
   }
   #none({ flagKey }: HookContext): undefined {
     this.unkeyed++
     if (this.unkeyed !== many || this.#isInUse) return
-    const what = `limits nothing, since none of ${many} evaluations had a key; check the name in "by", ` +
+    const what = `none of ${many} evaluations had a key, so nothing is limited; check the name in "by", ` +
       "and put the hook after those that add the key"
-    tell(this.#hook, "before", flagKey, new Check.Misuse(what))
+    tell(this.#hook, "before", flagKey, new Check.Advice(what))
   }
 }
 

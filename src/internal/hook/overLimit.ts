@@ -15,7 +15,7 @@ import { oneLine } from "../text.ts"
 import { tryOr } from "../untrusted.ts"
 import { LastAnswers } from "./lastAnswers.ts"
 import { type Contribution, settle, type Settling } from "./part.ts"
-import { isServer } from "./server.ts"
+import { isServer, unserved } from "./server.ts"
 
 export interface Options {
   /**
@@ -207,9 +207,7 @@ export class OverLimit {
   #told(context: HookContext, decision: Decision): Decision {
     if (this.#isTold) return decision
     this.#isTold = true
-    const cause = Cause.die(
-      new Check.Misuse("cannot serve last answers, since the provider is not a ResolutionProvider")
-    )
+    const cause = Cause.die(unserved(", so there are no last answers"))
     const told = HookFailures.report({ hook: this.#settings.name, stage: "before", flagKey: context.flagKey, cause })
     return { ...decision, verdict: Effect.andThen(told, effectOf(decision.verdict)) }
   }

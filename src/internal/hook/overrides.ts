@@ -7,7 +7,7 @@ import type { FlagFilter } from "../../FlagFilter.ts"
 import type { HookContext } from "../../HookContext.ts"
 import type { HookHints } from "../../HookHints.ts"
 import { isTrue } from "../filtering.ts"
-import { functionName, quote } from "../text.ts"
+import { functionName, oneLine, quote } from "../text.ts"
 import { isRecord, tryOr } from "../untrusted.ts"
 import { targetingKeyOf } from "./view.ts"
 
@@ -227,6 +227,6 @@ export const sourceOf = (name: Origin, table: () => Table): Source => ({
 
 /** The flags of entries, without their values, as one bounded text. */
 export const namesOf = (entries: ReadonlyArray<Pick<Entry, "flag">>): string => {
-  const names = entries.slice(0, 50).map(({ flag }) => quote(flag, 64)).join(", ")
+  const names = entries.slice(0, 50).map(({ flag }) => oneLine(flag, 64)).join(", ")
   return entries.length > 50 ? `${names}, …` : names
 }

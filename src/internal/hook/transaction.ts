@@ -7,12 +7,12 @@ import * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
 import type { EvaluationDetails, ResolutionDetails } from "../../EvaluationDetails.ts"
 import * as HookFailures from "../../HookFailures.ts"
-import { Misuse } from "../check.ts"
 import { netstring } from "../hash.ts"
 import { structureOf } from "../structure.ts"
 import { read, tryOr } from "../untrusted.ts"
 import type { Flight } from "./flight.ts"
 import { serve } from "./serve.ts"
+import { unserved } from "./server.ts"
 import { given, type Landed, shared, TransactionCache } from "./transactionCache.ts"
 import { name } from "./transactionHook.ts"
 import { type EvaluationRecord, type Question, Recorder, type Source } from "./transactionRecord.ts"
@@ -82,7 +82,7 @@ export class Transaction {
   tell({ flagKey }: Question): Effect.Effect<void> | undefined {
     if (this.#hasTold) return undefined
     this.#hasTold = true
-    const cause = Cause.die(new Misuse("has no effect on this provider, since it is no ResolutionProvider"))
+    const cause = Cause.die(unserved(", so a transaction only records"))
     return HookFailures.report({ hook: name, stage: "before", flagKey, cause })
   }
 }
@@ -218,7 +218,9 @@ export class Ticket {
       this.#transaction.cache?.forget(this.#ofHook.key, this.#ofHook.resolution)
     }
     const isMissed = isFine && this.#source === undefined
-    this.#transaction.note(this.#question, details, this.#source ?? (isFine ? "provider" : "none"), this.#isKept)
+    const isOverride = this.#source === "hook" && typeof details.flagMetadata["override"] === "string"
+    const source = isOverride ? "override" : this.#source ?? (isFine ? "provider" : "none")
+    this.#transaction.note(this.#question, details, source, this.#isKept)
     const isWanted = this.#override !== undefined || this.#transaction.cache !== undefined
     return isMissed && isWanted ? this.#transaction.tell(this.#question) : undefined
   }

@@ -24,8 +24,9 @@ export interface Entry {
   /** The error code, if the evaluation failed. */
   readonly errorCode?: ErrorCode | undefined
   /**
-   * What resolved the flag: an override of the transaction, its cache, a resolution
-   * of a hook, or the provider. `"none"` if the evaluation failed before that.
+   * What resolved the flag: an override of the transaction or of an `OverrideHook`,
+   * the cache of the transaction, a resolution of another hook, or the provider.
+   * `"none"` if the evaluation failed before that.
    */
   readonly source: Source
   /** The number of evaluations with all of this in common. */

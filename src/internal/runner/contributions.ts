@@ -5,7 +5,7 @@ import * as EvaluationContext from "../../EvaluationContext.ts"
 import * as HookHints from "../../HookHints.ts"
 import { Misuse } from "../check.ts"
 import { settle } from "../hook/part.ts"
-import { isServer } from "../hook/server.ts"
+import { isServer, unserved } from "../hook/server.ts"
 import { touch } from "../hook/view.ts"
 import { nearest, oneLine } from "../text.ts"
 import { isRecord, readOwn, tryOr } from "../untrusted.ts"
@@ -81,12 +81,9 @@ const resolve = (host: Host, given: unknown, settling: unknown, entry: Entry): v
   const { details, flaw } = Resolution.from(given)
   const { flagKey, providerMetadata } = host.sdk
   const isServed = isServer(providerMetadata)
-  const what = isServed
-    ? flaw
-    : "gave a resolution that the provider does not serve, since it is no ResolutionProvider,"
-  if (what !== undefined && !entry.hasWarnedOfResolution && entry.onFailure !== "ignore") {
+  if ((flaw !== undefined || !isServed) && !entry.hasWarnedOfResolution && entry.onFailure !== "ignore") {
     entry.hasWarnedOfResolution = true
-    tell(host, entry, what)
+    tell(host, entry, isServed && flaw !== undefined ? new Misuse(flaw) : unserved())
   }
   if (!isServed) return
   const { evaluation, view } = host
@@ -97,10 +94,10 @@ const resolve = (host: Host, given: unknown, settling: unknown, entry: Entry): v
 const ignore = (host: Host, entry: Entry, what: string): void => {
   if (entry.hasWarned || entry.onFailure === "ignore") return
   entry.hasWarned = true
-  tell(host, entry, what)
+  tell(host, entry, new Misuse(what))
 }
 
-const tell = (host: Host, { name }: Entry, what: string): void => {
-  const cause = Cause.die(new Misuse(what))
+const tell = (host: Host, { name }: Entry, misuse: Misuse): void => {
+  const cause = Cause.die(misuse)
   Failure.report(host, { hook: name, stage: "before", flagKey: host.view.flagKey, cause })
 }
