@@ -233,8 +233,7 @@ describe.skipIf(!redis.isOwn)("Redis that", () => {
             // Without the bound it would be as long as the outage, of a second. What it was is printed.
             assert.isBelow(during.longest, 500)
           })
-        ),
-      40_000
+        )
     )
   }
 })

@@ -78,7 +78,7 @@ describe("exposures in Redis", () => {
     const counts = outputs.map((output) => /done (\d+) (\d+)/.exec(output)?.slice(1).map(Number) ?? [])
     assert.strictEqual(counts.flat().reduce((sum, count) => sum + count, 0), 1002)
     console.log(`two processes: ${counts.map(([delivered]) => delivered).join(" + ")} exposures of 500 subjects`)
-  }, 40_000)
+  })
 
   const limit = (bytes: string) =>
     Effect.runPromise(
@@ -120,6 +120,6 @@ describe("exposures in Redis", () => {
       assert.deepInclude(exposures.counts(), { offered: 600, delivered: 600, pending: 0 })
       await exposures.close()
       await close()
-    }, 40_000)
+    })
   }
 })

@@ -43,7 +43,7 @@ describe.skipIf(!redis.isOwn)("Redis that", () => {
         )
         assert.isBelow(during.longest, bound)
         assert.deepStrictEqual([dropped, pending, stored], [0, 0, offered])
-      }, 40_000)
+      })
     }
   }
 })

@@ -84,8 +84,7 @@ describe.skipIf(!redis.isOwn)("a server starts while Redis", () => {
             assert.isTrue(yield* isBack)
             yield* Effect.promise(() => Promise.all(running.map(({ close }) => close())))
           })
-        ),
-      60_000
+        )
     )
 
     it.live(`${name}, and stops while it still does`, () =>
@@ -98,6 +97,6 @@ describe.skipIf(!redis.isOwn)("a server starts while Redis", () => {
         const took = performance.now() - before
         await end()
         assert.isBelow(took, 4000)
-      }), 30_000)
+      }))
   }
 })

@@ -161,6 +161,11 @@ export interface RedisOptions {
   readonly lockExpiration?: Duration.Input | undefined
   /** How often a consumer renews its locks, every 30 seconds by default. */
   readonly lockRefreshInterval?: Duration.Input | undefined
+  /**
+   * How long the queue remembers an exposure that was handled, 1 day by default. An
+   * exposure that is sent again meanwhile is not stored again.
+   */
+  readonly timeToLive?: Duration.Input | undefined
 }
 
 /**
@@ -169,8 +174,8 @@ export interface RedisOptions {
  * **Details**
  *
  * It needs Effect's `Redis` service, such as `NodeRedis.layer` of
- * `@effect/platform-node`. `PersistedQueue.layerCleanup` of Effect needs
- * `PersistedQueue.layerStoreRedis` with the same prefix.
+ * `@effect/platform-node`. Once an hour, the queue forgets what was handled before
+ * `timeToLive`. What has failed too often is kept.
  *
  * **Gotchas**
  *
@@ -191,13 +196,17 @@ export interface RedisOptions {
  * @since 0.2.0
  */
 export const layerRedis = (options: RedisOptions = {}): Store<never, Redis.Redis> => {
-  const { prefix = "feature-flag-exposure-queue:", ...times } = Check.options("ExposureQueue.layerRedis", options, {
+  Check.options("ExposureQueue.layerRedis", options, {
     prefix: Check.aString,
     pollInterval: Check.positiveDuration,
     lockExpiration: Check.positiveDuration,
-    lockRefreshInterval: Check.positiveDuration
+    lockRefreshInterval: Check.positiveDuration,
+    timeToLive: Check.positiveDuration
   })
-  return Layer.provide(PersistedQueue.layer, PersistedQueue.layerStoreRedis({ prefix, ...times }))
+  const { prefix = "feature-flag-exposure-queue:", timeToLive = "1 day", ...times } = options
+  return Layer.merge(PersistedQueue.layer, PersistedQueue.layerCleanup({ timeToLive })).pipe(
+    Layer.provide(PersistedQueue.layerStoreRedis({ prefix, ...times }))
+  )
 }
 
 const defaultName = "feature-flag-exposures"
@@ -244,7 +253,7 @@ const sendTo = (
  *
  * **Gotchas**
  *
- * A Redis store remembers the identifier of each exposure. Provide
+ * A store other than `layerRedis` remembers the identifier of each exposure. Provide
  * `PersistedQueue.layerCleanup` in one process, or it grows without end.
  *
  * Throws a `RangeError` when an option is invalid or unknown.

@@ -38,7 +38,13 @@ import * as CircuitBreakerHook from "effect-openfeature/hooks/CircuitBreakerHook
 import * as OverrideConfig from "effect-openfeature/hooks/OverrideConfig"
 import { AuditFile, AuditReader, HookPlugin, OverrideFile, OverrideToken } from "effect-openfeature/node"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook } from "effect-openfeature/otel"
-import { RedisCacheStore, RedisExposureStore, RedisRateLimitStore, RedisUsageStore } from "effect-openfeature/redis"
+import {
+  ExposureQueue,
+  RedisCacheStore,
+  RedisExposureStore,
+  RedisRateLimitStore,
+  RedisUsageStore
+} from "effect-openfeature/redis"
 import { HookContract, TestFlags } from "effect-openfeature/testing"
 import { rangeError } from "../support.ts"
 
@@ -603,6 +609,8 @@ constructors.push(
   }]
 )
 
+const sending = { name: "text", concurrency: "positiveInteger", timeout: "positiveDuration" } as const
+
 const exposures = {
   ...privacy,
   targetingKey: "written",
@@ -622,7 +630,8 @@ const exposures = {
   closeTimeout: "duration",
   store: "exposureStore",
   timeout: "positiveDuration",
-  lease: "positiveDuration"
+  lease: "positiveDuration",
+  overrides: "boolean"
 } as const
 
 const totals = {
@@ -645,7 +654,18 @@ constructors.push(
   ["ExposureHook.makeCounts", (options) => ExposureHook.makeCounts(withSink(options)), totals],
   ["ExposureHook.startCounts", (options) => ExposureHook.startCounts(withSink(options)), totals],
   ["RedisExposureStore.make", RedisExposureStore.make, { prefix: "string" }],
-  ["RedisExposureStore.layer", RedisExposureStore.layer, { prefix: "string" }]
+  ["RedisExposureStore.layer", RedisExposureStore.layer, { prefix: "string" }],
+  ["ExposureQueue.layerRedis", ExposureQueue.layerRedis, {
+    prefix: "string",
+    pollInterval: "positiveDuration",
+    lockExpiration: "positiveDuration",
+    lockRefreshInterval: "positiveDuration",
+    timeToLive: "positiveDuration"
+  }],
+  ["ExposureQueue.make", ExposureQueue.make, sending],
+  ["ExposureQueue.start", (options) => ExposureQueue.start(memory, options), sending],
+  ["ExposureQueue.consume", (options) => ExposureQueue.consume(memory, () => undefined, options), consumer],
+  ["ExposureQueue.startConsumer", (options) => ExposureQueue.startConsumer(memory, () => undefined, options), consumer]
 )
 
 const audit = { ...privacy, metadata: "boolean", traceId: "function" } as const

@@ -36,15 +36,14 @@ const listOf = (file: { readonly source: OverrideHook.Source }) =>
     .map(({ flag, value }) => [flag, value])
 
 /** Turns of the event loop until a condition holds. Other processes can keep the disk busy. */
-/** A look at the file takes real time, in which no other one begins, so there are many. */
-const eventually = (condition: () => boolean) =>
+const eventually = (condition: () => boolean, again: Effect.Effect<void> = Effect.void) =>
   Effect.gen(function*() {
-    for (let i = 0; i < 2000 && !condition(); i++) {
-      yield* turns(100)
-      yield* TestClock.adjust("1 second")
-    }
+    for (let i = 0; i < 2000 && !condition(); i++) yield* Effect.andThen(turns(100), again)
     assert.isTrue(condition(), "never became true")
   })
+
+/** A look at the file takes real time, in which no other one begins. */
+const nextLook = TestClock.adjust("1 second")
 
 const reloaded = (file: OverrideFile.OverrideFile) => Effect.andThen(file.reload, file.status)
 
@@ -67,8 +66,7 @@ describe("overrides of a file", () => {
       assert.deepInclude(details, { value: true, reason: "STATIC", flagMetadata: { override: "file" } })
       replace(path, "[{\"flags\":[\"sale\",\"banner\"],\"value\":\"Hello\",\"subjects\":[\"ana\"]}]")
       yield* turns()
-      yield* TestClock.adjust("1 second")
-      yield* eventually(() => listOf(file).length === 2)
+      yield* eventually(() => listOf(file).length === 2, nextLook)
       assert.strictEqual(yield* flags.string("sale", "", { context: { targetingKey: "ana" } }), "Hello")
       assert.strictEqual(yield* flags.string("sale", ""), "")
     }))
@@ -119,7 +117,7 @@ describe("overrides of a file", () => {
         yield* TestClock.adjust("1 second")
         yield* turns(100)
       }
-      yield* eventually(() => JSON.stringify(listOf(file)) === "[[\"a\",3]]")
+      yield* eventually(() => JSON.stringify(listOf(file)) === "[[\"a\",3]]", nextLook)
       replace(path, "{\"a\":4}")
       yield* file.reload
       assert.deepStrictEqual(listOf(file), [["a", 4]])
