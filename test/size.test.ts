@@ -25,7 +25,7 @@ const limits: Readonly<Record<string, number>> = {
   OpenFeatureHook: 47_000,
   Privacy: 6_000,
   ResolutionProvider: 7_500,
-  index: 218_000,
+  index: 218_500,
   "audit/AuditQueue": 16_000,
   "audit/AuditRecord": 500,
   "audit/AuditSink": 500,

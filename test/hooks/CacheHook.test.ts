@@ -560,6 +560,27 @@ describe("a cache", () => {
           }
         })
       ))
+
+    it.effect(`gives nobody the answer of another subject when a hook of the SDK comes later, ${path}`, () =>
+      collectFailures(() =>
+        Effect.gen(function*() {
+          const cache = yield* CacheHook.make({ key: ["targetingKey"] })
+          const { client, domain, provider } = yield* plainClient({
+            flags: (_, { targetingKey }) => TestProvider.value(`for ${targetingKey}`)
+          })
+          yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, ResolutionProvider.make(provider)))
+          let user = "ana"
+          // What a stage has read of the context is kept for the others.
+          const reader = FeatureHook.make("reader", { before: ({ context }) => void Object.keys(context) })
+          client.addHooks(OpenFeatureHook.make(change(cache.hook), reader))
+          client.addHooks({ before: () => ({ targetingKey: user }) })
+          const evaluate = Effect.promise(() => client.getStringValue("sale", "none", { targetingKey: "ana" }))
+          assert.deepStrictEqual([yield* evaluate, yield* evaluate], ["for ana", "for ana"])
+          assert.deepInclude(yield* cache.counts, { hits: 1, misses: 1 })
+          user = "ben"
+          for (let i = 0; i < 3; i++) assert.strictEqual(yield* evaluate, "for ben")
+        })
+      ))
   }
 
   it.effect("has no key for what is no data, for what throws, and for what is too large", () =>

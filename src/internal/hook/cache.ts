@@ -40,8 +40,28 @@ export class Turn {
   key: Made | undefined = undefined
   version: Lookup["version"] = undefined
   isAnswered = false
+  /** Whether its answer was for another subject in the end. */
+  isUnserved = false
   isRefresh = false
   flight: Flight | undefined = undefined
+}
+
+class Answer implements Settling {
+  readonly resolution: ResolutionDetails
+  readonly #keys: Keys
+  readonly #turn: Turn
+  readonly #key: Made
+
+  constructor(resolution: ResolutionDetails, keys: Keys, turn: Turn, key: Made) {
+    this.resolution = resolution
+    this.#keys = keys
+    this.#turn = turn
+    this.#key = key
+  }
+  [settle](context: HookContext, resolution: ResolutionDetails): ResolutionDetails | undefined {
+    this.#turn.isUnserved = !this.#keys.isStill(context, this.#key)
+    return this.#turn.isUnserved ? undefined : resolution
+  }
 }
 
 /** How many flags the cache keeps away from one by one. */
@@ -90,12 +110,11 @@ export class Cache {
 
   after(context: HookContext, details: EvaluationDetails, turn: Turn): void {
     const { key } = turn
-    if (key === undefined) return
+    if (key === undefined || (turn.isAnswered && !turn.isUnserved)) return
     if (!this.#settings.keys.isStill(context, key)) {
       this.#settle(turn, undefined)
       return this.#misplace(context)
     }
-    if (turn.isAnswered) return
     if (context.resolution !== undefined) return this.#settle(turn, undefined)
     const timeToLive = this.#timeOf(context, "after", () => this.#settings.timeToLive(details, context))
     const { flagMetadata, value, variant } = details
@@ -189,7 +208,7 @@ export class Cache {
     turn.isAnswered = true
     this.#settings.count(key.flagKey, result)
     // A later hook can change the subject, and nobody may get the answer of another one.
-    return { resolution, [settle]: (context, kept) => this.#settings.keys.isStill(context, key) ? kept : undefined }
+    return new Answer(resolution, this.#settings.keys, turn, key)
   }
 
   /** Lets the provider resolve the flag, and others with the key wait for it. */

@@ -247,14 +247,14 @@ const detailsOf = (context: HookContext, input: Part.Input): Details =>
     ? EvaluationDetails.failed(context.flagKey, context.defaultValue, input)
     : input
 
-const isShared = (name: PropertyKey): boolean => name === "hints" || name === Part.settle
-
 // Later evaluations must get what the first one got, even if a neighbour writes to it.
 const kept = (result: unknown): Exit.Exit<Part.Contribution> | undefined => {
   if (!isRecord(result)) return undefined
-  const found = ["context", "hints", "resolution", Part.settle]
+  const found = ["context", "hints", "resolution"]
     .map((name) => [name, readOwn(result, name)] as const)
     .filter((entry) => entry[1] !== undefined)
-    .map(([name, value]) => [name, isShared(name) ? value : EvaluationContext.snapshot(value)])
-  return found.length === 0 ? undefined : Exit.succeed(Object.fromEntries(found))
+    .map(([name, value]) => [name, name === "hints" ? value : EvaluationContext.snapshot(value)])
+  if (found.length === 0) return undefined
+  const contribution: Part.Contribution = Object.fromEntries(found)
+  return Exit.succeed(Part.isSettling(result) ? Part.settledBy(contribution, result) : contribution)
 }

@@ -43,8 +43,16 @@ export interface Settling extends Contribution {
    * Called instead of the provider, with the context as all hooks have left it.
    * Returns what is served, or `undefined` to ask the provider after all.
    */
-  readonly [settle]: (context: HookContext, resolution: ResolutionDetails) => ResolutionDetails | undefined
+  [settle](context: HookContext, resolution: ResolutionDetails): ResolutionDetails | undefined
 }
+
+export const isSettling = (contribution: object): contribution is Settling => settle in contribution
+
+/** The contribution with what another one decides in the end. */
+export const settledBy = (contribution: Contribution, other: Settling): Settling => ({
+  ...contribution,
+  [settle]: (context, resolution) => other[settle](context, resolution)
+})
 
 /**
  * The stages as the author of a hook writes them. They are methods, since only

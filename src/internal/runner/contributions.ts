@@ -4,11 +4,11 @@ import * as Cause from "effect/Cause"
 import * as EvaluationContext from "../../EvaluationContext.ts"
 import * as HookHints from "../../HookHints.ts"
 import { Misuse } from "../check.ts"
-import { settle } from "../hook/part.ts"
+import { isSettling } from "../hook/part.ts"
 import { isServer, unserved } from "../hook/server.ts"
 import { touch } from "../hook/view.ts"
 import { nearest, oneLine } from "../text.ts"
-import { isRecord, readOwn, tryOr } from "../untrusted.ts"
+import { isRecord, tryOr } from "../untrusted.ts"
 import * as Failure from "./failure.ts"
 import * as Resolution from "./resolution.ts"
 import type { Entry } from "./stack.ts"
@@ -53,7 +53,9 @@ export class Contributions {
       }
       this.#merge(host, EvaluationContext.toSdk(context))
     }
-    if (resolution !== undefined) resolve(host, resolution, readOwn(contribution, settle), entry)
+    if (resolution !== undefined) {
+      resolve(host, resolution, contribution, entry)
+    }
   }
 
   #merge({ sdk, view }: Host, contributed: SDK.EvaluationContext): void {
@@ -77,7 +79,7 @@ export class Contributions {
   }
 }
 
-const resolve = (host: Host, given: unknown, settling: unknown, entry: Entry): void => {
+const resolve = (host: Host, given: unknown, contribution: object, entry: Entry): void => {
   const { details, flaw } = Resolution.from(given)
   const { flagKey, providerMetadata } = host.sdk
   const isServed = isServer(providerMetadata)
@@ -87,7 +89,7 @@ const resolve = (host: Host, given: unknown, settling: unknown, entry: Entry): v
   }
   if (!isServed) return
   const { evaluation, view } = host
-  evaluation.resolve(flagKey, details, typeof settling === "function" ? () => settling(view, details) : undefined)
+  evaluation.resolve(flagKey, details, isSettling(contribution) ? { contribution, view } : undefined)
 }
 
 // The SDK ignores such a result. Here it is reported once as well.

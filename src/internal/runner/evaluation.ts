@@ -3,10 +3,13 @@ import type * as SDK from "@openfeature/server-sdk"
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type { ResolutionDetails } from "../../EvaluationDetails.ts"
+import type { HookContext } from "../../HookContext.ts"
 import * as HookHints from "../../HookHints.ts"
 import { Budget, maxDepth, maxNested, Nesting } from "../hook/registration.ts"
 import { around, type Sharing } from "../hook/inTransaction.ts"
+import { settle, type Settling } from "../hook/part.ts"
 import type { Ticket, Transaction } from "../hook/transaction.ts"
+import { touch } from "../hook/view.ts"
 import * as Services from "../services.ts"
 import { tryOr } from "../untrusted.ts"
 import type { Stacked } from "./stack.ts"
@@ -15,8 +18,8 @@ import type { Stacked } from "./stack.ts"
 interface Resolved {
   readonly flagKey: string
   readonly details: ResolutionDetails
-  /** Returns what is served in the end. */
-  readonly settle: (() => ResolutionDetails | undefined) | undefined
+  /** What decides in the end, and its view of the evaluation. */
+  readonly last: { readonly contribution: Settling; readonly view: HookContext } | undefined
 }
 
 /** The run of one stack in an evaluation. */
@@ -138,18 +141,20 @@ export class Evaluation implements Sharing {
     return this.ticket?.resolution ?? this.#resolution?.details
   }
   /** The first one holds. */
-  resolve(flagKey: string, details: ResolutionDetails, settle: Resolved["settle"]): void {
-    this.#resolution ??= { flagKey, details, settle }
+  resolve(flagKey: string, details: ResolutionDetails, last: Resolved["last"]): void {
+    this.#resolution ??= { flagKey, details, last }
     this.publish()
   }
   /** What is served in place of the provider's. A provider can pass the context on for another flag. */
   resolutionOf(flagKey: string): ResolutionDetails | undefined {
     const given = this.#resolution
     if (given === undefined || given.flagKey !== flagKey) return undefined
-    if (given.settle === undefined) return given.details
-    const details = tryOr(given.settle, () => undefined)
-    this.#resolution = details && { flagKey, details, settle: undefined }
-    return details
+    const { details, last } = given
+    if (last === undefined) return details
+    touch(last.view)
+    const settled = tryOr(() => last.contribution[settle](last.view, details), () => undefined)
+    this.#resolution = settled && { flagKey, details: settled, last: undefined }
+    return settled
   }
   /** Lets other hooks of the evaluation find it by its context. */
   publish(): void {
