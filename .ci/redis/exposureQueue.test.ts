@@ -68,17 +68,17 @@ describe("a queue of exposures", () => {
     const takenIn = async (timeToLive: "1 millis" | "1 day") => {
       const layer = ExposureQueue.layerRedis({ prefix: `${timeToLive}:`, timeToLive, pollInterval: "50 millis" })
       const inRedis = Layer.provide(layer, redisConnection(url))
-      let taken = 0
+      const taken: Array<string> = []
       for (let round = 1; round <= 2; round++) {
         const queue = ExposureQueue.start(inRedis, { timeout: "5 seconds" })
-        const consumer = ExposureQueue.startConsumer(inRedis, () => void taken++)
-        for (let i = 0; i < 40 && taken < round; i++) {
+        const consumer = ExposureQueue.startConsumer(inRedis, ({ subject }) => void taken.push(subject))
+        for (let i = 0; i < 40 && taken.length < round; i++) {
           await Effect.runPromise(queue.send([exposure]))
           await new Promise((resolve) => setTimeout(resolve, 50))
         }
         await Promise.all([consumer.close(), queue.close()])
       }
-      return taken
+      return taken.length
     }
     assert.deepStrictEqual([await takenIn("1 millis"), await takenIn("1 day")], [2, 1])
   })
