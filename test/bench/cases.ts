@@ -165,7 +165,7 @@ export const cases: ReadonlyArray<Case> = [
   of(
     "guard",
     1,
-    "added time: ContextGuardHook on 50 attributes, over an empty hook / JSON.stringify of them",
+    "added time: ContextGuardHook on 50 attributes / JSON.stringify of them",
     Guard.added
   ),
   of(
