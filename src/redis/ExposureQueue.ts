@@ -58,7 +58,7 @@ export interface Options {
 }
 
 /**
- * The options of a consumer.
+ * The options of a consumer of exposures.
  *
  * @category models
  * @since 0.2.0
@@ -100,7 +100,7 @@ export interface Running {
 }
 
 /**
- * A running consumer, for an application without Effect.
+ * A running consumer of exposures, for an application without Effect.
  *
  * @category models
  * @since 0.2.0
@@ -126,7 +126,7 @@ export interface Delivery {
 }
 
 /**
- * A layer with a store for queues, in memory or in Redis.
+ * A layer with a store for queues of exposures, in memory or in Redis.
  *
  * @category models
  * @since 0.2.0
@@ -419,7 +419,7 @@ const consuming = <A, E, R>(
   })
 
 /**
- * Starts a consumer, for an application without Effect.
+ * Starts a consumer of exposures, for an application without Effect.
  *
  * **Details**
  *
