@@ -6,8 +6,7 @@
 //   node .ci/matrix.mjs --sdk 1.20.1               this version of the SDK only
 //   node .ci/matrix.mjs --coverage 24              everything, with the coverage under this version of Node
 //
-// Long tests make a tenth of their repetitions, and the files share two processes. `npm test` makes all repetitions,
-// and gives each file a process of its own.
+// Long tests make a tenth of their repetitions; `npm test` makes them all.
 import { cpSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
@@ -51,10 +50,7 @@ const attempt = (target, wanted, body) => {
   }
 }
 const vitest = (node, cwd, ...args) =>
-  execute(node, [join(cwd, "node_modules/vitest/vitest.mjs"), "run", "--no-isolate", ...args], {
-    cwd,
-    env: { SCALE: "0.1" }
-  })
+  execute(node, [join(cwd, "node_modules/vitest/vitest.mjs"), "run", ...args], { cwd, env: { SCALE: "0.1" } })
 
 for (const wanted of nodes) {
   attempt("Node", wanted, (started) => {

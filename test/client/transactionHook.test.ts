@@ -1,15 +1,21 @@
 import * as SDK from "@openfeature/server-sdk"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect } from "effect"
-import { FeatureFlags, FeatureHook, FlagTransaction, OpenFeatureHook, ResolutionProvider } from "effect-openfeature"
-import { TestProvider } from "effect-openfeature/testing"
+import { vi } from "vitest"
 import { collectFailures, newDomain, turns } from "../support.ts"
 
-// What is told once per process needs a file of its own.
+// What is told once per process needs modules of its own, since test files can share a process.
+const fresh = Effect.promise(async () => {
+  vi.resetModules()
+  return { ...await import("effect-openfeature"), ...await import("effect-openfeature/testing") }
+})
+
 describe("a transaction of plain code without the hook", () => {
   it.effect("is told once, with what to do", () =>
     collectFailures((failures) =>
       Effect.gen(function*() {
+        const { FeatureFlags, FeatureHook, FlagTransaction, OpenFeatureHook, ResolutionProvider, TestProvider } =
+          yield* fresh
         const domain = newDomain()
         const provider = yield* TestProvider.make({ flags: { a: TestProvider.value("provider") } })
         yield* Effect.promise(() => SDK.OpenFeature.setProviderAndWait(domain, ResolutionProvider.make(provider)))
