@@ -154,10 +154,7 @@ const resolve = <A>(
     : resolveWithin(ticket, resolver, flagKey, defaultValue, context, logger)
 }
 
-// The evaluations whose provider is being asked. One that is wrapped twice must not wait for itself.
-const asking = new WeakSet<Ticket>()
-
-// Only transactions need closures for each evaluation.
+// Only transactions need a closure for each evaluation.
 const resolveWithin = <A>(
   ticket: Ticket,
   resolver: Resolver<A>,
@@ -165,16 +162,9 @@ const resolveWithin = <A>(
   defaultValue: A,
   context: SDK.EvaluationContext,
   logger: SDK.Logger
-): Resolving<A> => {
-  const ask = () => resolver(flagKey, defaultValue, context, logger)
-  if (asking.has(ticket)) return ask()
-  const isOfHook = resolutionOf(context, flagKey) !== undefined
-  return ticket.resolve(context, isOfHook, async () => {
-    asking.add(ticket)
-    try {
-      return await ask()
-    } finally {
-      asking.delete(ticket)
-    }
-  })
-}
+): Resolving<A> =>
+  ticket.resolve(
+    context,
+    resolutionOf(context, flagKey) !== undefined,
+    () => resolver(flagKey, defaultValue, context, logger)
+  )
