@@ -128,7 +128,8 @@ export interface Options {
   readonly size?: (() => number) | undefined
   /**
    * The number of evaluations of the rule `memory`, 100,000 by default. With less
-   * than 10,000, it finds only hooks that keep much.
+   * than 10,000, it finds only hooks that keep much, and takes further evaluations
+   * before it says so.
    */
   readonly evaluations?: number | undefined
   /**
