@@ -43,7 +43,9 @@ for (const module of modules) {
   const imports = isApart(module) ? [own] : [`import { ${name} } from "${specifierOf(module)}"`, `${own} // the same`]
   // Not the bare name, which is the anchor of a type of that name.
   const head = `# Module ${name}\n\n${headerOf(module).text}\n\n\`\`\`ts\n${imports.join("\n")}\n\`\`\`\n`
-  writeFileSync(file, readFileSync(file, "utf8").replace(/^# .*\n/, () => head))
+  // A type that nobody can import says nothing. Its properties are in the table.
+  const page = readFileSync(file, "utf8").replace(/^#+ Extends\n\n- `[^`]*`(?:\\<.*\\>)?\n\n(?=#|\*)/gm, "")
+  writeFileSync(file, page.replace(/^# .*\n/, () => head))
 }
 const rows = modules.map((module) => `| [${nameOf(module)}](${module}.md) | ${headerOf(module).lead} |`)
 writeFileSync(

@@ -160,43 +160,7 @@ export interface Violation {
  * @category models
  * @since 0.2.0
  */
-export interface Options<out B = unknown> {
-  /**
-   * `"strict"`, the default, refuses the evaluation. `"lenient"` removes, truncates
-   * or sanitises the attribute, and refuses only what cannot be cleaned. `"report"`
-   * only tells.
-   */
-  readonly mode?: "strict" | "lenient" | "report" | undefined
-  /** The rules about the content, `defaultRules` by default. */
-  readonly rules?: ReadonlyArray<ContentRule> | undefined
-  /** Rules about the content that do not hold for an attribute, by its name. None by default. */
-  readonly exempt?: Readonly<Record<string, ReadonlyArray<ContentRule>>> | undefined
-  /** The maximum size of the whole context in characters, 65,536 by default. */
-  readonly maxSize?: number | undefined
-  /** The maximum size of the value of an attribute in characters, 4,096 by default. At most 1,000,000. */
-  readonly maxAttributeSize?: number | undefined
-  /** The maximum length of the name of an attribute or a member in characters, 128 by default. At most 1,000. */
-  readonly maxNameLength?: number | undefined
-  /** The maximum depth of structures, 5 by default. A list of texts has depth 1. At most 100. */
-  readonly maxDepth?: number | undefined
-  /** The maximum number of attributes, 100 by default. */
-  readonly maxAttributes?: number | undefined
-  /** The maximum number of elements of lists and members of objects in the whole context, 1,000 by default. */
-  readonly maxElements?: number | undefined
-  /**
-   * The allowed attributes, besides the targeting key: names, or globs in which `*`
-   * matches any text and `?` one character. All by default.
-   */
-  readonly allowed?: ReadonlyArray<string> | undefined
-  /** The forbidden attributes: names or globs. None by default. */
-  readonly forbidden?: ReadonlyArray<string> | undefined
-  /**
-   * Patterns that attributes must match as a whole: a glob, or a regular expression
-   * without lookarounds, references and word boundaries. None by default.
-   */
-  readonly patterns?: Readonly<Record<string, string | RegExp>> | undefined
-  /** The types that attributes must have. None by default. */
-  readonly types?: Readonly<Record<string, AttributeType | ReadonlyArray<AttributeType>>> | undefined
+export interface Options<out B = unknown> extends GuardOptions.Options {
   /**
    * Runs for each violation that is told, one after the other, in the background.
    * Returns an effect, a promise, or nothing. None by default.

@@ -8,18 +8,41 @@ import * as Rules from "./rules.ts"
 
 /** The options of a guard without those of its reports. */
 export interface Options {
+  /**
+   * `"strict"`, the default, refuses the evaluation. `"lenient"` removes, truncates
+   * or sanitises the attribute, and refuses only what cannot be cleaned. `"report"`
+   * only tells.
+   */
   readonly mode?: Mode | undefined
+  /** The rules about the content, `defaultRules` by default. */
   readonly rules?: ReadonlyArray<Rules.Chosen> | undefined
+  /** Rules about the content that do not hold for an attribute, by its name. None by default. */
   readonly exempt?: Readonly<Record<string, ReadonlyArray<Rules.Chosen>>> | undefined
+  /** The maximum size of the whole context in characters, 65,536 by default. */
   readonly maxSize?: number | undefined
+  /** The maximum size of the value of an attribute in characters, 4,096 by default. At most 1,000,000. */
   readonly maxAttributeSize?: number | undefined
+  /** The maximum length of the name of an attribute or a member in characters, 128 by default. At most 1,000. */
   readonly maxNameLength?: number | undefined
+  /** The maximum depth of structures, 5 by default. A list of texts has depth 1. At most 100. */
   readonly maxDepth?: number | undefined
+  /** The maximum number of attributes, 100 by default. */
   readonly maxAttributes?: number | undefined
+  /** The maximum number of elements of lists and members of objects in the whole context, 1,000 by default. */
   readonly maxElements?: number | undefined
+  /**
+   * The allowed attributes, besides the targeting key: names, or globs in which `*`
+   * matches any text and `?` one character. All by default.
+   */
   readonly allowed?: ReadonlyArray<string> | undefined
+  /** The forbidden attributes: names or globs. None by default. */
   readonly forbidden?: ReadonlyArray<string> | undefined
+  /**
+   * Patterns that attributes must match as a whole: a glob, or a regular expression
+   * without lookarounds, references and word boundaries. None by default.
+   */
   readonly patterns?: Readonly<Record<string, string | RegExp>> | undefined
+  /** The types that attributes must have. None by default. */
   readonly types?: Readonly<Record<string, Rules.Type | ReadonlyArray<Rules.Type>>> | undefined
 }
 
