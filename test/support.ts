@@ -62,11 +62,15 @@ export const turns = (count = 5): Effect.Effect<void> =>
     for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))
   })
 
-/** Turns of the event loop until a condition holds; one that does not within a minute makes the test fail. */
-export const until = (condition: () => boolean): Effect.Effect<void> =>
+/**
+ * Turns of the event loop until a condition holds, each with something that is done again. A condition that does not
+ * hold within a minute makes the test fail: a busy machine reads files slowly.
+ */
+export const until = (condition: () => boolean, again: Effect.Effect<void> = Effect.void): Effect.Effect<void> =>
   Effect.gen(function*() {
     for (const end = performance.now() + 60_000; performance.now() < end;) {
       if (condition()) return
+      yield* again
       yield* turns(1)
     }
     return yield* Effect.die(new Error(`never became true: ${String(condition)}`))

@@ -16,7 +16,7 @@ import {
   writeSync
 } from "node:fs"
 import { Readable } from "node:stream"
-import { asynchronous, random, rangeError, turns, unhandledRejections } from "../support.ts"
+import { asynchronous, random, rangeError, turns, unhandledRejections, until } from "../support.ts"
 import { chained, folder, line, numbers, text } from "./trail.ts"
 
 const path = folder()
@@ -268,13 +268,7 @@ describe("following", () => {
       )
     )
     const expect = Effect.fnUntraced(function*(...expected: ReadonlyArray<number>) {
-      let before = 0
-      for (let idle = 0; idle < 2000 && seen.length < expected.length; idle++) {
-        if (seen.length > before) idle = 0
-        before = seen.length
-        yield* TestClock.adjust("250 millis")
-        yield* turns(2)
-      }
+      yield* until(() => seen.length >= expected.length, TestClock.adjust("250 millis"))
       assert.deepStrictEqual(seen, expected)
     })
     return { fiber, expect }

@@ -7,7 +7,7 @@ import { createHook } from "node:async_hooks"
 import { execFileSync } from "node:child_process"
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { client, type LogRecord, logsTo, rangeError, turns } from "../support.ts"
+import { client, type LogRecord, logsTo, rangeError, turns, until } from "../support.ts"
 import { newFolder } from "./files.ts"
 
 const secret = "s3cret-value"
@@ -35,13 +35,6 @@ const listOf = (file: { readonly source: OverrideHook.Source }) =>
   OverrideHook.makeUnsafe({ enabled: true, sources: [file.source], values: true, logLevel: false }).list()
     .map(({ flag, value }) => [flag, value])
 
-/** Turns of the event loop until a condition holds. Other processes can keep the disk busy. */
-const eventually = (condition: () => boolean, again: Effect.Effect<void> = Effect.void) =>
-  Effect.gen(function*() {
-    for (let i = 0; i < 2000 && !condition(); i++) yield* Effect.andThen(turns(100), again)
-    assert.isTrue(condition(), "never became true")
-  })
-
 /** A look at the file takes real time, in which no other one begins. */
 const nextLook = TestClock.adjust("1 second")
 
@@ -66,7 +59,7 @@ describe("overrides of a file", () => {
       assert.deepInclude(details, { value: true, reason: "STATIC", flagMetadata: { override: "file" } })
       replace(path, "[{\"flags\":[\"sale\",\"banner\"],\"value\":\"Hello\",\"subjects\":[\"ana\"]}]")
       yield* turns()
-      yield* eventually(() => listOf(file).length === 2, nextLook)
+      yield* until(() => listOf(file).length === 2, nextLook)
       assert.strictEqual(yield* flags.string("sale", "", { context: { targetingKey: "ana" } }), "Hello")
       assert.strictEqual(yield* flags.string("sale", ""), "")
     }))
@@ -99,7 +92,7 @@ describe("overrides of a file", () => {
       const file = yield* OverrideFile.make(path, { debounce: "1 millis", pollInterval: "1 hour" })
       for (const [index, write] of [replace, writeFileSync, replace].entries()) {
         write(path, `{"a":${index + 2}}`)
-        yield* eventually(() => JSON.stringify(listOf(file)) === `[["a",${index + 2}]]`)
+        yield* until(() => JSON.stringify(listOf(file)) === `[["a",${index + 2}]]`)
       }
     }).pipe(Effect.provide(logsTo([]))))
 
@@ -117,7 +110,7 @@ describe("overrides of a file", () => {
         yield* TestClock.adjust("1 second")
         yield* turns(100)
       }
-      yield* eventually(() => JSON.stringify(listOf(file)) === "[[\"a\",3]]", nextLook)
+      yield* until(() => JSON.stringify(listOf(file)) === "[[\"a\",3]]", nextLook)
       replace(path, "{\"a\":4}")
       yield* file.reload
       assert.deepStrictEqual(listOf(file), [["a", 4]])

@@ -7,7 +7,7 @@ import { Readable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import { run, type Terminal } from "../../src/node/internal/command.ts"
 import { version } from "../../src/internal/version.ts"
-import { turns } from "../support.ts"
+import { until } from "../support.ts"
 import { chained, folder, line, numbers, text } from "./trail.ts"
 
 const path = folder()
@@ -155,10 +155,7 @@ describe("the command", () => {
       const { given, printed } = terminal()
       const fiber = yield* Effect.forkChild(run(["audit", "--follow", "--json", source], given))
       const printedLines = Effect.fnUntraced(function*(count: number) {
-        for (let i = 0; i < 2000 && printed.output.split("\n").length <= count; i++) {
-          yield* TestClock.adjust("250 millis")
-          yield* turns(2)
-        }
+        yield* until(() => printed.output.split("\n").length > count, TestClock.adjust("250 millis"))
         assert.strictEqual(printed.output.split("\n").length, count + 1)
       })
       yield* printedLines(3)

@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readlinkSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { tryOr } from "../../src/internal/untrusted.ts"
 import { Disk } from "../../src/node/internal/disk.ts"
-import { client, collectFailures, type LogRecord, logsTo, random, turns } from "../support.ts"
+import { client, collectFailures, type LogRecord, logsTo, random, turns, until } from "../support.ts"
 import { assertChained, assertNumbered, contentOf, faultyDisk, filesOf, newFolder, onDisk, recordOf } from "./files.ts"
 
 const guarantees = ["buffered", "written", "synced"] as const
@@ -27,13 +27,6 @@ const opened = Effect.fnUntraced(function*(options: AuditFile.Options = {}) {
 })
 
 const append = (file: AuditFile.AuditFile, flagKey: string) => Effect.exit(file.append(recordOf(flagKey)))
-
-/** Waits for real work on the disk, which no test clock drives. */
-const until = (condition: () => boolean): Effect.Effect<void> =>
-  Effect.promise(async () => {
-    for (let i = 0; i < 2000 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 2))
-    assert.isTrue(condition())
-  })
 
 /** Waits until the writer has given up what it could not write. */
 const settled = (file: AuditFile.AuditFile): Effect.Effect<void> =>
