@@ -8,13 +8,13 @@ import { EvaluationError, FeatureFlags, FeatureHook } from "effect-openfeature"
 import { OtelEventHook, OtelMetricsHook, OtelTracingHook, SemanticConventions } from "effect-openfeature/otel"
 import { TestProvider } from "effect-openfeature/testing"
 import { Otlp, OtlpExporter } from "effect/observability"
-import { deferred, newDomain, random } from "../support.ts"
+import { deferred, newDomain, random, scale } from "../support.ts"
 import { collector, recordOf } from "./collector.ts"
 import { metering, type Series, seriesOf } from "./metering.ts"
 import { Reader } from "./reader.ts"
 import { logsInMemory, spansInMemory } from "./support.ts"
 
-const evaluations = 10_000
+const evaluations = 10_000 * scale
 const seed = 20_260_201
 
 const { active, duration, error, requests, success } = SemanticConventions.metrics
