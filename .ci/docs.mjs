@@ -3,7 +3,7 @@
 // 1. What the linter cannot see of JSDoc: each module of src has a header, each export a lead sentence of its own, and
 //    each field of an exported type or of options a comment of its own, which an editor shows where the field is typed.
 // 2. Each ts fence in the JSDoc of src, in README.md and in docs type-checks under the strict options of the project
-//    and runs without failure within 10 seconds. A trailing comment `// => <expression>` behind an expression statement
+//    and runs to its end without failure. A trailing comment `// => <expression>` behind an expression statement
 //    or a constant asserts that the value equals the expression; behind console.log it looks at the argument. The
 //    fences of docs/api are those of the JSDoc.
 import { readdirSync, readFileSync, rmSync } from "node:fs"

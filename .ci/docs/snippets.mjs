@@ -10,7 +10,8 @@ import { instrument } from "./instrument.mjs"
 /** Where the snippets are written to. */
 export const cache = join(root, ".cache", "docs")
 
-const timeout = 10_000
+// Of a snippet that hangs. A busy machine takes some seconds for one that does not.
+const timeout = 60_000
 const otherLanguages = ["text", "sh", "json", "jsonc", "yaml", "mermaid", "diff"]
 
 /** The ts fences in lines of `{ text, line }`. Reports what is not closed and languages that nothing checks. */

@@ -22,7 +22,7 @@ const take = (store: AuditQueue.Store, name: string, count: number) =>
       taken.push([record, delivery])
       if (taken.length === count) Deferred.doneUnsafe(isDone, Effect.void)
     }, { name }))
-    yield* Effect.timeout(Deferred.await(isDone), "5 seconds")
+    yield* Effect.timeout(Deferred.await(isDone), "1 minute")
     // The last one is acknowledged by now.
     yield* Effect.sleep("50 millis")
     yield* Fiber.interrupt(fiber)
@@ -101,7 +101,7 @@ export const contract = (kind: string, shared: AuditQueue.Store<unknown>): void 
             Deferred.doneUnsafe(isHandled, Effect.void)
             return Effect.never
           }, { name }))
-          yield* Effect.timeout(Deferred.await(isHandled), "5 seconds")
+          yield* Effect.timeout(Deferred.await(isHandled), "1 minute")
           yield* Fiber.interrupt(interrupted)
           const isDone = yield* Deferred.make<void>()
           const failing = AuditQueue.startConsumer(store, async (_record, delivery) => {
@@ -109,7 +109,7 @@ export const contract = (kind: string, shared: AuditQueue.Store<unknown>): void 
             if (seen.length === 2) throw new Error("the database is down")
             Deferred.doneUnsafe(isDone, Effect.void)
           }, { name })
-          yield* Effect.timeout(Deferred.await(isDone), "5 seconds")
+          yield* Effect.timeout(Deferred.await(isDone), "1 minute")
           yield* Effect.promise(() => failing.close())
           assert.strictEqual(new Set(seen.map(({ id }) => id)).size, 1)
           // What was interrupted is no attempt.

@@ -26,7 +26,7 @@ const take = (store: ExposureQueue.Store, name: string, count: number) =>
       taken.push(exposure)
       if (taken.length === count) Deferred.doneUnsafe(isDone, Effect.void)
     }, { name }))
-    yield* Effect.timeout(Deferred.await(isDone), "5 seconds")
+    yield* Effect.timeout(Deferred.await(isDone), "1 minute")
     yield* Effect.sleep("150 millis")
     yield* Fiber.interrupt(fiber)
     return taken
@@ -100,7 +100,7 @@ export const contract = (kind: string, shared: ExposureQueue.Store<unknown>): vo
             Deferred.doneUnsafe(isHandled, Effect.void)
             return Effect.never
           }, { name }))
-          yield* Effect.timeout(Deferred.await(isHandled), "5 seconds")
+          yield* Effect.timeout(Deferred.await(isHandled), "1 minute")
           yield* Fiber.interrupt(interrupted)
           const isDone = yield* Deferred.make<void>()
           const failing = ExposureQueue.startConsumer(store, async (_exposure, delivery) => {
@@ -108,7 +108,7 @@ export const contract = (kind: string, shared: ExposureQueue.Store<unknown>): vo
             if (seen.length === 2) throw new Error("the database is down")
             Deferred.doneUnsafe(isDone, Effect.void)
           }, { name })
-          yield* Effect.timeout(Deferred.await(isDone), "5 seconds")
+          yield* Effect.timeout(Deferred.await(isDone), "1 minute")
           yield* Effect.promise(() => failing.close())
           // What was interrupted is no attempt.
           const id = "id of a:2026-01-31T18:00:00.000Z"
