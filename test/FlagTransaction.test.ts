@@ -12,6 +12,7 @@ import {
   FlagTransaction,
   OpenFeatureHook,
   OverrideHook,
+  RateLimitHook,
   ResolutionProvider
 } from "effect-openfeature"
 import { TestProvider } from "effect-openfeature/testing"
@@ -212,6 +213,35 @@ describe("a transaction of the Effect client", () => {
         yield* Deferred.succeed(gate, undefined)
         assert.deepStrictEqual((yield* Fiber.join(fiber)).value, ["for free", "for free"])
         assert.strictEqual(yield* evaluate, "for pro")
+      }))
+
+    it.effect(`lets hooks answer and count for a subject that a hook sets and that has no value yet, ${path}`, () =>
+      Effect.gen(function*() {
+        let user: string | undefined = undefined
+        const identify = FeatureHook.make("identify", {
+          before: () => user === undefined ? undefined : { context: { targetingKey: user } }
+        })
+        const { hook } = OverrideHook.makeUnsafe({
+          enabled: true,
+          overrides: [{ flags: "a", value: "override", subjects: ["tester"] }],
+          logLevel: false
+        })
+        const limit = yield* RateLimitHook.make({ limit: 1, window: "1 hour", by: "subject" })
+        const { flags, provider } = yield* countingClient({
+          hooks: [change(identify), change(hook), change(limit.hook)]
+        })
+        const { value } = yield* FeatureFlags.transaction(Effect.gen(function*() {
+          const values: Array<string> = []
+          for (const subject of [undefined, "tester", "ana", "ana", "tester"]) {
+            user = subject
+            values.push(yield* flags.string("a", "none"))
+          }
+          return values
+        }))
+        assert.deepStrictEqual(value, ["a 1", "override", "a 2", "a 2", "override"])
+        assert.strictEqual((yield* provider.calls).length, 2)
+        // What is kept for the subject that a hook has set asks no provider, so it takes nothing from a limit.
+        assert.deepInclude(yield* limit.counts, { passed: 1, unkeyed: 1, rejected: 0 })
       }))
 
     it.effect(`gives nobody the cached answer of another subject, which is not served, ${path}`, () =>
@@ -1127,6 +1157,28 @@ describe("a transaction of plain code", () => {
         assert.deepStrictEqual(joined.value[1].value, ["a 3", "a 3"])
       }))
   }
+
+  it.effect("lets hooks answer for a subject that a later hook sets, and that has no value yet", () =>
+    Effect.gen(function*() {
+      let user: string | undefined = undefined
+      const identify = FeatureHook.make("identify", {
+        before: () => user === undefined ? undefined : { context: { targetingKey: user } }
+      })
+      const { hook } = OverrideHook.makeUnsafe({
+        enabled: true,
+        overrides: [{ flags: "a", value: "override", subjects: ["tester"] }],
+        logLevel: false
+      })
+      const { client } = yield* countingPlain(identify, hook)
+      const { value } = yield* Effect.promise(() =>
+        FlagTransaction.run({}, async () => {
+          const nobody = await client.getStringValue("a", "none")
+          user = "tester"
+          return [nobody, await client.getStringValue("a", "none")]
+        })
+      )
+      assert.deepStrictEqual(value, ["a 1", "override"])
+    }))
 
   it.effect("a fiber that plain code starts belongs to no transaction of plain code", () =>
     Effect.gen(function*() {

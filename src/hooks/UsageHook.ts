@@ -307,7 +307,8 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const counts = { counted: 0, cost: 0 }
   const costBefore = Cost.costOf(options.cost ?? 1)
 
-  const noteSpent = (flagKey: string, key: string, spent: Spent, cost: number): void => {
+  const noteSpent = (context: HookContext, key: string, spent: Spent, cost: number): void => {
+    const { flagKey } = context
     usage.note(key, spent)
     for (const threshold of Usage.reached(thresholds, rule.budget, spent)) {
       const alert = Usage.alertOf(rule, spent, { name, key: printed(key), flagKey: oneLine(flagKey, 256), threshold })
@@ -317,17 +318,19 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     counts.counted++
     counts.cost = decimal(counts.cost + cost)
     costs(flagKey).updateUnsafe(cost, Services.current())
-    if (spent.used > rule.budget) over.passed(flagKey)
+    if (spent.used > rule.budget) over.passed(context)
   }
   const before = (context: HookContext, hints: HookHints.HookHints, turn: Turn): OverLimit.Verdict => {
     if (!over.begin(context, turn)) return undefined
     const key = keys.read(context, hints)
     if (key === undefined) return undefined
     const { flagKey } = context
+    // What asks the provider in any case costs something, also over the budget.
+    const passes = over.passes(context, turn)
     if (typeof key === "string" && resultCost !== undefined) {
       turn.key = key
       // Nothing would be refused.
-      if (over.isReport) return undefined
+      if (passes) return undefined
     }
     const cost = resultCost === undefined
       ? Cost.checked(tryOr<unknown, undefined>(() => costBefore(context), () => undefined), name, "before", flagKey)
@@ -335,13 +338,13 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     if (cost === 0 && resultCost === undefined) return undefined
     const onDown = () => over.decideUnchecked(context, turn)
     if (typeof key !== "string") return calls.down({ stage: "before", flagKey, onDown }, key)
-    return calls.ask(() => store.spend(rule, key, cost, over.isReport), {
+    return calls.ask(() => store.spend(rule, key, cost, passes), {
       stage: "before",
       flagKey,
       is: Windows.isSpent,
       onDown,
       onAnswer: (spent) => {
-        noteSpent(flagKey, key, spent, cost)
+        noteSpent(context, key, spent, cost)
         return spent.isPassed ? undefined : over.decide(context, turn, spent.resetsAfter).verdict
       }
     })
@@ -357,7 +360,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
       flagKey,
       is: Windows.isSpent,
       onAnswer: (spent) => {
-        noteSpent(flagKey, key, spent, cost)
+        noteSpent(context, key, spent, cost)
         return undefined
       },
       onDown: () => over.passedUnchecked(flagKey)

@@ -528,6 +528,27 @@ describe("a cache", () => {
         })
       ))
 
+    it.effect(`leaves a flag alone also when the provider fails for what a later hook made of the key, ${path}`, () =>
+      collectFailures((failures) =>
+        Effect.gen(function*() {
+          const cache = yield* CacheHook.make({ key: ["targetingKey"] })
+          let user: string | undefined = undefined
+          const identify = FeatureHook.make("identify", {
+            before: () => user === undefined ? undefined : { context: { targetingKey: user } }
+          })
+          const { flags, provider } = yield* client({ sale: TestProvider.value(true) }, {
+            hooks: [change(cache.hook), identify]
+          })
+          yield* details(flags)
+          yield* provider.set("sale", TestProvider.error("GENERAL", "no"))
+          user = "ben"
+          for (let i = 0; i < 4; i++) assert.strictEqual((yield* details(flags)).errorCode, "GENERAL")
+          assert.strictEqual((yield* provider.calls).length, 5)
+          assert.deepInclude(yield* cache.counts, { hits: 1, bypassed: 3 })
+          assert.strictEqual(failures.filter(({ hook }) => hook === "cache").length, 1)
+        })
+      ))
+
     it.effect(`gives nobody the answer of another subject, whatever is around the cache, ${path}`, () =>
       collectFailures(() =>
         Effect.gen(function*() {

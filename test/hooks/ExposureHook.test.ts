@@ -443,6 +443,19 @@ describe("an exposure", () => {
       assert.deepInclude(yield* exposures.counts, { delivered: 2, size: 1 })
     }))
 
+  it.effect("can be forgotten while it is on its way, without being queued twice", () =>
+    Effect.gen(function*() {
+      const exposures = yield* ExposureHook.make({ send: () => {} })
+      yield* evaluate(exposures.hook)
+      yield* exposures.reset
+      yield* evaluate(exposures.hook)
+      yield* exposures.flush
+      assert.deepInclude(yield* exposures.counts, { delivered: 1, suppressed: 1, size: 0 })
+      yield* evaluate(exposures.hook)
+      yield* exposures.flush
+      assert.deepInclude(yield* exposures.counts, { delivered: 2, suppressed: 1, size: 1 })
+    }))
+
   it("refuses options by name", () => {
     const send = () => {}
     assert.include(rangeError(() => ExposureHook.make({} as never)), "ExposureHook.make: send must be a function")

@@ -100,6 +100,32 @@ describe("a budget", () => {
         assert.deepStrictEqual(reasons, ["STATIC", "STALE", "ERROR"])
       }))
 
+    it.effect(`counts once what passes over the budget without a last answer, ${path}`, () =>
+      Effect.gen(function*() {
+        for (const costs of [{}, { resultCost: () => 1 }]) {
+          const seen: Array<UsageHook.Alert> = []
+          const { counts, flush, hook, report } = yield* UsageHook.make({
+            budget: 2,
+            window: "1 hour",
+            thresholds: [1, 2],
+            onLimited: "last",
+            whenNoLast: "pass",
+            onAlert: collecting(seen),
+            ...costs
+          })
+          const reasons: Array<string | undefined> = []
+          for (const user of ["ana", "ben", "cem", "ana", "dan"]) {
+            reasons.push((yield* evaluate(change(hook), { user })).reason)
+          }
+          yield* flush
+          const [name] = Object.keys(costs)
+          assert.deepStrictEqual(reasons, ["STATIC", "STATIC", "STATIC", "STALE", "STATIC"], name)
+          assert.deepInclude(yield* counts, { counted: 4, cost: 4, limited: 3, served: 1, rejected: 0 }, name)
+          assert.deepStrictEqual((yield* report).keys, [{ key: "", used: 4, share: 2 }], name)
+          assert.deepStrictEqual(seen.map(({ threshold }) => threshold), [1, 2], name)
+        }
+      }))
+
     it.effect(`spends a cost by the result after the flag was resolved, ${path}`, () =>
       Effect.gen(function*() {
         const { counts, hook } = yield* UsageHook.make({

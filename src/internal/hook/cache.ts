@@ -113,7 +113,7 @@ export class Cache {
     if (key === undefined || (turn.isAnswered && !turn.isUnserved)) return
     if (!this.#settings.keys.isStill(context, key)) {
       this.#settle(turn, undefined)
-      return this.#misplace(context)
+      return this.#misplace(context, "after")
     }
     if (context.resolution !== undefined) return this.#settle(turn, undefined)
     const timeToLive = this.#timeOf(context, "after", () => this.#settings.timeToLive(details, context))
@@ -128,7 +128,12 @@ export class Cache {
 
   error(context: HookContext, error: EvaluationError.EvaluationError, turn: Turn): void {
     const { key } = turn
-    if (key === undefined || turn.isAnswered) return
+    if (key === undefined) return
+    if (turn.isAnswered) {
+      // The provider was asked after all, and failed.
+      if (turn.isUnserved) this.#misplace(context, "error")
+      return
+    }
     const timeToLive = isInterruption(error)
       ? 0
       : this.#timeOf(context, "error", () => this.#settings.errorTime(error))
@@ -252,12 +257,12 @@ export class Cache {
   }
 
   /** The provider got another subject than the cache. */
-  #misplace(context: HookContext): void {
+  #misplace(context: HookContext, stage: Stage): void {
     const { flagKey } = context
     if (this.#isMisplaced(flagKey)) return
     this.#misplaced.add(flagKey)
     const what =
       "a later hook changes the attributes of the key, so this flag is no longer cached; put the cache behind that hook"
-    tell(this.#settings.name, "after", flagKey, new Advice(what))
+    tell(this.#settings.name, stage, flagKey, new Advice(what))
   }
 }

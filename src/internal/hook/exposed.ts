@@ -32,16 +32,19 @@ export class Sighting<A> {
   readonly value: A
   /** Nanoseconds of the monotonic clock. */
   readonly seenAt: bigint
+  /** How often everything was forgotten before. */
+  readonly resets: number
   /** Set before the outcome of its batch is known: a batch can be given up after its sink has accepted it. */
   result: "accepted" | "elsewhere" | undefined = undefined
   /** The milliseconds for which it stays exposed elsewhere, which can be infinite. None if another only tries to. */
   remaining: number | undefined = undefined
 
-  constructor(mark: Mark, flagKey: string, value: A, seenAt: bigint) {
+  constructor(mark: Mark, flagKey: string, value: A, seenAt: bigint, resets: number) {
     this.mark = mark
     this.flagKey = flagKey
     this.value = value
     this.seenAt = seenAt
+    this.resets = resets
   }
 }
 
@@ -60,6 +63,7 @@ export class Exposed<A> {
   /** How many were done so far. */
   #added = 0
   #pending = 0
+  #resets = 0
   readonly #ended: Record<Outcome, number> = { delivered: 0, dropped: 0, failed: 0 }
   #suppressed = 0
   #evicted = 0
@@ -110,22 +114,24 @@ export class Exposed<A> {
     else this.#done.delete(mark)
     mark.isPending = true
     this.#pending++
-    return new Sighting(mark, flagKey, value, this.#clock.monotonicTimeNanosUnsafe())
+    return new Sighting(mark, flagKey, value, this.#clock.monotonicTimeNanosUnsafe(), this.#resets)
   }
 
   /** Returns what has become of it in fact, if it was for this process to expose it. */
-  end(outcome: Outcome, { mark, remaining, result, seenAt }: Sighting<A>): Outcome | undefined {
+  end(outcome: Outcome, { mark, remaining, resets, result, seenAt }: Sighting<A>): Outcome | undefined {
     mark.isPending = false
     this.#pending--
+    // What was on its way when everything was forgotten is forgotten as well.
+    const isForgotten = resets !== this.#resets
     if (result === "elsewhere") {
       this.#suppressed++
-      this.#keep(mark, remaining === undefined ? undefined : this.#after(remaining))
+      this.#keep(mark, remaining === undefined || isForgotten ? undefined : this.#after(remaining))
       return undefined
     }
     const actual = result === "accepted" ? "delivered" : outcome
     this.#ended[actual]++
     const until = this.#window === undefined ? never : seenAt + this.#window
-    this.#keep(mark, actual === "delivered" ? until : undefined)
+    this.#keep(mark, actual === "delivered" && !isForgotten ? until : undefined)
     return actual
   }
 
@@ -154,6 +160,7 @@ export class Exposed<A> {
   }
 
   reset(): void {
+    this.#resets++
     for (const mark of this.#done) this.#forget(mark)
   }
 }

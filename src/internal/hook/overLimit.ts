@@ -16,6 +16,7 @@ import { tryOr } from "../untrusted.ts"
 import { LastAnswers } from "./lastAnswers.ts"
 import { type Contribution, settle, type Settling } from "./part.ts"
 import { isServer, unserved } from "./server.ts"
+import { tell } from "./tell.ts"
 
 export interface Options {
   /**
@@ -121,9 +122,10 @@ export class OverLimit {
       options.lastKey
     )
   }
-  /** Whether evaluations over the limit go on, and count. */
-  get isReport(): boolean {
-    return this.#settings.onLimited === "report"
+  /** Whether the evaluation goes on and asks the provider, also over the limit. Then it counts in any case. */
+  passes(context: HookContext, turn: Turn): boolean {
+    if (this.#settings.onLimited === "report") return true
+    return this.#last !== undefined && this.#passesWithoutLast && this.#lastOf(context, turn) === undefined
   }
   get remembers(): boolean {
     return this.#last !== undefined
@@ -156,9 +158,11 @@ export class OverLimit {
     return decision
   }
   /** An evaluation that has exceeded the limit, which was known only afterwards. */
-  passed(flagKey: string): void {
+  passed(context: HookContext): void {
     this.counts.limited++
-    this.#count(flagKey, "passed")
+    this.#count(context.flagKey, "passed")
+    const advice = this.#unserved(context)
+    if (advice !== undefined) tell(this.#settings.name, "before", context.flagKey, advice)
   }
   /** An evaluation about whose limit nothing is known. */
   decideUnchecked(context: HookContext, turn: Turn): Verdict {
@@ -177,25 +181,26 @@ export class OverLimit {
     this.#settings.series(flagKey, outcome).updateUnsafe(1, Services.current())
   }
   #decide(context: HookContext, turn: Turn, message: string, retryAfter: number | undefined): Decision {
-    const { clock, onLimited } = this.#settings
+    const { onLimited } = this.#settings
     if (onLimited === "report") return passed
-    const isServed = isServer(context.providerMetadata)
     const passes = onLimited === "last" && this.#passesWithoutLast
-    const { lastKey } = turn
-    if (lastKey !== undefined && isServed) {
-      const resolution = this.#last?.get(lastKey, clock.monotonicTimeNanosUnsafe())
-      if (resolution !== undefined) {
-        turn.isOurs = true
-        const other = passes ? undefined : refusal(message, retryAfter)
-        const verdict: Settling = {
-          resolution,
-          [settle]: (context, last) => this.#lastKeyOf(context) === lastKey ? last : other
-        }
-        return { outcome: "served", verdict }
+    const resolution = this.#lastOf(context, turn)
+    if (resolution !== undefined) {
+      const { lastKey } = turn
+      turn.isOurs = true
+      const other = passes ? undefined : refusal(message, retryAfter)
+      const verdict: Settling = {
+        resolution,
+        [settle]: (context, last) => this.#lastKeyOf(context) === lastKey ? last : other
       }
+      return { outcome: "served", verdict }
     }
-    const decision = passes ? passed : this.#reject(isServed, turn, message, retryAfter)
-    return onLimited === "last" && !isServed ? this.#told(context, decision) : decision
+    const isServed = isServer(context.providerMetadata)
+    return this.#told(context, passes ? passed : this.#reject(isServed, turn, message, retryAfter))
+  }
+  #lastOf(context: HookContext, { lastKey }: Turn): ResolutionDetails | undefined {
+    if (lastKey === undefined || !isServer(context.providerMetadata)) return undefined
+    return this.#last?.get(lastKey, this.#settings.clock.monotonicTimeNanosUnsafe())
   }
   #reject(isServed: boolean, turn: Turn, message: string, retryAfter: number | undefined): Decision {
     turn.isOurs = true
@@ -205,11 +210,17 @@ export class OverLimit {
     return { outcome: "rejected", verdict }
   }
   #told(context: HookContext, decision: Decision): Decision {
-    if (this.#isTold) return decision
-    this.#isTold = true
-    const cause = Cause.die(unserved(", so there are no last answers"))
+    const advice = this.#unserved(context)
+    if (advice === undefined) return decision
+    const cause = Cause.die(advice)
     const told = HookFailures.report({ hook: this.#settings.name, stage: "before", flagKey: context.flagKey, cause })
     return { ...decision, verdict: Effect.andThen(told, effectOf(decision.verdict)) }
+  }
+  /** Once, for a provider with which there are no last answers. */
+  #unserved(context: HookContext): Check.Advice | undefined {
+    if (this.#isTold || this.#last === undefined || isServer(context.providerMetadata)) return undefined
+    this.#isTold = true
+    return unserved(", so there are no last answers")
   }
 }
 

@@ -70,7 +70,7 @@ export class Transaction {
     if (override !== undefined || this.cache === undefined) return new Ticket(this, question, isServed, override)
     const given = tryOr(context, () => undefined)
     const base = given && structureOf(given, maxContextLength)
-    return new Ticket(this, question, isServed, override, base, subjectOf(given))
+    return new Ticket(this, question, isServed, override, base, read(given, "targetingKey"))
   }
 
   note(question: Question, details: EvaluationDetails, source: Source, isKept: boolean): void {
@@ -87,17 +87,20 @@ export class Transaction {
   }
 }
 
-const subjectOf = (context: unknown): string | undefined => structureOf(read(context, "targetingKey"), maxContextLength)
+const textOf = (subject: unknown): string | undefined => structureOf(subject, maxContextLength)
 
 /** The part of one evaluation in a transaction. */
 export class Ticket {
   readonly #transaction: Transaction
   readonly #question: Question
   readonly #override: ResolutionDetails | undefined
+  readonly #isServed: boolean
   /** The evaluation context as a text, if the value can be kept. */
   readonly #base: string | undefined
+  /** The targeting key that the resolution is for, until the provider is asked. */
+  #subject: unknown
   /** What holds ahead of all hooks, if the provider serves it. After the provider, what it has served. */
-  resolution: ResolutionDetails | undefined
+  #resolution: ResolutionDetails | undefined
   #source: Source | undefined = undefined
   /** The request that it waits for. */
   #waiting: { readonly key: string; readonly flight: Flight<Landed>; readonly isOwn: boolean } | undefined = undefined
@@ -115,14 +118,33 @@ export class Ticket {
     isServed: boolean,
     override: ResolutionDetails | undefined,
     base?: string | undefined,
-    subject?: string | undefined
+    subject?: unknown
   ) {
     this.#transaction = transaction
     this.#question = question
     this.#override = override
+    this.#isServed = isServed
     this.#base = base
-    const key = this.#keyOf(subject)
-    this.resolution = isServed ? override ?? (key === undefined ? undefined : transaction.cache?.get(key)) : undefined
+    this.#subject = subject
+    this.#resolution = this.#ahead()
+  }
+
+  #ahead(): ResolutionDetails | undefined {
+    if (!this.#isServed) return undefined
+    const key = this.#keyOf(textOf(this.#subject))
+    return this.#override ?? (key === undefined ? undefined : this.#transaction.cache?.get(key))
+  }
+
+  /**
+   * What hooks see. One of them can contribute the subject: the value of another one will not be served then, so
+   * hooks that answer or count must not take the evaluation for answered.
+   */
+  resolutionIn(context: object | undefined): ResolutionDetails | undefined {
+    if (this.#source !== undefined || this.#override !== undefined || context === undefined) return this.#resolution
+    const subject = read(context, "targetingKey")
+    if (subject === this.#subject) return this.#resolution
+    this.#subject = subject
+    return this.#resolution = this.#ahead()
   }
 
   get flagKey(): string {
@@ -147,11 +169,11 @@ export class Ticket {
     const { cache } = this.#transaction
     const { type } = this.#question
     if (this.#override !== undefined) return this.#serve("override", this.#override)
-    this.resolution = undefined
+    this.#resolution = undefined
     this.#source = isOfHook ? "hook" : "provider"
     // Nobody must wait for the request of an evaluation whose caller has gone.
     if (cache === undefined || this.#isAbandoned) return ask()
-    const key = this.#keyOf(subjectOf(context))
+    const key = this.#keyOf(textOf(read(context, "targetingKey")))
     if (key === undefined) return this.#alone(ask)
     const known = cache.get(key)
     if (known !== undefined) return this.#serve("cache", known)
@@ -169,7 +191,7 @@ export class Ticket {
             : this.resolve(context, isOfHook, ask)
         }
         this.#waiting = undefined
-        this.resolution = landed.shared
+        this.#resolution = landed.shared
         return shared(type, landed)
       })
     }
@@ -181,7 +203,7 @@ export class Ticket {
     this.#waiting = { key, flight, isOwn: true }
     return flight.landed.then((landed) => {
       this.#waiting = undefined
-      if (landed.isOlder) this.resolution = landed.shared
+      if (landed.isOlder) this.#resolution = landed.shared
       else if (isOfHook && landed.shared !== undefined) this.#ofHook = { key, resolution: landed.shared }
       return given(type, landed)
     })
@@ -189,7 +211,7 @@ export class Ticket {
 
   #serve<A>(source: Source, resolution: ResolutionDetails): Promise<SDK.ResolutionDetails<A>> {
     this.#source = source
-    this.resolution = resolution
+    this.#resolution = resolution
     return serve(this.#question.type, resolution)
   }
 

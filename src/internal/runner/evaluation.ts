@@ -138,7 +138,7 @@ export class Evaluation implements Sharing {
     this.publish()
   }
   get resolution(): ResolutionDetails | undefined {
-    return this.ticket?.resolution ?? this.#resolution?.details
+    return this.ticket?.resolutionIn(this.context) ?? this.#resolution?.details
   }
   /** The first one holds. */
   resolve(flagKey: string, details: ResolutionDetails, last: Resolved["last"]): void {
