@@ -1001,11 +1001,12 @@ export const withHints: {
  * @since 0.2.0
  */
 export const transaction: {
-  <R2 = never>(
-    options?: FlagTransaction.EffectOptions<R2> | undefined
-  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<FlagTransaction.Result<A>, E, R | R2>
   <A, E, R, R2 = never>(
     self: Effect.Effect<A, E, R>,
     options?: FlagTransaction.EffectOptions<R2> | undefined
   ): Effect.Effect<FlagTransaction.Result<A>, E, R | R2>
+  // The last one, so that a `pipe` with `transaction` itself, without a call, does not compile. It would lose all types.
+  <R2 = never>(
+    options?: FlagTransaction.EffectOptions<R2> | undefined
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<FlagTransaction.Result<A>, E, R | R2>
 } = dual((args) => Effect.isEffect(args[0]), FlagTransaction.within)

@@ -102,6 +102,16 @@ describe("an evaluation", () => {
       }))
   }
 
+  it.effect("does not type-check with a transaction that was not called, since pipe would lose all types", () =>
+    Effect.gen(function*() {
+      const sale = FeatureFlags.boolean("sale", false)
+      const called = sale.pipe(FeatureFlags.transaction())
+      // @ts-expect-error it takes options here
+      sale.pipe(FeatureFlags.transaction)
+      const { record, value } = yield* Effect.provide(called, FeatureFlags.layer({ domain: newDomain() }))
+      assert.deepStrictEqual([value, record.evaluations], [false, 1])
+    }))
+
   it.effect("with a misspelt option gives the default value, and says which it is", () =>
     Effect.gen(function*() {
       const { flags, provider } = yield* client({ a: TestProvider.value(true) })

@@ -128,6 +128,18 @@ describe("a store in Redis", () => {
       }
     }))
 
+  it.live("serves no stale answer any more after one that it cannot store", () =>
+    Effect.gen(function*() {
+      const store = yield* Effect.promise(() => start({ prefix: "longer:", maxLength: 100 }))
+      const key = keyOf("grown")
+      yield* put(store, key, "short", { timeToLive: 1, staleFor: 60_000 })
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 60)))
+      const { isClaimed, version = "" } = yield* store.get(key, 100)
+      assert.isTrue(isClaimed)
+      yield* store.set(key, { value: "x".repeat(101) }, { version, timeToLive: 1, staleFor: 60_000 })
+      assert.isUndefined((yield* store.get(key, 100)).answer)
+    }))
+
   it.live.skipIf(!redis.isOwn)(
     "answers what it has when it is full, and invalidates",
     () =>

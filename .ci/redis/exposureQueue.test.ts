@@ -84,19 +84,36 @@ describe("a queue of exposures", () => {
   })
 })
 
-const command = (...[name, ...args]: readonly [string, ...ReadonlyArray<string>]): Promise<void> =>
+const command = (...[name, ...args]: readonly [string, ...ReadonlyArray<string>]): Promise<unknown> =>
   Redis.Redis.pipe(
     Effect.flatMap((redis) => redis.send(name, ...args)),
     Effect.provide(redisConnection(url)),
     Effect.scoped,
-    Effect.asVoid,
     Effect.runPromise
   )
 
+describe("a queue of exposures beside other data", () => {
+  it("forgets what is its own, and nothing else with the same prefix", async () => {
+    await command("ZADD", "shop:top:ids", "1", "product-1")
+    await command("ZADD", "shop:queue:feature-flag-exposures:ids", "1", "handled")
+    const store = ExposureQueue.layerRedis({ prefix: "shop:" }).pipe(Layer.provide(redisConnection(url)))
+    const queue = ExposureQueue.start(store, { timeout: "5 seconds" })
+    const sizeOf = (key: string) => command("ZCARD", key)
+    for (let i = 0; i < 40 && await sizeOf("shop:queue:feature-flag-exposures:ids") !== 0; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    await queue.close()
+    assert.deepStrictEqual(
+      [await sizeOf("shop:queue:feature-flag-exposures:ids"), await sizeOf("shop:top:ids")],
+      [0, 1]
+    )
+  })
+})
+
 const full = {
   name: "is full",
-  begin: () => command("CONFIG", "SET", "maxmemory", "1"),
-  end: () => command("CONFIG", "SET", "maxmemory", "0")
+  begin: async () => void await command("CONFIG", "SET", "maxmemory", "1"),
+  end: async () => void await command("CONFIG", "SET", "maxmemory", "0")
 }
 const troubles: ReadonlyArray<Pick<Outage, "begin" | "end"> & { readonly name: string }> = redis.isOwn
   ? [...redis.outages, full]

@@ -138,7 +138,7 @@ export interface Options {
   readonly errors?: Readonly<Partial<Record<ErrorCode, Duration.Input>>> | undefined
   /**
    * How long an answer that is no longer fresh is still served, while one
-   * evaluation asks the provider; zero by default.
+   * evaluation asks the provider, and gets its error when it fails; zero by default.
    */
   readonly staleFor?: Duration.Input | undefined
   /**
@@ -170,7 +170,7 @@ export interface Counts {
   readonly stale: number
   /** The evaluations that got the answer of another one that ran at the same time. */
   readonly shared: number
-  /** The evaluations that asked the provider. */
+  /** The evaluations that found no answer. They ask the provider, unless a later hook answers or refuses. */
   readonly misses: number
   /**
    * The evaluations that the cache has no part in: an attribute of the key is no data

@@ -71,7 +71,8 @@ export type ContentRule = Rules.Chosen
 export type Rule = Rules.Rule
 
 /**
- * The type of an attribute.
+ * The type of an attribute: `"string"`, `"number"`, `"boolean"`, `"date"`, `"list"`,
+ * `"object"` or `"null"`.
  *
  * @category models
  * @since 0.2.0

@@ -88,7 +88,7 @@ export class RateLimitStore extends Context.Service<RateLimitStore, Store>()("ef
  * - `"subjectAndFlag"`: each flag of each targeting key.
  * - `{ attribute }`: each value of an attribute of the evaluation context, which is a
  *   text, a number or a boolean.
- * - `{ hint }`: each value of a hint.
+ * - `{ hint }`: each value of a hint, such as `{ hint: HookHints.key<string>("team") }`.
  * - A function that returns the key.
  *
  * An evaluation without a key, such as one without a targeting key, is not

@@ -141,7 +141,8 @@ export const make = (options: Options): FeatureHook.FeatureHook<EvaluationError>
     const error = refusal(context, "PARSE_ERROR", `the metadata ${quote(key, 64)} of the flag is not a version`)
     const cause = `${key}\n${oneLine(context.flagKey, 256)}`
     if (limiter.take(cause, Services.clock().monotonicTimeNanosUnsafe()) !== undefined) {
-      tell(name, "after", context.flagKey, error)
+      // The flag is wrong and not the hook, so the log line says what is.
+      tell(name, "after", context.flagKey, new Check.Advice(error.message))
     }
     return onInvalid === "refuse" ? error : undefined
   }

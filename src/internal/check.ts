@@ -23,6 +23,12 @@ const shown = (value: unknown): string => {
   return tryOr(() => hasOnlyNumbers(value), () => false) ? printValue(value, 100) : "[…]"
 }
 
+/** A text where an object belongs can be an address with a password, or a secret. */
+const rejectForm = (owner: string, name: string, expected: string, value: unknown): never => {
+  if (typeof value === "string") throw new RangeError(`${owner}: ${name} must be ${expected}, got a text`)
+  return reject(owner, name, expected, value)
+}
+
 const hasOnlyNumbers = (value: unknown): boolean =>
   Array.isArray(value) && value.length <= 20 && Array.from<unknown>(value).every((one) => typeof one === "number")
 
@@ -34,7 +40,7 @@ const hasOnlyNumbers = (value: unknown): boolean =>
 export const options = <Options extends object>(owner: string, given: Options, rules: Rules<Options>): Options => {
   const actual: unknown = given
   if (!isOptions(actual)) {
-    return reject(owner, "the argument", `an object with the options ${Object.keys(rules).join(", ")}`, given)
+    return rejectForm(owner, "the argument", `an object with the options ${Object.keys(rules).join(", ")}`, given)
   }
   knownNames(owner, actual, rules)
   for (const name in rules) {
@@ -140,7 +146,7 @@ export const aFunction = <A>(owner: string, name: string, value: A): A =>
 export const withMethods = (...methods: ReadonlyArray<string>): Rule => (owner, name, value) => {
   const isFine = ((typeof value === "object" && value !== null) || typeof value === "function") &&
     methods.every((method) => typeof Reflect.get(value, method) === "function")
-  if (!isFine) reject(owner, name, `an object with ${methods.join(", ")}`, value)
+  if (!isFine) rejectForm(owner, name, `an object with ${methods.join(", ")}`, value)
 }
 
 export const aList: Rule = (owner, name, value) => {

@@ -153,7 +153,10 @@ export const makeMemory = (): Store => Durable.makeMemory()
  * @since 0.2.0
  */
 export interface RedisOptions {
-  /** What its keys in Redis begin with, `feature-flag-exposure-queue:` by default. Consumers use the same. */
+  /**
+   * What its keys in Redis begin with, `feature-flag-exposure-` by default. After it
+   * comes `queue:`. It has none of `*?[\`. Consumers use the same.
+   */
   readonly prefix?: string | undefined
   /** How often consumers look for exposures, every second by default. */
   readonly pollInterval?: Duration.Input | undefined
@@ -167,6 +170,12 @@ export interface RedisOptions {
    */
   readonly timeToLive?: Duration.Input | undefined
 }
+
+// Effect looks for the keys with it as a pattern, and would not find its own, or find those of others.
+const aPrefix: Check.Rule = (owner, name, value) =>
+  typeof value === "string" && !/[*?[\\]/.test(value)
+    ? value
+    : Check.reject(owner, name, "a text without *, ?, [ and \\", value)
 
 /**
  * Provides a store for queues in Redis.
@@ -197,15 +206,16 @@ export interface RedisOptions {
  */
 export const layerRedis = (options: RedisOptions = {}): Store<never, Redis.Redis> => {
   Check.options("ExposureQueue.layerRedis", options, {
-    prefix: Check.aString,
+    prefix: aPrefix,
     pollInterval: Check.positiveDuration,
     lockExpiration: Check.positiveDuration,
     lockRefreshInterval: Check.positiveDuration,
     timeToLive: Check.positiveDuration
   })
-  const { prefix = "feature-flag-exposure-queue:", timeToLive = "1 day", ...times } = options
+  const { prefix = "feature-flag-exposure-", timeToLive = "1 day", ...times } = options
   return Layer.merge(PersistedQueue.layer, PersistedQueue.layerCleanup({ timeToLive })).pipe(
-    Layer.provide(PersistedQueue.layerStoreRedis({ prefix, ...times }))
+    // Effect cleans whatever matches `${prefix}*:ids`, which with "shop:" alone could be data of the application.
+    Layer.provide(PersistedQueue.layerStoreRedis({ prefix: `${prefix}queue:`, ...times }))
   )
 }
 
@@ -346,6 +356,10 @@ const acquire = Effect.fnUntraced(function*(store: Store<unknown>, options: Opti
     Durable.connect("ExposureQueue.start: store", store, { name, schema }, failed).pipe(
       Effect.flatMap((queue) => Deferred.succeed(connected, queue))
     )
+  )
+  // Batches after the end wait for no store.
+  yield* Effect.addFinalizer(() =>
+    Deferred.fail(connected, new PersistedQueue.PersistedQueueError({ message: "the exposure queue is closed" }))
   )
   return sendTo(options, Deferred.await(connected))
 })

@@ -184,6 +184,8 @@ const create = Effect.fnUntraced(function*({ maxLength = 100_000, prefix = "feat
 
   const get = redis.eval(getScript)
   const set = redis.eval(setScript)
+  const remove = (key: CacheHook.Key): Effect.Effect<void, Redis.RedisError> =>
+    Effect.asVoid(redis.send("DEL", keyOf("answer", key.text), keyOf("claim", key.text)))
   const store: CacheHook.Store = {
     get: (key, claim) =>
       Effect.suspend(() => get(keysOf(key), Math.max(1, Math.ceil(claim)), `${process}-${++requests}`)).pipe(
@@ -198,14 +200,14 @@ const create = Effect.fnUntraced(function*({ maxLength = 100_000, prefix = "feat
       ),
     set: (key, answer, { staleFor, timeToLive, version }) =>
       Effect.suspend(() => {
-        const json = encode(answer, maxLength)
-        if (json === undefined) return Effect.void
+        const json = tryOr(() => encode(answer, maxLength), () => undefined)
+        // What was stored before is outdated all the same. As a stale answer, it would be served for long.
+        if (json === undefined) return remove(key)
         const stale = Math.min(Math.ceil(staleFor), maxLifetime)
         const lifetime = Math.min(Math.max(1, Math.ceil(timeToLive)), maxLifetime) + stale
         return Effect.asVoid(set(keysOf(key), `${version}`, json, stale, lifetime))
       }),
-    remove: (key) =>
-      Effect.suspend(() => Effect.asVoid(redis.send("DEL", keyOf("answer", key.text), keyOf("claim", key.text)))),
+    remove: (key) => Effect.suspend(() => remove(key)),
     invalidate: (flags) => Effect.suspend(() => Effect.asVoid(redis.send("DEL", versionKey(flags))))
   }
   return store
@@ -224,7 +226,8 @@ const create = Effect.fnUntraced(function*({ maxLength = 100_000, prefix = "feat
  * - Flag keys, domains and attributes are hashed with SHA-256 in the keys of Redis.
  *   Values, variants and metadata are stored in clear.
  * - Of all processes that find the same stale answer, one refreshes it.
- * - A value that JSON does not keep as it is, such as `NaN`, is not stored.
+ * - A value that JSON does not keep as it is, such as `NaN`, is not stored. Neither is
+ *   one that is too long. The answer before it is removed.
  * - What is no answer, or one of another version of this library, counts as none. A
  *   warning tells once.
  * - When Redis evicts keys, answers are missing, and none that was invalidated comes
@@ -233,9 +236,12 @@ const create = Effect.fnUntraced(function*({ maxLength = 100_000, prefix = "feat
  * **Gotchas**
  *
  * Give the client of `redis` the options `disableOfflineQueue`, so that commands fail
- * while Redis is away, and `commandOptions: { timeout: 100 }`, so that they do not
- * pile up in the client while Redis hangs. Redis must be one instance with its
+ * while Redis is away, and `commandOptions: { timeout: 100 }`, so that those that the
+ * socket has no room for fail while Redis hangs. Redis must be one instance with its
  * replicas, not a cluster.
+ *
+ * A Redis that starts from an older snapshot, or a replica that takes over, can have
+ * lost an invalidation. Then the old answers come back until their time is over.
  *
  * Whoever can write to Redis decides about flags. Somebody who can read the keys and
  * guesses an evaluation context can find out whether it was evaluated.

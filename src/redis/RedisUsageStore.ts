@@ -93,8 +93,8 @@ const parse = (answer: unknown): Spent => {
  * **Gotchas**
  *
  * Give the client of `redis` the options `disableOfflineQueue`, so that commands fail
- * while Redis is away, and `commandOptions: { timeout: 100 }`, so that they do not
- * pile up in the client while Redis hangs.
+ * while Redis is away, and `commandOptions: { timeout: 100 }`, so that those that the
+ * socket has no room for fail while Redis hangs.
  *
  * Throws a `RangeError` when an option is invalid or unknown.
  *

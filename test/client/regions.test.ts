@@ -59,3 +59,36 @@ describe("a region whose context or hints cannot be read", () => {
     }
   }
 })
+
+describe("a context of a call with a getter that throws a range error", () => {
+  // As Intl and many others do, with the text that they were given.
+  const price = {
+    get price(): string {
+      throw new RangeError("Invalid currency code : secret")
+    }
+  }
+  const calls: ReadonlyArray<readonly [what: string, options: object]> = [
+    ["a context", { context: price }],
+    ["options", Object.defineProperty({}, "context", { enumerable: true, get: () => price.price })]
+  ]
+  for (const [path, change] of paths) {
+    for (const [what, options] of calls) {
+      it.effect(`reveals nothing of the error: ${what}, ${path}`, () =>
+        Effect.gen(function*() {
+          const records: Array<LogRecord> = []
+          yield* Effect.gen(function*() {
+            const hooks = [change(FeatureHook.make("hook", { before: () => Effect.void }))]
+            const { flags } = yield* client(answers, { hooks })
+            const details = yield* flags.booleanDetails("good", false, options).pipe(
+              FeatureFlags.withContext({ region: "eu" })
+            )
+            assert.deepStrictEqual([details.value, details.errorCode], [false, "GENERAL"])
+            assert.notInclude(details.errorMessage ?? "", "secret")
+            yield* flags.track("bought", options).pipe(FeatureFlags.withContext({ region: "eu" }))
+            yield* flags.track("bought", options)
+            assert.notInclude(JSON.stringify(records), "secret")
+          }).pipe(Effect.provide(logsTo(records, "Warn")))
+        }))
+    }
+  }
+})

@@ -313,6 +313,52 @@ describe("a lenient guard", () => {
       assert.deepStrictEqual(yield* lenient({ a: "abcdefg💥" }, { maxAttributeSize: 8 }), { a: "abcdefg" })
     }))
 
+  it.effect("truncates long texts in structures, and leaves the other members", () =>
+    Effect.gen(function*() {
+      const maxAttributeSize = 20
+      const cases = [
+        [{ plan: "pro", bio: "b".repeat(50) }, { plan: "pro", bio: "b".repeat(10) }],
+        [["a".repeat(15), "b".repeat(15), "c"], ["a".repeat(15), "b".repeat(5)]],
+        [["a".repeat(16), 1, "bcd", 2], ["a".repeat(16), "bcd"]],
+        [{ a: "<b>".repeat(6), b: "b".repeat(15) }, { b: "b".repeat(15) }],
+        [{ a: { b: { c: "x".repeat(30) } }, d: true }, { a: { b: { c: "x".repeat(17) } } }]
+      ] as const
+      for (const [a, expected] of cases) {
+        assert.deepStrictEqual(yield* lenient({ a }, { maxAttributeSize }), contextOf({ a: expected }))
+      }
+    }))
+
+  it.effect("leaves no part of a secret in front of a cut", () =>
+    Effect.gen(function*() {
+      const secrets = [
+        "AKIAIOSFODNN7EXAMPLE",
+        `ghp_${"aB3".repeat(12)}`,
+        "https://ana:hunter2@shop.example/",
+        "4111111111111111",
+        "Bearer abcdefghijklmnop"
+      ]
+      for (const secret of secrets) {
+        const maxAttributeSize = 100
+        for (let part = 1; part < secret.length; part++) {
+          const a = `${"x".repeat(maxAttributeSize - part - 1)} ${secret}`
+          assert.deepStrictEqual(yield* lenient({ a, b: 1 }, { maxAttributeSize }), contextOf({ a: undefined, b: 1 }))
+        }
+      }
+    }))
+
+  it.effect("refuses no targeting key for the size of the other attributes", () =>
+    Effect.gen(function*() {
+      const [a, b] = ["x".repeat(20), "y".repeat(17)]
+      for (const context of [{ a, b, targetingKey: "u-1" }, { targetingKey: "u-1", a, b }]) {
+        assert.deepStrictEqual(
+          yield* lenient(context, { maxSize: 40 }),
+          contextOf({ a, b: undefined, targetingKey: "u-1" })
+        )
+      }
+      // By itself it is too large.
+      assert.strictEqual(yield* lenient({ a: 1, targetingKey: "u".repeat(40) }, { maxSize: 40 }), "INVALID_CONTEXT")
+    }))
+
   it.effect("never removes the targeting key, wherever it is among too many attributes", () =>
     Effect.gen(function*() {
       for (

@@ -610,6 +610,29 @@ describe("a rate limit", () => {
       assert.strictEqual(yield* answer({ ...options, whenNoLast: "pass" }, { email: "a@b.c" }), "STATIC")
     }))
 
+  it.effect("remembers no value that cannot be served: of another type, or an instance of a class", () =>
+    Effect.gen(function*() {
+      class Price {}
+      const cases = [["boolean", "on"], ["object", new Price()]] as const
+      for (const [type, value] of cases) {
+        for (const whenNoLast of ["pass", "reject"] as const) {
+          const options = { limit: 1, window: "1 hour", onLimited: "last", whenNoLast } as const
+          const { counts, hook } = yield* RateLimitHook.make(options)
+          const run = Fixtures.run(hook, {
+            context: { flagValueType: type, context: { targetingKey: "ana" } },
+            details: { value: Function.cast(value), reason: "STATIC" }
+          })
+          yield* run
+          const { errorMessage, reason } = (yield* run).details
+          const expected = whenNoLast === "pass"
+            ? ["STATIC", undefined]
+            : ["ERROR", "the rate limit \"rate-limit\" is exceeded"]
+          assert.deepStrictEqual([reason, errorMessage], expected, `${type} ${whenNoLast}`)
+          assert.strictEqual((yield* counts).served, 0)
+        }
+      }
+    }))
+
   it.effect("remembers nothing when a later hook changes whose answer it is", () =>
     Effect.gen(function*() {
       const { hook } = yield* RateLimitHook.make({ limit: 1, window: "1 hour", onLimited: "last" })
@@ -801,6 +824,10 @@ describe("a rate limit", () => {
     for (const by of ["user", { attribute: "" }, { hint: "a" }, { attribute: "a", hint: "b" }, 1]) {
       assert.include(rangeError(() => RateLimitHook.make({ ...minute, by: Function.cast(by) })), "by must be")
     }
+    assert.strictEqual(
+      rangeError(() => RateLimitHook.make({ ...minute, by: Function.cast({ hint: "team" }) })),
+      "RateLimitHook.make: by must be { hint } with a key of HookHints.key, and not its name, got {…}"
+    )
   })
 
   it.effect("interrupts the store with the evaluation", () =>

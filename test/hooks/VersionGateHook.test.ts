@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { FlagFilter, OpenFeatureHook, VersionGateHook } from "effect-openfeature"
 import { Fixtures, TestProvider } from "effect-openfeature/testing"
 import { sdkDetails } from "../clients.ts"
-import { client, collectFailures, paths, plainClient, rangeError } from "../support.ts"
+import { client, collectFailures, type LogRecord, logsTo, paths, plainClient, rangeError } from "../support.ts"
 
 type Metadata = Readonly<Record<string, string | number | boolean>>
 
@@ -103,6 +103,18 @@ describe("metadata that is not a version", () => {
           assert.notInclude(JSON.stringify(failures), "canary")
         })
       ))
+
+    it.effect(`names the metadata in the log, and does not say that the hook died, ${path}`, () =>
+      Effect.gen(function*() {
+        const records: Array<LogRecord> = []
+        yield* evaluate({ version: "1.0.0", onInvalid: "allow" }, { minVersion: "canary" }, change).pipe(
+          Effect.provide(logsTo(records))
+        )
+        assert.deepStrictEqual(
+          records.map(({ message }) => message),
+          ["hook \"version-gate\": the metadata \"minVersion\" of the flag is not a version"]
+        )
+      }))
 
     it.effect(`lets the flag through if asked to, and is told once in an interval, ${path}`, () =>
       collectFailures((failures) =>

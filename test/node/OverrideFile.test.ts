@@ -237,6 +237,27 @@ describe("overrides of a file", () => {
       assert.isUndefined((yield* file.status).problem)
     }))
 
+  it.live("says what is wrong with the file, or with one of its flags or rules", () =>
+    Effect.gen(function*() {
+      const messageOf = (content: string) =>
+        Effect.gen(function*() {
+          const path = yield* pathWith(content)
+          const { message } = yield* Effect.flip(OverrideFile.make(path))
+          return message.replace(`overrides in ${path}: `, "")
+        })
+      assert.strictEqual(yield* messageOf("{"), "it is not JSON")
+      assert.strictEqual(yield* messageOf("1"), "it must be an object by flag key, or a list of rules")
+      assert.strictEqual(yield* messageOf("[1]"), "rule 1 is not an object")
+      assert.strictEqual(
+        yield* messageOf(JSON.stringify({ sale: { value: true, subject: "ana" } })),
+        "flag \"sale\" has the unknown field \"subject\"; write an object as { \"value\": { … } }"
+      )
+      assert.strictEqual(
+        yield* messageOf(JSON.stringify({ sale: { value: true, variant: "" } })),
+        "flag \"sale\" has a variant that is not a text, or is empty"
+      )
+    }))
+
   it.effect("need the file at the start, unless it is optional", () =>
     Effect.gen(function*() {
       const path = join(yield* newFolder, "overrides.json")

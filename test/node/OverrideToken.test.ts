@@ -463,6 +463,9 @@ describe("a token", () => {
       [/OverrideToken.run: the function must be a function/, () => OverrideToken.run("x", Function.cast(undefined))],
       [/OverrideToken.verify: the argument must be/, () => OverrideToken.verify("a", Function.cast(undefined))],
       [/OverrideToken.make: the argument must be/, () => OverrideToken.make(Function.cast(undefined))],
+      [/OverrideToken.make: the argument must be/, () => OverrideToken.make(Function.cast(secretText))],
+      [/OverrideToken.verify: the argument must be/, () => OverrideToken.verify("a", Function.cast(secretText))],
+      [/OverrideToken.sign: the argument must be/, () => OverrideToken.sign(key, Function.cast(value))],
       [/the secret of key "a" must be Redacted/, () => OverrideToken.sign({ id: "a", secret: wiped() }, ahead)],
       [/subject must be a text, not empty/, () => OverrideToken.sign(key, { ...ahead, subject: "" })],
       [

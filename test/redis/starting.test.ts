@@ -1,6 +1,6 @@
 /** What happens when Redis is not there at the start. What a real one does is tested in `.ci/redis`. */
 import { assert, describe, it } from "@effect/vitest"
-import { Config, Effect, Exit, Fiber, Function, Layer } from "effect"
+import { Config, Duration, Effect, Exit, Fiber, Function, Layer, Scope } from "effect"
 import { AuditHook, CacheHook, ExposureHook } from "effect-openfeature"
 import * as AuditQueue from "effect-openfeature/audit/AuditQueue"
 import {
@@ -13,6 +13,7 @@ import {
 import { Fixtures } from "effect-openfeature/testing"
 import { PersistedQueue, Redis } from "effect/persistence"
 import { TestClock } from "effect/testing"
+import { inspect } from "node:util"
 import { inScope } from "../../src/redis/internal/connection.ts"
 import { collectFailures, type LogRecord, logsTo, rangeError } from "../support.ts"
 import { exposureOf } from "./exposureQueueContract.ts"
@@ -150,6 +151,35 @@ describe("a store without Effect", () => {
     })
   }
 
+  it("tells no password that a wrong address has", async () => {
+    const wrong = Effect.sync(() => new URL("redis://app:secret@127.0.0.1:port"))
+    const { layer } = attempting(wrong, wrong)
+    const mistake: unknown = await RedisCacheStore.start(layer).catch((error: unknown) => error)
+    assert.include(String(mistake), "such as for a wrong address")
+    assert.notInclude(inspect(mistake, { depth: 10 }), "secret")
+
+    const { close, store } = RedisExposureStore.start(layer)
+    const failure = await Effect.runPromise(Effect.flip(store.reserve(["a"], "me", Duration.seconds(1))))
+    assert.notInclude(inspect(failure, { depth: 10 }), "secret")
+    await close()
+  })
+  it.effect("fails at once when it was closed before the first attempt had ended", () =>
+    Effect.gen(function*() {
+      const { layer } = attempting(Effect.never)
+      const scope = yield* Scope.make()
+      const { redis } = yield* Scope.provide(inScope("Owner", layer), scope)
+      const asked = yield* Effect.forkChild(Effect.flip(redis.send("PING")), { startImmediately: true })
+      yield* Scope.close(scope, Exit.void)
+      assert.include(String((yield* Fiber.join(asked)).cause), "Redis has not answered yet")
+      assert.include(String((yield* Effect.flip(redis.send("PING"))).cause), "Redis has not answered yet")
+
+      const queue = ExposureQueue.start(Layer.effect(PersistedQueue.PersistedQueueFactory, Effect.never), {
+        timeout: "1 hour"
+      })
+      yield* Effect.promise(queue.close)
+      assert.include(String(yield* Effect.flip(queue.send([exposureOf("a")]))), "the exposure queue is closed")
+    }))
+
   it.live("exposes all the same, and tells what can never connect", () =>
     collectFailures((failures) =>
       Effect.gen(function*() {
@@ -214,5 +244,8 @@ describe("a queue", () => {
   it("in Redis refuses options that it does not have", () => {
     const typo = Function.cast<unknown, ExposureQueue.RedisOptions>({ prefixes: "" })
     assert.include(rangeError(() => ExposureQueue.layerRedis(typo)), "did you mean \"prefix\"")
+    for (const prefix of ["shop[eu]:", "*", "a?", "\\"]) {
+      assert.include(rangeError(() => ExposureQueue.layerRedis({ prefix })), "without *, ?, [ and \\")
+    }
   })
 })

@@ -66,15 +66,19 @@ const requestOf = (services: Context.Context<never>, client: Stack, options: Opt
   for (const registration of region.registrations) stack = stack.with(registration)
   const hooks = options?.hooks
   if (hooks !== undefined && hooks.length !== 0) stack = stack.with(registrationOf(hooks))
-  return {
-    stack,
-    transaction,
-    context: options?.context === undefined
-      ? region.context
-      : EvaluationContext.merge(region.context, options.context),
-    hints: options?.hints === undefined ? region.hints : HookHints.merge(region.hints, hintsOf(options.hints))
-  }
+  const data = isRecord(options) ? dataOf(region, options) : region
+  return data && { stack, transaction, context: data.context, hints: data.hints }
 }
+
+/** Getters can throw range errors, too. What these say can have anything of a user, and is no option. */
+const dataOf = (region: Region, options: Options<FeatureHook.Any>) =>
+  tryOr(() => {
+    const { context, hints } = options
+    return {
+      context: context === undefined ? region.context : EvaluationContext.merge(region.context, context),
+      hints: hints === undefined ? region.hints : HookHints.merge(region.hints, hintsOf(hints))
+    }
+  }, () => undefined)
 
 interface Registered {
   readonly hooks: ReadonlyArray<FeatureHook.Any>

@@ -12,6 +12,8 @@ interface Options {
   readonly details?: SDK.TrackingEventDetails | undefined
 }
 
+const notSent = (why: string): Effect.Effect<void> => Effect.logWarning(`a tracking event was not sent: ${why}`)
+
 export const track = (client: SDK.Client, name: string, options: Options | undefined): Effect.Effect<void> =>
   Effect.withFiber((fiber) =>
     tryOr(
@@ -19,11 +21,15 @@ export const track = (client: SDK.Client, name: string, options: Options | undef
         const region = fiber.getRef(Region)
         if (region.isUnreadable) return Effect.logWarning(unreadable)
         if (options !== undefined) Check.knownNames("the tracking event", options, { context: true, details: true })
-        const context = EvaluationContext.merge(region.context, options?.context)
-        client.track(name, EvaluationContext.toSdk(context), options?.details)
+        // A getter can throw a range error, too, and its message can have anything of a user.
+        const context = tryOr(
+          () => EvaluationContext.toSdk(EvaluationContext.merge(region.context, options?.context)),
+          () => undefined
+        )
+        if (context === undefined) return notSent("its context cannot be read")
+        client.track(name, context, options?.details)
         return Effect.void
       },
-      (error) =>
-        Effect.logWarning(`a tracking event was not sent: ${rangeMessageOf(error) ?? "its context cannot be read"}`)
+      (error) => notSent(rangeMessageOf(error) ?? "its options cannot be read")
     )
   )

@@ -62,7 +62,10 @@ export interface Store {
    * milliseconds, one gets the claim to refresh it.
    */
   readonly get: (key: Key, claim: number) => Effect.Effect<Lookup, unknown>
-  /** Stores an answer, unless the key was invalidated since the version was told. */
+  /**
+   * Stores an answer, unless the key was invalidated since the version was told. When
+   * the store takes no such answer, it forgets the one before.
+   */
   readonly set: (key: Key, answer: ResolutionDetails, storing: Storing) => Effect.Effect<void, unknown>
   /** Forgets an answer. */
   readonly remove: (key: Key) => Effect.Effect<void, unknown>

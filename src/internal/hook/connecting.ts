@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import { readString } from "../untrusted.ts"
 import { waitFor } from "../wait.ts"
 
 /** How often what does not answer is asked again: until its user is closed. */
@@ -26,13 +27,16 @@ const problemOf = (error: unknown): string | undefined => {
   return service === undefined ? undefined : `needs the service ${service}; provide it with Layer.provide`
 }
 
+// The error of Node about an address has the address in it, and with it a password.
+const printable = (error: unknown): unknown => readString(error, "code") === "ERR_INVALID_URL" ? undefined : error
+
 const mistakeIn = (called: string, cause: Cause.Cause<unknown>): Misconfigured | undefined => {
   for (const reason of cause.reasons) {
     if (Cause.isInterruptReason(reason)) continue
     const error = Cause.isFailReason(reason) ? reason.error : reason.defect
     if (error instanceof Misconfigured) return error
     const problem = problemOf(error)
-    if (problem !== undefined) return new Misconfigured(`${called} ${problem}`, { cause: error })
+    if (problem !== undefined) return new Misconfigured(`${called} ${problem}`, { cause: printable(error) })
   }
   return undefined
 }

@@ -1,5 +1,5 @@
 /** The last answers of flags, each for the subject that got it. */
-import type { EvaluationDetails, ResolutionDetails } from "../../EvaluationDetails.ts"
+import { type EvaluationDetails, isKept, keep, type ResolutionDetails } from "../../EvaluationDetails.ts"
 import type { HookContext } from "../../HookContext.ts"
 import { netstring } from "../hash.ts"
 import { Recent } from "../recent.ts"
@@ -17,6 +17,14 @@ interface Answer {
 /** Providers give the default value of the caller then, and another caller can have another one. */
 const isOfCaller = ({ reason, variant }: EvaluationDetails): boolean =>
   reason === "DISABLED" || reason === "ERROR" || (reason === "DEFAULT" && variant === undefined)
+
+// A value that cannot be served would reject the evaluations that get it as their last answer.
+const answerOf = (details: EvaluationDetails, { flagValueType }: HookContext): ResolutionDetails | undefined => {
+  const { flagMetadata, value, variant } = details
+  if (isOfCaller(details) || typeof value !== flagValueType) return undefined
+  const answer = keep({ value, reason: "STALE", flagMetadata, ...variant === undefined ? undefined : { variant } })
+  return answer !== undefined && isKept(answer) ? answer : undefined
+}
 
 export class LastAnswers {
   readonly #answers: Recent<Answer>
@@ -60,13 +68,10 @@ export class LastAnswers {
     this.#answers.use(key, answer)
     return answer.resolution
   }
-  set(key: string, details: EvaluationDetails, now: bigint): void {
-    if (isOfCaller(details)) return this.#forget(key)
-    const { flagMetadata, value, variant } = details
-    this.#answers.set(key, {
-      at: now,
-      resolution: { value, reason: "STALE", flagMetadata, ...variant === undefined ? undefined : { variant } }
-    })
+  set(key: string, context: HookContext, details: EvaluationDetails, now: bigint): void {
+    const resolution = answerOf(details, context)
+    if (resolution === undefined) this.#forget(key)
+    else this.#answers.set(key, { at: now, resolution })
   }
   // The flag may be off now, and then its last answer is no longer true.
   #forget(key: string): void {

@@ -22,7 +22,7 @@ export type By =
     readonly attribute: string
   }
   | {
-    /** The key of a hint. */
+    /** The key of a hint, such as `HookHints.key("team")`, with a text, a number or a boolean. */
     readonly hint: HookHints.Key<string>
   }
   | ((context: HookContext, hints: HookHints.HookHints) => string | undefined)
@@ -62,9 +62,12 @@ export const rule: Check.Rule = (owner, name, value) => {
   const attribute = readOwn(value, "attribute")
   const isFine = keys.length === 1 &&
     ((typeof attribute === "string" && attribute !== "") || isHint(readOwn(value, "hint")))
-  if (!isFine) {
-    Check.reject(owner, name, `one of ${Object.keys(named).join(", ")}, { attribute }, { hint } or a function`, value)
-  }
+  if (isFine) return
+  // The name of a hint looks like that of an attribute.
+  const expected = typeof readOwn(value, "hint") === "string"
+    ? "{ hint } with a key of HookHints.key, and not its name"
+    : `one of ${Object.keys(named).join(", ")}, { attribute }, { hint } or a function`
+  Check.reject(owner, name, expected, value)
 }
 
 export class Keys {

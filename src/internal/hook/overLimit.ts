@@ -148,7 +148,7 @@ export class OverLimit {
   remember(context: HookContext, details: EvaluationDetails, { lastKey }: Turn): void {
     if (lastKey === undefined || this.#last === undefined || context.resolution !== undefined) return
     if (this.#lastKeyOf(context) !== lastKey) return
-    this.#last.set(lastKey, details, this.#settings.clock.monotonicTimeNanosUnsafe())
+    this.#last.set(lastKey, context, details, this.#settings.clock.monotonicTimeNanosUnsafe())
   }
   /** An evaluation over the limit. `retryAfter` is in milliseconds. */
   decide(context: HookContext, turn: Turn, retryAfter: number): Decision {

@@ -57,8 +57,11 @@ export interface Source {
 /** What is wrong with overrides, in words that begin after their name. It never has a value. */
 export class Problem {
   readonly text: string
-  constructor(text: string) {
-    this.text = text
+  /** Whether the words begin with a flag or a rule of them instead. */
+  readonly isOfEntry: boolean
+  constructor(text: string, entry?: string) {
+    this.text = entry === undefined ? text : `${entry} ${text}`
+    this.isOfEntry = entry !== undefined
   }
 }
 
@@ -100,7 +103,7 @@ const unknownFieldOf = (given: Fields, known: ReadonlyArray<string>): string | u
   Object.keys(given).find((name) => !known.includes(name))
 
 const entryOf = ({ filter, flag }: Target, given: Fields): Entry | Problem => {
-  const problem = (text: string) => new Problem(`flag ${quote(flag, 64)} ${text}`)
+  const problem = (text: string) => new Problem(text, `flag ${quote(flag, 64)}`)
   const { variant } = given
   const subjects = textsOf(given["subjects"])
   const value = EvaluationContext.snapshot(given["value"])
@@ -118,14 +121,15 @@ const ofKey = (flag: string, given: unknown): Entry | Problem => {
   if (!isRecord(given) || !Object.hasOwn(given, "value")) return entryOf(target, { value: given })
   const unknown = unknownFieldOf(given, ["value", "variant", "subjects"])
   return unknown === undefined ? entryOf(target, given) : new Problem(
-    `flag ${quote(flag, 64)} has the unknown field ${quote(unknown, 64)}; write an object as { "value": { … } }`
+    `has the unknown field ${quote(unknown, 64)}; write an object as { "value": { … } }`,
+    `flag ${quote(flag, 64)}`
   )
 }
 
 const isFilter = (flags: unknown): flags is FlagFilter => typeof flags === "function"
 
 const ofRule = (rule: unknown, index: number): ReadonlyArray<Entry | Problem> => {
-  const problem = (text: string) => [new Problem(`rule ${index + 1} ${text}`)]
+  const problem = (text: string) => [new Problem(text, `rule ${index + 1}`)]
   if (!isRecord(rule)) return problem("is not an object")
   const unknown = unknownFieldOf(rule, ["flags", "value", "variant", "subjects"])
   if (unknown !== undefined) return problem(`has the unknown field ${quote(unknown, 64)}`)

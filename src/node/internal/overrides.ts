@@ -94,5 +94,6 @@ export const read = (path: string, policy: Policy): Effect.Effect<string, Overri
 
 export const parse = (path: string, text: string): ReadonlyArray<Overrides.Entry> | OverrideFileError => {
   const entries = Overrides.parseJson(text)
-  return Overrides.isProblem(entries) ? fail(path, "Invalid", `it ${entries.text}`) : entries
+  if (!Overrides.isProblem(entries)) return entries
+  return fail(path, "Invalid", entries.isOfEntry ? entries.text : `it ${entries.text}`)
 }

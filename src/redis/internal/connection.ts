@@ -57,6 +57,8 @@ export const inScope = Effect.fnUntraced(function*(
     orElse: () => late
   })
   yield* inBackground(Effect.all([connecting, limit], { concurrency: 2, discard: true }))
+  // Whoever asks after the end waits for no attempt.
+  yield* Effect.addFinalizer(() => Deferred.succeed(attempted, undefined))
 
   const unconnected = Effect.suspend(() =>
     Effect.fail(new Redis.RedisError({ cause: new Error(`${owner}: Redis has not answered yet`, { cause: reason }) }))

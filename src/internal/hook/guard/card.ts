@@ -17,6 +17,31 @@ const issuers =
 const card =
   /\d(?<![\w.-]\d)(?:\d{13,18}|\d{3}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|\d{3}([ -])\d{6}\2\d{4,5})(?![\w-])/g
 
+const iban = /\b[A-Z]{2}\d\d(?: [A-Z\d]{4}){2,7}(?: [A-Z\d]{1,3})?(?!\w)/g
+
+// 34 characters in groups of four.
+const maxIban = 42
+
+const isIban = (text: string): boolean => {
+  const compact = text.replaceAll(" ", "")
+  let rest = 0
+  for (const char of compact.slice(4) + compact.slice(0, 4)) {
+    const value = Number.parseInt(char, 36)
+    rest = (rest * (value > 9 ? 100 : 10) + value) % 97
+  }
+  return rest === 1
+}
+
+/** Groups of an account number can look like those of a card. Its own check digits tell what it is. */
+const isInIban = (text: string, at: number): boolean => {
+  const from = Math.max(0, at - maxIban)
+  for (const { 0: found, index } of text.slice(from, at + maxIban).matchAll(iban)) {
+    const start = from + index
+    if (start < at && at < start + found.length && isIban(found)) return true
+  }
+  return false
+}
+
 const isOfCard = (code: number): boolean => (code >= 48 && code <= 57) || code === 32 || code === 45
 
 /** Whether the character is in a row of as many as a card has digits. */
@@ -42,7 +67,7 @@ export const hasCard = (text: string): boolean => {
   card.lastIndex = 0
   for (let found = card.exec(text); found !== null; found = card.exec(text)) {
     const digits = found[0].replace(/[ -]/g, "")
-    if (issuers.test(digits) && isLuhn(digits)) return true
+    if (issuers.test(digits) && isLuhn(digits) && !isInIban(text, found.index)) return true
     card.lastIndex = found.index + 1
   }
   return false

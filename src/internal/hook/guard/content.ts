@@ -52,7 +52,8 @@ const contents = {
   "control-characters": [form(() => true, { all: T.control })],
   "line-breaks": [form(() => true, { all: T.line })],
   html: [
-    form(/<[a-z!/?]/i, { all: T.angle }),
+    // Not the address in a mailbox such as Ana <ana@example.org>, which is a name without attributes to a browser.
+    form(/<(?![\w.+-]{1,64}@[a-z\d.-]{1,253}>)[a-z!/?]/i, { all: T.angle }),
     form(/%3c[a-z!/?]/i, { all: T.percent, letters: "c" }),
     form(/&(?:lt|#0{0,7}60|#x0{0,7}3c)(?![\da-z])/i, { all: T.ampersand }),
     form(/\b(?:java|vb)script\s*:/i, { all: T.colon, letters: "vscript" }),
@@ -69,10 +70,12 @@ const contents = {
       min: 12
     }),
     form(/\b(?:or|and)\s+\d{1,10}\s*=\s*\d/i, { all: T.equals | T.digit, any: T.space | T.line }),
-    form(/\((?<=\b(?:benchmark|pg_sleep|load_file|extractvalue|updatexml)\s*\()/i, {
-      all: T.open,
-      letters: "e",
-      min: 8
+    form(/\((?<=\b(?:pg_sleep|load_file|extractvalue|updatexml)\s*\()/i, { all: T.open, letters: "e", min: 8 }),
+    // Not that of a fund, such as "benchmark (EUR)". The function takes a count and an expression.
+    form(/\((?<=\bbenchmark\s*\()\s*[\d(][\w.+*()]{0,20}\s*,/i, {
+      all: T.open | T.digit,
+      letters: "benchmark",
+      min: 12
     }),
     form(/\bsleep\(\d/i, { all: T.open | T.digit, letters: "slep" }),
     form(/\bxp_cmdshell\b/i, { all: T.underscore, letters: "xpcmdshel", min: 11 }),

@@ -2,7 +2,7 @@
 import type { Known, Names, Rule, Settings, Type } from "./rules.ts"
 
 /** The size of a value that is no text, in characters. */
-const scalar = 8
+export const scalar = 8
 
 const typeOf = (value: unknown): Type | undefined => {
   switch (typeof value) {

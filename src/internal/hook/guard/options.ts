@@ -42,7 +42,7 @@ export interface Options {
    * without lookarounds, references and word boundaries. None by default.
    */
   readonly patterns?: Readonly<Record<string, string | RegExp>> | undefined
-  /** The types that attributes must have. None by default. */
+  /** The types that attributes must have, such as `{ age: "number" }`. See `AttributeType`. None by default. */
   readonly types?: Readonly<Record<string, Rules.Type | ReadonlyArray<Rules.Type>>> | undefined
 }
 

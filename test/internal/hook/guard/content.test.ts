@@ -20,7 +20,10 @@ const bad: Readonly<Record<Name, ReadonlyArray<string>>> = {
     "&#x3c;b",
     "javascript:alert(1)",
     "VBScript :x",
-    "x\" onload=alert(1)"
+    "x\" onload=alert(1)",
+    "<svg/onload=alert('a@b.co')>",
+    "<ana@example.org onclick=x>",
+    "Ana <ana@example.org><b>"
   ],
   sql: [
     "' OR 1=1 --",
@@ -39,6 +42,8 @@ const bad: Readonly<Record<Name, ReadonlyArray<string>>> = {
     "1 or 1=1",
     "sleep(5)",
     "pg_sleep (5)",
+    "x' and benchmark(5000000,md5(1))",
+    "BENCHMARK ( 1e7 , sha1(1))",
     "exec xp_cmdshell",
     "1 WAITFOR DELAY '0:0:5'"
   ],
@@ -97,7 +102,11 @@ const bad: Readonly<Record<Name, ReadonlyArray<string>>> = {
     "6011111111111117",
     "3530111333300000",
     "30569309025904",
-    "1234 4111 1111 1111 1111"
+    "1234 4111 1111 1111 1111",
+    // The check digits of no account number.
+    "DE12 4111 1111 1111 1111",
+    "DE86 4401 0046 3223 6211 76",
+    "DE85 4401 0046 3223 6211 76, 4111 1111 1111 1111"
   ],
   email: ["a@b.co", "Ana <ana.b+c@mail.example.org"]
 }
@@ -121,6 +130,12 @@ const fine = [
   "1732240000000",
   "1234567890123456",
   "0.4111111111111111",
+  // Account numbers with groups that look like a card.
+  "DE85 4401 0046 3223 6211 76",
+  "IBAN: DE22 5125 0000 5647 0825 95, BIC: HELADEF1TSK",
+  "PL51 8600 4476 2235 3361 4020 4802",
+  "MSCI World benchmark (EUR)",
+  "benchmark (2024)",
   "de-CH,de;q=0.9,en;q=0.8",
   "don't; drop it",
   "text/html; charset=utf-8",
@@ -166,7 +181,13 @@ const fine = [
   "wait... what"
 ]
 
+const mailboxes = ["Ana Rossi <ana.rossi+shop@mail.example.org>", "<a@b.co>, <c@d.co>"]
+
 describe("the rules about texts", () => {
+  it("take a mailbox for an address, and not for a tag", () => {
+    assert.deepStrictEqual(mailboxes.map((text) => all.broken(text)), ["email", "email"])
+  })
+
   for (const name of names) {
     it(`${name} finds its typical forms, and nothing does without it`, () => {
       const only = new Contents(new Set([name]))
