@@ -25,7 +25,7 @@ const limits: Readonly<Record<string, number>> = {
   OpenFeatureHook: 47_000,
   Privacy: 6_000,
   ResolutionProvider: 7_500,
-  index: 220_000,
+  index: 220_500,
   "audit/AuditQueue": 16_000,
   "audit/AuditRecord": 500,
   "audit/AuditSink": 500,
@@ -58,7 +58,7 @@ const limits: Readonly<Record<string, number>> = {
   "node/HookPlugin": 235_500,
   "node/OverrideFile": 17_000,
   "node/OverrideToken": 18_500,
-  "node/index": 272_000,
+  "node/index": 272_500,
   "otel/EvaluationEvent": 7_000,
   "otel/OtelEventHook": 30_500,
   "otel/OtelMetricsHook": 37_500,
@@ -76,7 +76,7 @@ const limits: Readonly<Record<string, number>> = {
   "testing/HookContract": 101_000,
   "testing/PlainTestFlags": 78_500,
   "testing/RecordingHook": 23_500,
-  "testing/TestFlags": 76_000,
+  "testing/TestFlags": 76_500,
   "testing/TestProvider": 24_500,
   "testing/index": 111_000
 }

@@ -273,8 +273,10 @@ export const exceeded: Metric.Counter<number> = Metric.counter("feature_flag_ove
 const defaultCapacity = 100_000
 
 class Turn extends OverLimit.Turn {
-  /** The key of an evaluation whose cost is known by its result. */
+  /** The key of an evaluation whose cost is known by its result, or that may ask the provider after all. */
   key: string | undefined = undefined
+  /** What it costs then, if that does not depend on its result. */
+  cost = 0
 }
 
 const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
@@ -307,7 +309,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
   const counts = { counted: 0, cost: 0 }
   const costBefore = Cost.costOf(options.cost ?? 1)
 
-  const noteSpent = (context: HookContext, key: string, spent: Spent, cost: number): void => {
+  const noteSpent = (context: HookContext, key: string, spent: Spent, cost: number, isLimited = false): void => {
     const { flagKey } = context
     usage.note(key, spent)
     for (const threshold of Usage.reached(thresholds, rule.budget, spent)) {
@@ -318,7 +320,7 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
     counts.counted++
     counts.cost = decimal(counts.cost + cost)
     costs(flagKey).updateUnsafe(cost, Services.current())
-    if (spent.used > rule.budget) over.passed(context)
+    if (spent.used > rule.budget && !isLimited) over.passed(context)
   }
   const before = (context: HookContext, hints: HookHints.HookHints, turn: Turn): OverLimit.Verdict => {
     if (!over.begin(context, turn)) return undefined
@@ -345,22 +347,30 @@ const acquire = Effect.fnUntraced(function*<B>(options: Options<B>) {
       onDown,
       onAnswer: (spent) => {
         noteSpent(context, key, spent, cost)
-        return spent.isPassed ? undefined : over.decide(context, turn, spent.resetsAfter).verdict
+        if (spent.isPassed) return undefined
+        turn.key = key
+        turn.cost = cost
+        return over.decide(context, turn, spent.resetsAfter).verdict
       }
     })
   }
-  const spendAfter = (context: HookContext, details: EvaluationDetails, { isOurs, key }: Turn) => {
-    if (resultCost === undefined || key === undefined || isOurs) return undefined
-    const { flagKey } = context
+  const costAfter = (context: HookContext, details: EvaluationDetails, { cost, isUnserved }: Turn): number => {
+    if (resultCost === undefined) return isUnserved ? cost : 0
     const given = tryOr<unknown, undefined>(() => resultCost(context, details), () => undefined)
-    const cost = Cost.checked(given, name, "after", flagKey)
+    return Cost.checked(given, name, "after", context.flagKey)
+  }
+  const spendAfter = (context: HookContext, details: EvaluationDetails, turn: Turn) => {
+    const { isOurs, isUnserved, key } = turn
+    if (key === undefined || isOurs) return undefined
+    const { flagKey } = context
+    const cost = costAfter(context, details, turn)
     if (cost === 0) return undefined
     return calls.ask(() => store.spend(rule, key, cost, true), {
       stage: "after",
       flagKey,
       is: Windows.isSpent,
       onAnswer: (spent) => {
-        noteSpent(context, key, spent, cost)
+        noteSpent(context, key, spent, cost, isUnserved)
         return undefined
       },
       onDown: () => over.passedUnchecked(flagKey)

@@ -346,6 +346,17 @@ describe("a lenient guard", () => {
       }
     }))
 
+  it.effect("leaves no part of a token that is longer than what is read behind a cut", () =>
+    Effect.gen(function*() {
+      const maxAttributeSize = 100
+      for (const claims of [900, 1100, 5000, 200_000]) {
+        for (const before of ["", "x".repeat(50)]) {
+          const a = `${before} eyJhbGciOiJIUzI1NiJ9.eyJ${"c3Vi".repeat(claims / 4)}.${"s".repeat(86)}`
+          assert.deepStrictEqual(yield* lenient({ a, b: 1 }, { maxAttributeSize }), contextOf({ a: undefined, b: 1 }))
+        }
+      }
+    }))
+
   it.effect("refuses no targeting key for the size of the other attributes", () =>
     Effect.gen(function*() {
       const [a, b] = ["x".repeat(20), "y".repeat(17)]

@@ -610,6 +610,19 @@ describe("a rate limit", () => {
       assert.strictEqual(yield* answer({ ...options, whenNoLast: "pass" }, { email: "a@b.c" }), "STATIC")
     }))
 
+  it.effect("remembers what is null, which is a value of an object flag", () =>
+    Effect.gen(function*() {
+      const { counts, hook } = yield* RateLimitHook.make({ limit: 1, window: "1 hour", onLimited: "last" })
+      const run = Fixtures.run(hook, {
+        context: { flagValueType: "object", context: { targetingKey: "ana" } },
+        details: { value: null, reason: "STATIC" }
+      })
+      yield* run
+      const { reason, value } = (yield* run).details
+      assert.deepStrictEqual([reason, value], ["STALE", null])
+      assert.strictEqual((yield* counts).served, 1)
+    }))
+
   it.effect("remembers no value that cannot be served: of another type, or an instance of a class", () =>
     Effect.gen(function*() {
       class Price {}

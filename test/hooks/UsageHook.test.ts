@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import { FeatureHook, OpenFeatureHook, UsageHook } from "effect-openfeature"
 import { Fixtures, TestProvider } from "effect-openfeature/testing"
 import {
+  client,
   collectFailures,
   newDomain,
   paths,
@@ -98,6 +99,30 @@ describe("a budget", () => {
         const reasons: Array<string | undefined> = []
         for (const user of ["ana", "ana", "ben"]) reasons.push((yield* evaluate(change(hook), { user })).reason)
         assert.deepStrictEqual(reasons, ["STATIC", "STALE", "ERROR"])
+      }))
+
+    it.effect(`counts what asks the provider after all, since a later hook changes the subject, ${path}`, () =>
+      Effect.gen(function*() {
+        for (const costs of [{}, { resultCost: () => 1 }]) {
+          const { counts, hook, report } = yield* UsageHook.make({
+            budget: 1,
+            window: "1 hour",
+            onLimited: "last",
+            whenNoLast: "pass",
+            ...costs
+          })
+          const session = FeatureHook.make("session", {
+            before: ({ context }) => context["as"] === undefined ? undefined : { context: { targetingKey: "ben" } }
+          })
+          const { flags, provider } = yield* client({ sale: TestProvider.value(true) }, {
+            hooks: [change(hook), session]
+          })
+          yield* flags.boolean("sale", false, { context: { targetingKey: "ana" } })
+          yield* flags.boolean("sale", false, { context: { targetingKey: "ana", as: "ben" } })
+          assert.strictEqual((yield* provider.calls).length, 2)
+          assert.deepInclude(yield* counts, { counted: 2, cost: 2, limited: 1 })
+          assert.deepStrictEqual((yield* report).keys, [{ key: "", used: 2, share: 2 }])
+        }
       }))
 
     it.effect(`counts once what passes over the budget without a last answer, ${path}`, () =>

@@ -62,23 +62,28 @@ const requestOf = (services: Context.Context<never>, client: Stack, options: Opt
   if (region.isUnreadable) return undefined
   // A misspelt context would evaluate the flag for a different subject.
   if (isRecord(options)) Check.knownNames("the evaluation", options, optionNames)
+  const given = options === undefined ? undefined : dataOf(region, options)
+  const { context, hints } = given ?? region
   let stack = transaction === undefined ? client : client.with(recording)
   for (const registration of region.registrations) stack = stack.with(registration)
-  const hooks = options?.hooks
+  const hooks = given?.hooks
   if (hooks !== undefined && hooks.length !== 0) stack = stack.with(registrationOf(hooks))
-  const data = isRecord(options) ? dataOf(region, options) : region
-  return data && { stack, transaction, context: data.context, hints: data.hints }
+  return { stack, transaction, context, hints }
 }
 
 /** Getters can throw range errors, too. What these say can have anything of a user, and is no option. */
-const dataOf = (region: Region, options: Options<FeatureHook.Any>) =>
+const dataOf = (region: Region, options: Options<FeatureHook.Any> | null) =>
   tryOr(() => {
-    const { context, hints } = options
+    const context = options?.context
+    const hints = options?.hints
     return {
       context: context === undefined ? region.context : EvaluationContext.merge(region.context, context),
-      hints: hints === undefined ? region.hints : HookHints.merge(region.hints, hintsOf(hints))
+      hints: hints === undefined ? region.hints : HookHints.merge(region.hints, hintsOf(hints)),
+      hooks: options?.hooks
     }
-  }, () => undefined)
+  }, () => {
+    throw new RangeError(unreadable)
+  })
 
 interface Registered {
   readonly hooks: ReadonlyArray<FeatureHook.Any>

@@ -83,6 +83,8 @@ export class Turn {
   lastKey: string | undefined = undefined
   /** Whether the answer is not one of the provider. */
   isOurs = false
+  /** Whether the provider was asked after all, since a later hook has changed the subject. */
+  isUnserved = false
 }
 
 /** For a hook that needs to know nothing in its later stages. */
@@ -191,7 +193,12 @@ export class OverLimit {
       const other = passes ? undefined : refusal(message, retryAfter)
       const verdict: Settling = {
         resolution,
-        [settle]: (context, last) => this.#lastKeyOf(context) === lastKey ? last : other
+        [settle]: (context, last) => {
+          if (this.#lastKeyOf(context) === lastKey) return last
+          turn.isUnserved = other === undefined
+          turn.isOurs = !turn.isUnserved
+          return other
+        }
       }
       return { outcome: "served", verdict }
     }

@@ -117,7 +117,8 @@ const contents = {
     form(/\b[rs]k_live_[A-Za-z\d]{10}/, { all: T.underscore, letters: "klive", min: 18 }),
     form(/\bAIza[\w-]{35}/, { letters: "aiz", min: 39 })
   ],
-  jwt: [form(/eyJ(?<![\w-]eyJ)[\w-]{5,}\.eyJ[\w-]{2,}\.[\w-]*/, { all: T.dot, letters: "eyj", min: 20 })],
+  // At the end of a text also without a signature: a lenient guard reads no more of a long one, and would leave the claims.
+  jwt: [form(/eyJ(?<![\w-]eyJ)[\w-]{5,}\.eyJ[\w-]{2,}(?:\.|$)/, { all: T.dot, letters: "eyj", min: 20 })],
   "private-key": [
     form(/-----BEGIN [A-Z\d ]{0,40}PRIVATE KEY/, { all: T.dash | T.space, letters: "beginprivatekey", min: 22 })
   ],

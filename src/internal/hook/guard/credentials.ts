@@ -10,7 +10,11 @@ const maxLength = 8192
 // Up to the first colon, so that a text full of them is not read again from each.
 const credentials = /^[ -9;-~]*:[ -~]*$/
 
-const decoded = (encoded: string): string => tryOr(() => atob(encoded.slice(0, maxLength)), () => "")
+// A text can be cut behind one character of a group, which by itself decodes to nothing.
+const decoded = (encoded: string): string => {
+  const { length } = encoded
+  return tryOr(() => atob(encoded.slice(0, Math.min(maxLength, length % 4 === 1 ? length - 1 : length))), () => "")
+}
 
 /** Takes time proportional to the length of the text. */
 export const hasBasic = (text: string): boolean => {

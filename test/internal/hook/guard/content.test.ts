@@ -82,7 +82,9 @@ const bad: Readonly<Record<Name, ReadonlyArray<string>>> = {
     `Basic ${btoa("ana:secret")}`,
     `Authorization: basic  ${btoa("ana:a long password with spaces")}`,
     `basic membership, basic ${btoa("sk_live_key:")}, more`,
-    `Basic ${btoa(`ana:${"x".repeat(20_000)}`)}`
+    `Basic ${btoa(`ana:${"x".repeat(20_000)}`)}`,
+    // As it is cut.
+    ...[0, 1, 2, 3].map((more) => `Basic ${btoa("ana:a long password").slice(0, 16 + more)}`)
   ],
   "url-password": [
     "postgres://shop:p4ss@db.example/shop",
