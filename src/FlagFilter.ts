@@ -15,6 +15,7 @@ import * as Check from "./internal/check.ts"
 import { isMatch } from "./internal/filtering.ts"
 import { murmur3, netstring } from "./internal/hash.ts"
 import * as Services from "./internal/services.ts"
+import { tester } from "./internal/regExp.ts"
 import { functionName, quote, truncate } from "./internal/text.ts"
 import { readOwn } from "./internal/untrusted.ts"
 
@@ -165,10 +166,10 @@ export const oneOf = (...flagKeys: ReadonlyArray<string>): FlagFilter => {
  */
 export const pattern = (pattern: string | RegExp): FlagFilter => {
   if (pattern instanceof RegExp) {
-    const stateless = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""))
+    const test = tester(pattern)
     return describe(
-      `pattern(${stateless})`,
-      (context) => context.flagKey.length <= maxPatternLength && stateless.test(context.flagKey)
+      `pattern(${pattern})`,
+      (context) => context.flagKey.length <= maxPatternLength && test(context.flagKey)
     )
   }
   const matches = globMatcher(pattern)

@@ -99,6 +99,11 @@ describe("pattern", () => {
     assert.isTrue(takes(FlagFilter.pattern(/A/i), "a"))
   })
 
+  it("tries a sticky regular expression at the start of the key only", () => {
+    const filter = FlagFilter.pattern(/a/y)
+    for (let i = 0; i < 2; i++) assert.deepStrictEqual([takes(filter, "ab"), takes(filter, "ba")], [true, false])
+  })
+
   it("does not try a regular expression on a key of more than 256 characters", () => {
     const filter = FlagFilter.pattern(/^a/)
     assert.isTrue(takes(filter, "a".repeat(256)))

@@ -413,6 +413,9 @@ export const start = <B extends PromiseLike<unknown> | Effect.Effect<unknown, un
  *
  * **Gotchas**
  *
+ * A reader takes exposures by the batch. What is left of its batch when it ends goes
+ * to no other reader, and counts as delivered.
+ *
  * Throws like `make`.
  *
  * **Example** (Reading exposures)

@@ -134,6 +134,33 @@ describe("a batch", () => {
     assert.deepStrictEqual(seen, ["a in r-1", "b in r-2", "sent in none"])
   })
 
+  it.effect("waits for more no longer than it may, also while another one is sent", () =>
+    Effect.gen(function*() {
+      const sent: Array<string> = []
+      const batches = yield* BatchHook.make("audit", {
+        item: ({ flagKey }) => flagKey,
+        send: (items) => Effect.delay(Effect.sync(() => void sent.push(items.join(""))), "8 seconds"),
+        maxSize: 2,
+        maxWait: "10 seconds"
+      })
+      yield* evaluateAll(batches.hook, "abc")
+      yield* turns()
+      yield* TestClock.adjust("8 seconds")
+      yield* turns()
+      yield* evaluateAll(batches.hook, "d")
+      yield* turns()
+      yield* TestClock.adjust("8 seconds")
+      yield* turns()
+      assert.deepStrictEqual(sent, ["ab", "cd"])
+      yield* evaluateAll(batches.hook, "efg")
+      yield* turns()
+      yield* TestClock.adjust("10 seconds")
+      yield* turns()
+      yield* TestClock.adjust("8 seconds")
+      yield* turns()
+      assert.deepStrictEqual(sent, ["ab", "cd", "ef", "g"])
+    }))
+
   it.effect("that is due while another one is sent waits, and the queue stays bounded", () =>
     Effect.gen(function*() {
       const sent: Array<string> = []

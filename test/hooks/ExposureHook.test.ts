@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Redacted, Schedule, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Redacted, Schedule, Scheduler, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { EvaluationError, ExposureHook, FeatureHook, FlagFilter, OpenFeatureHook, Privacy } from "effect-openfeature"
 import { Fixtures } from "effect-openfeature/testing"
@@ -466,6 +466,21 @@ describe("an exposure", () => {
     assert.include(rangeError(() => ExposureHook.makeCounts({ send, interval: 0 })), "interval")
   })
 })
+
+it.effect("are flushed at once also when the fiber makes room for others meanwhile", () =>
+  Effect.gen(function*() {
+    for (let operations = 0; operations < 60; operations++) {
+      const exposures = yield* ExposureHook.make({ send: () => {}, maxWait: "1 minute" })
+      yield* exposures.expose({ flagKey: "sale", variant: "on", value: true }, { targetingKey: "u" })
+      const flushed = yield* Effect.forkChild(
+        Effect.andThen(Effect.replicateEffect(Effect.sync(() => 0), operations), exposures.flush).pipe(
+          Effect.provideService(Scheduler.MaxOpsBeforeYield, 50)
+        )
+      )
+      yield* turns(60)
+      assert.isDefined(flushed.pollUnsafe(), `${operations}`)
+    }
+  }))
 
 describe("the sinks", () => {
   it.effect("of a stream hand each exposure to one reader, and end with the scope", () =>

@@ -72,6 +72,9 @@ describe("a value that does not fit", () => {
       [`GENERAL: ${is("a text of at most 40 characters")}`]: `https://${"a".repeat(40)}`,
       [`TYPE_MISMATCH: ${is("a text")}`]: true
     }],
+    ["a sticky regular expression", { pattern: /https:/y }, ["https://a.example", "https:"], {
+      [`GENERAL: ${is("a text that matches /https:/y")}`]: "javascript:alert('https:')"
+    }],
     ["a regular expression", { pattern: /^#[0-9a-f]{6}$/gi }, ["#00ff00", "#00FF00"], {
       [`GENERAL: ${is("a text that matches /^#[0-9a-f]{6}$/gi")}`]: "red",
       [`GENERAL: ${is("a text of at most 256 characters")}`]: `#${"0".repeat(256)}`

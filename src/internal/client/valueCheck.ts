@@ -6,6 +6,7 @@ import type { FlagValue } from "../../EvaluationDetails.ts"
 import { globMatcher } from "../../FlagFilter.ts"
 import type { HookContext } from "../../HookContext.ts"
 import * as Check from "../check.ts"
+import { tester } from "../regExp.ts"
 import { functionName, oneLine, quote } from "../text.ts"
 import { ignoreRejection, isRecord, read } from "../untrusted.ts"
 import { printIssuePath } from "./issuePath.ts"
@@ -95,8 +96,7 @@ export const text = (pattern: string | RegExp | undefined, maxLength: number | u
 
 const matcher = (pattern: string | RegExp): (text: string) => boolean => {
   if (!(pattern instanceof RegExp)) return globMatcher(pattern)
-  const stateless = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""))
-  return (text) => stateless.test(text)
+  return tester(pattern)
 }
 
 /** Checks that a value is in a list. A structure never is. */

@@ -178,7 +178,8 @@ export class Work<T extends Task> {
   }
 
   #schedule(): void {
-    if (this.#isStarting || this.#running.size >= this.#concurrency) return
+    if (this.#isStarting) return
+    if (this.#running.size >= this.#concurrency) return this.#watch()
     this.#isStarting = true
     this.#dispatcher.scheduleTask(this.#startTasks, 0)
   }
@@ -195,6 +196,12 @@ export class Work<T extends Task> {
     }
     this.#isStarting = false
     if (left === 0) this.#schedule()
+    else this.#watch()
+  }
+
+  // The time of a batch also runs while others do.
+  #watch(): void {
+    this.#isDue()
   }
 
   #start(first: T, tasks: ReadonlyArray<T>): void {
@@ -230,11 +237,7 @@ export class Work<T extends Task> {
     this.#timer = undefined
   }
 
-  readonly flush: Effect.Effect<void> = Effect.suspend(() => {
-    // Runs in a later turn, when this waits.
-    this.#schedule()
-    return this.#flushes.wait
-  })
+  readonly flush: Effect.Effect<void> = this.#flushes.waitWith(() => this.#schedule())
 
   /** Takes no more tasks. */
   end(): void {

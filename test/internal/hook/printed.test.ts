@@ -89,7 +89,7 @@ describe("a hook prints", () => {
       [FlagFilter.suffix("-x"), "suffix(\"-x\")"],
       [FlagFilter.oneOf("a", "b"), "oneOf(\"a\", \"b\")"],
       [FlagFilter.pattern("a-*"), "pattern(\"a-*\")"],
-      [FlagFilter.pattern(/^a\/b/gi), "pattern(/^a\\/b/i)"],
+      [FlagFilter.pattern(/^a\/b/gi), "pattern(/^a\\/b/gi)"],
       [FlagFilter.flagType("boolean", "string"), "flagType(\"boolean\", \"string\")"],
       [FlagFilter.domain("shop"), "domain(\"shop\")"],
       [
