@@ -190,8 +190,8 @@ export const isKept = (given: object): given is ResolutionDetails => kept.has(gi
  */
 export const keep = (given: ResolutionDetails): ResolutionDetails | undefined => {
   const copy = resolutionFrom(given)
-  // What could not be copied must not pass.
-  if (copy !== undefined && (typeof copy.value !== "object" || copy.value !== given.value)) kept.add(copy)
+  // What could not be copied must not pass. `null` needs no copy.
+  if (copy && (typeof copy.value !== "object" || copy.value === null || copy.value !== given.value)) kept.add(copy)
   return copy
 }
 

@@ -21,6 +21,7 @@ import {
   client,
   collectFailures,
   deferred,
+  identifying,
   newDomain,
   paths,
   plainClient,
@@ -60,6 +61,13 @@ const countingPlain = Effect.fnUntraced(function*(...hooks: ReadonlyArray<Featur
 
 const short = ({ entries }: FlagTransaction.EvaluationRecord) =>
   entries.map(({ count, flagKey, source }) => `${flagKey} ${source} ${count}`)
+
+const overridingTesters = () =>
+  OverrideHook.makeUnsafe({
+    enabled: true,
+    overrides: [{ flags: "a", value: "override", subjects: ["tester"] }],
+    logLevel: false
+  }).hook
 
 /** A hook that takes part without doing anything. */
 const idle = FeatureHook.make("idle", { before: () => Effect.void, finally: () => Effect.void })
@@ -218,14 +226,8 @@ describe("a transaction of the Effect client", () => {
     it.effect(`lets hooks answer and count for a subject that a hook sets and that has no value yet, ${path}`, () =>
       Effect.gen(function*() {
         let user: string | undefined = undefined
-        const identify = FeatureHook.make("identify", {
-          before: () => user === undefined ? undefined : { context: { targetingKey: user } }
-        })
-        const { hook } = OverrideHook.makeUnsafe({
-          enabled: true,
-          overrides: [{ flags: "a", value: "override", subjects: ["tester"] }],
-          logLevel: false
-        })
+        const identify = identifying(() => user)
+        const hook = overridingTesters()
         const limit = yield* RateLimitHook.make({ limit: 1, window: "1 hour", by: "subject" })
         const { flags, provider } = yield* countingClient({
           hooks: [change(identify), change(hook), change(limit.hook)]
@@ -249,7 +251,7 @@ describe("a transaction of the Effect client", () => {
         Effect.gen(function*() {
           const cache = yield* CacheHook.make({ key: ["targetingKey"] })
           let user = "ana"
-          const identify = FeatureHook.make("identify", { before: () => ({ context: { targetingKey: user } }) })
+          const identify = identifying(() => user)
           const provider = yield* TestProvider.make({
             flags: (_, { targetingKey }) => TestProvider.value(`for ${targetingKey}`)
           })
@@ -1161,14 +1163,8 @@ describe("a transaction of plain code", () => {
   it.effect("lets hooks answer for a subject that a later hook sets, and that has no value yet", () =>
     Effect.gen(function*() {
       let user: string | undefined = undefined
-      const identify = FeatureHook.make("identify", {
-        before: () => user === undefined ? undefined : { context: { targetingKey: user } }
-      })
-      const { hook } = OverrideHook.makeUnsafe({
-        enabled: true,
-        overrides: [{ flags: "a", value: "override", subjects: ["tester"] }],
-        logLevel: false
-      })
+      const identify = identifying(() => user)
+      const hook = overridingTesters()
       const { client } = yield* countingPlain(identify, hook)
       const { value } = yield* Effect.promise(() =>
         FlagTransaction.run({}, async () => {

@@ -48,6 +48,15 @@ export const sdkContext = (): SDK.BeforeHookContext => ({
   hookData: new SDK.MapHookData()
 })
 
+/** A hook that says who the subject is, if it knows. */
+export const identifying = (subject: () => string | undefined): FeatureHook.FeatureHook =>
+  FeatureHook.make("identify", {
+    before: () => {
+      const targetingKey = subject()
+      return targetingKey === undefined ? undefined : { context: { targetingKey } }
+    }
+  })
+
 /** A hook of the SDK around another one that hands on the hook context in its own form. */
 export const wrapping = (form: (context: SDK.HookContext) => SDK.HookContext) => (hook: SDK.Hook): SDK.Hook => ({
   before: (context, hints) => hook.before?.(form(context), hints),

@@ -20,8 +20,8 @@ afterAll(redis.close)
 
 contract("Redis", store)
 
-const until = async (condition: () => boolean): Promise<void> => {
-  for (let i = 0; i < 200 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 100))
+const until = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
+  for (let i = 0; i < 200 && !await condition(); i++) await new Promise((resolve) => setTimeout(resolve, 100))
 }
 
 const run = (file: string, ready: string, ...args: ReadonlyArray<string>): Promise<Process> =>
@@ -99,9 +99,7 @@ describe("a queue of exposures beside other data", () => {
     const store = ExposureQueue.layerRedis({ prefix: "shop:" }).pipe(Layer.provide(redisConnection(url)))
     const queue = ExposureQueue.start(store, { timeout: "5 seconds" })
     const sizeOf = (key: string) => command("ZCARD", key)
-    for (let i = 0; i < 40 && await sizeOf("shop:queue:feature-flag-exposures:ids") !== 0; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
+    await until(async () => await sizeOf("shop:queue:feature-flag-exposures:ids") === 0)
     await queue.close()
     assert.deepStrictEqual(
       [await sizeOf("shop:queue:feature-flag-exposures:ids"), await sizeOf("shop:top:ids")],

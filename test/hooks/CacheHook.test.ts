@@ -18,6 +18,7 @@ import * as Registration from "../../src/internal/hook/registration.ts"
 import {
   client,
   collectFailures,
+  identifying,
   newDomain,
   paths,
   plainClient,
@@ -513,9 +514,7 @@ describe("a cache", () => {
         Effect.gen(function*() {
           const cache = yield* CacheHook.make({ key: ["targetingKey"] })
           let user: string | undefined = undefined
-          const identify = FeatureHook.make("identify", {
-            before: () => user === undefined ? undefined : { context: { targetingKey: user } }
-          })
+          const identify = identifying(() => user)
           const hooks = [change(cache.hook), identify]
           const { flags, provider } = yield* client({ sale: TestProvider.value(true) }, { hooks })
           yield* details(flags, {})
@@ -533,9 +532,7 @@ describe("a cache", () => {
         Effect.gen(function*() {
           const cache = yield* CacheHook.make({ key: ["targetingKey"] })
           let user: string | undefined = undefined
-          const identify = FeatureHook.make("identify", {
-            before: () => user === undefined ? undefined : { context: { targetingKey: user } }
-          })
+          const identify = identifying(() => user)
           const { flags, provider } = yield* client({ sale: TestProvider.value(true) }, {
             hooks: [change(cache.hook), identify]
           })
@@ -567,7 +564,7 @@ describe("a cache", () => {
               flags: (_, { targetingKey }) => TestProvider.value(`for ${targetingKey}`)
             })
             let user = "ana"
-            const identify = FeatureHook.make("identify", { before: () => ({ context: { targetingKey: user } }) })
+            const identify = identifying(() => user)
             const hooks = [change(yield* around(cache.hook)), identify]
             const domain = newDomain()
             const flags = yield* FeatureFlags.make({ domain, provider: Effect.succeed(provider), hooks })

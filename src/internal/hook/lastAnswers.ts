@@ -23,8 +23,7 @@ const answerOf = (details: EvaluationDetails, { flagValueType }: HookContext): R
   const { flagMetadata, value, variant } = details
   if (isOfCaller(details) || typeof value !== flagValueType) return undefined
   const answer = keep({ value, reason: "STALE", flagMetadata, ...variant === undefined ? undefined : { variant } })
-  // Of an object, only a copy is kept. `null` is a value of its own.
-  return answer !== undefined && (isKept(answer) || value === null) ? answer : undefined
+  return answer !== undefined && isKept(answer) ? answer : undefined
 }
 
 export class LastAnswers {

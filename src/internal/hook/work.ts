@@ -179,7 +179,7 @@ export class Work<T extends Task> {
 
   #schedule(): void {
     if (this.#isStarting) return
-    if (this.#running.size >= this.#concurrency) return this.#watch()
+    if (this.#running.size >= this.#concurrency) return this.#setTimer()
     this.#isStarting = true
     this.#dispatcher.scheduleTask(this.#startTasks, 0)
   }
@@ -196,12 +196,7 @@ export class Work<T extends Task> {
     }
     this.#isStarting = false
     if (left === 0) this.#schedule()
-    else this.#watch()
-  }
-
-  // The time of a batch also runs while others do.
-  #watch(): void {
-    this.#isDue()
+    else this.#setTimer()
   }
 
   #start(first: T, tasks: ReadonlyArray<T>): void {
@@ -217,18 +212,20 @@ export class Work<T extends Task> {
 
   // A batch that is not full waits for more, unless nothing else comes or somebody waits for it.
   #isDue(): boolean {
-    const { batch } = this.#options
     const { open } = this.#backlog
-    if (batch === undefined || open === 0) return open > 0
-    if (open >= this.#maxSize || this.#isImmediate || this.#isLate || this.#isOver || this.#flushes.size > 0) {
-      return true
-    }
+    return open >= this.#maxSize ||
+      (open > 0 && (this.#isImmediate || this.#isLate || this.#isOver || this.#flushes.size > 0))
+  }
+
+  // The time of a batch also runs while others do.
+  #setTimer(): void {
+    const { batch } = this.#options
+    if (batch === undefined || this.#timer || !this.#backlog.open || this.#isDue()) return
     const wake = Effect.sync(() => {
       this.#isLate = true
       this.#schedule()
     })
-    this.#timer ??= Effect.runForkWith(this.#services)(Effect.delay(wake, batch.maxWait))
-    return false
+    this.#timer = Effect.runForkWith(this.#services)(Effect.delay(wake, batch.maxWait))
   }
 
   #stopTimer(): void {

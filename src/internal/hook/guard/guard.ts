@@ -108,9 +108,9 @@ class Examination {
     const valueOf = (name: string) => tryOr<unknown, unknown>(() => Reflect.get(context, name), () => unreadable)
     // What cannot be taken away has its place, wherever it is in the context.
     const kept = names.filter((name) => fixed.has(name) && valueOf(name) !== undefined)
-    const others = names.filter((name) => !kept.includes(name))
     let left = this.#settings.maxAttributes - kept.length
-    for (const name of this.#mode === "lenient" ? [...kept, ...others] : names) {
+    // In the lenient mode it also comes first, so that the size of others does not count against it.
+    for (const name of this.#mode === "lenient" ? new Set([...kept, ...names]) : names) {
       const value = valueOf(name)
       if (value !== undefined && !fixed.has(name) && --left < 0) this.#extra(name)
       else this.#attribute(name, value)
